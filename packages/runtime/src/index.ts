@@ -1,0 +1,1 @@
+export { type NodeRunnerOptions, nodeRunner } from "./node.ts";
