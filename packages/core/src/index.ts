@@ -1,3 +1,4 @@
+export * from "./data.ts";
 export * from "./errors.ts";
 export * from "./graph/graph.ts";
 export * from "./graph/tensor.ts";

@@ -6,23 +6,20 @@ import type { Tensor } from "./graph/tensor.ts";
 
 /** A loaded model, ready to run. */
 export interface Session {
-	/** Runs once. `fetches` are output names; all outputs when left out. */
-	run(
-		feeds: Readonly<Record<string, Tensor>>,
-		fetches?: readonly string[],
-	): Promise<Record<string, Tensor>>;
-	release(): Promise<void>;
+  /** Runs once. `fetches` are output names; all outputs when left out. */
+  run(feeds: Readonly<Record<string, Tensor>>, fetches?: readonly string[]): Promise<Record<string, Tensor>>;
+  release(): Promise<void>;
 }
 
 export interface RunnerOptions {
-	/** Graph optimisation by the runtime; default true. Switched off where a session runs once. */
-	readonly optimize?: boolean;
+  /** Graph optimisation by the runtime; default true. Switched off where a session runs once. */
+  readonly optimize?: boolean;
 }
 
 /** Loads models. */
 export interface Runner {
-	/** For messages and reports, e.g. `onnxruntime-node 1.30.0, 2 threads`. */
-	readonly name: string;
-	/** Compiles the bytes of an ONNX file. Rejects with the runtime's message where it cannot. */
-	load(model: Uint8Array, options?: RunnerOptions): Promise<Session>;
+  /** For messages and reports, e.g. `onnxruntime-node 1.30.0, 2 threads`. */
+  readonly name: string;
+  /** Compiles the bytes of an ONNX file. Rejects with the runtime's message where it cannot. */
+  load(model: Uint8Array, options?: RunnerOptions): Promise<Session>;
 }

@@ -7,304 +7,259 @@
 
 /** Element types that have a typed array of their own. */
 const arrayTypes = {
-	float32: Float32Array,
-	float64: Float64Array,
-	float16: Uint16Array, // raw half-precision bits
-	bfloat16: Uint16Array, // raw bits
-	int8: Int8Array,
-	uint8: Uint8Array,
-	int16: Int16Array,
-	uint16: Uint16Array,
-	int32: Int32Array,
-	uint32: Uint32Array,
-	int64: BigInt64Array,
-	uint64: BigUint64Array,
-	bool: Uint8Array,
+  float32: Float32Array,
+  float64: Float64Array,
+  float16: Uint16Array, // raw half-precision bits
+  bfloat16: Uint16Array, // raw bits
+  int8: Int8Array,
+  uint8: Uint8Array,
+  int16: Int16Array,
+  uint16: Uint16Array,
+  int32: Int32Array,
+  uint32: Uint32Array,
+  int64: BigInt64Array,
+  uint64: BigUint64Array,
+  bool: Uint8Array,
 } as const;
 
 /** Element types that {@link Tensor} can hold. `float16` and `bfloat16` hold raw bits. */
 export type ElementType = keyof typeof arrayTypes;
 
 export type TypedArray =
-	| Float32Array
-	| Float64Array
-	| Uint16Array
-	| Int8Array
-	| Uint8Array
-	| Int16Array
-	| Int32Array
-	| Uint32Array
-	| BigInt64Array
-	| BigUint64Array;
+  | Float32Array
+  | Float64Array
+  | Uint16Array
+  | Int8Array
+  | Uint8Array
+  | Int16Array
+  | Int32Array
+  | Uint32Array
+  | BigInt64Array
+  | BigUint64Array;
 
 /** An n-dimensional array. Never changed in place: every operation returns a new one. */
 export class Tensor {
-	readonly type: ElementType;
-	/** Lengths of the axes, outermost first; `[]` for a scalar. */
-	readonly dims: readonly number[];
-	/** What the file said besides type, dims and data (doc string, unknown fields); opaque outside `onnx/`. */
-	readonly origin?: unknown;
-	#data: TypedArray | undefined;
-	readonly #bytes: Uint8Array | undefined;
+  readonly type: ElementType;
+  /** Lengths of the axes, outermost first; `[]` for a scalar. */
+  readonly dims: readonly number[];
+  /** What the file said besides type, dims and data (doc string, unknown fields); opaque outside `onnx/`. */
+  readonly origin?: unknown;
+  #data: TypedArray | undefined;
+  readonly #bytes: Uint8Array | undefined;
 
-	/** `source` is a typed array of the element type, or (with `raw`) the little-endian bytes. */
-	constructor(
-		type: ElementType,
-		dims: readonly number[],
-		source: TypedArray,
-		options: { raw?: boolean; origin?: unknown } = {},
-	) {
-		const size = sizeOf(dims);
-		const count = options.raw
-			? source.byteLength / bytesPerElement(type)
-			: source.length;
-		if (count !== size) {
-			throw new RangeError(
-				`tensor [${dims.join(", ")}] of ${type}: needs ${size} elements, got ${count}`,
-			);
-		}
-		this.type = type;
-		this.dims = dims;
-		this.origin = options.origin;
-		if (options.raw) this.#bytes = source as Uint8Array;
-		else this.#data = source;
-	}
+  /** `source` is a typed array of the element type, or (with `raw`) the little-endian bytes. */
+  constructor(
+    type: ElementType,
+    dims: readonly number[],
+    source: TypedArray,
+    options: { raw?: boolean; origin?: unknown } = {},
+  ) {
+    const size = sizeOf(dims);
+    const count = options.raw ? source.byteLength / bytesPerElement(type) : source.length;
+    if (count !== size) {
+      throw new RangeError(`tensor [${dims.join(", ")}] of ${type}: needs ${size} elements, got ${count}`);
+    }
+    this.type = type;
+    this.dims = dims;
+    this.origin = options.origin;
+    if (options.raw) this.#bytes = source as Uint8Array;
+    else this.#data = source;
+  }
 
-	/** Number of elements. */
-	get size(): number {
-		return sizeOf(this.dims);
-	}
+  /** Number of elements. */
+  get size(): number {
+    return sizeOf(this.dims);
+  }
 
-	/** Bytes that the data takes. */
-	get byteLength(): number {
-		return this.size * bytesPerElement(this.type);
-	}
+  /** Bytes that the data takes. */
+  get byteLength(): number {
+    return this.size * bytesPerElement(this.type);
+  }
 
-	/** The elements, decoded from the file's bytes on first use (a view where alignment allows, else a copy). */
-	get data(): TypedArray {
-		this.#data ??= decode(this.type, this.#bytes as Uint8Array);
-		return this.#data;
-	}
+  /** The elements, decoded from the file's bytes on first use (a view where alignment allows, else a copy). */
+  get data(): TypedArray {
+    this.#data ??= decode(this.type, this.#bytes as Uint8Array);
+    return this.#data;
+  }
 
-	/** The elements as little-endian bytes; a view, never a copy. */
-	get bytes(): Uint8Array {
-		const data = this.#data;
-		return (
-			this.#bytes ??
-			new Uint8Array(
-				(data as TypedArray).buffer,
-				(data as TypedArray).byteOffset,
-				(data as TypedArray).byteLength,
-			)
-		);
-	}
+  /** The elements as little-endian bytes; a view, never a copy. */
+  get bytes(): Uint8Array {
+    const data = this.#data;
+    return (
+      this.#bytes ??
+      new Uint8Array((data as TypedArray).buffer, (data as TypedArray).byteOffset, (data as TypedArray).byteLength)
+    );
+  }
 
-	/** The elements as numbers (64-bit integers and half floats converted). A copy unless already float32/64 or small integers. */
-	get numbers(): ArrayLike<number> {
-		return toNumbers(this);
-	}
+  /** The elements as numbers (64-bit integers and half floats converted). A copy unless already float32/64 or small integers. */
+  get numbers(): ArrayLike<number> {
+    return toNumbers(this);
+  }
 }
 
 /** Product of the dims; 1 for a scalar. */
 export function sizeOf(dims: readonly number[]): number {
-	let size = 1;
-	for (const dim of dims) size *= dim;
-	return size;
+  let size = 1;
+  for (const dim of dims) size *= dim;
+  return size;
 }
 
 export function bytesPerElement(type: ElementType): number {
-	return arrayTypes[type].BYTES_PER_ELEMENT;
+  return arrayTypes[type].BYTES_PER_ELEMENT;
 }
 
 export function isFloat(type: ElementType): boolean {
-	return (
-		type === "float32" ||
-		type === "float64" ||
-		type === "float16" ||
-		type === "bfloat16"
-	);
+  return type === "float32" || type === "float64" || type === "float16" || type === "bfloat16";
 }
 
 /** A new zeroed typed array for `size` elements of `type`. */
 export function allocate(type: ElementType, size: number): TypedArray {
-	return new arrayTypes[type](size);
+  return new arrayTypes[type](size);
 }
 
 /** A float32 tensor; dims default to one axis. */
-export function float32(
-	values: ArrayLike<number>,
-	dims: readonly number[] = [values.length],
-): Tensor {
-	return new Tensor("float32", dims, Float32Array.from(values));
+export function float32(values: ArrayLike<number>, dims: readonly number[] = [values.length]): Tensor {
+  return new Tensor("float32", dims, Float32Array.from(values));
 }
 
 /** An int64 tensor; dims default to one axis. */
-export function int64(
-	values: readonly number[],
-	dims: readonly number[] = [values.length],
-): Tensor {
-	return new Tensor("int64", dims, BigInt64Array.from(values, BigInt));
+export function int64(values: readonly number[], dims: readonly number[] = [values.length]): Tensor {
+  return new Tensor("int64", dims, BigInt64Array.from(values, BigInt));
 }
 
 /** A tensor of `type` from plain numbers. */
 export function tensorOf(
-	type: ElementType,
-	values: ArrayLike<number>,
-	dims: readonly number[] = [values.length],
+  type: ElementType,
+  values: ArrayLike<number>,
+  dims: readonly number[] = [values.length],
 ): Tensor {
-	if (type === "int64")
-		return new Tensor(
-			type,
-			dims,
-			BigInt64Array.from(values as number[], (v) => BigInt(v)),
-		);
-	if (type === "uint64")
-		return new Tensor(
-			type,
-			dims,
-			BigUint64Array.from(values as number[], (v) => BigInt(v)),
-		);
-	if (type === "float16")
-		return new Tensor(type, dims, Uint16Array.from(values as number[], toHalf));
-	if (type === "bfloat16")
-		return new Tensor(
-			type,
-			dims,
-			Uint16Array.from(values as number[], toBrain),
-		);
-	const data = allocate(type, values.length) as Float64Array;
-	data.set(values);
-	return new Tensor(type, dims, data);
+  if (type === "int64")
+    return new Tensor(
+      type,
+      dims,
+      BigInt64Array.from(values as number[], (v) => BigInt(v)),
+    );
+  if (type === "uint64")
+    return new Tensor(
+      type,
+      dims,
+      BigUint64Array.from(values as number[], (v) => BigInt(v)),
+    );
+  if (type === "float16") return new Tensor(type, dims, Uint16Array.from(values as number[], toHalf));
+  if (type === "bfloat16") return new Tensor(type, dims, Uint16Array.from(values as number[], toBrain));
+  const data = allocate(type, values.length) as Float64Array;
+  data.set(values);
+  return new Tensor(type, dims, data);
 }
 
 /** Keeps only `indexes` along `axis`, in that order. */
-export function take(
-	tensor: Tensor,
-	axis: number,
-	indexes: ArrayLike<number>,
-): Tensor {
-	const outer = sizeOf(tensor.dims.slice(0, axis));
-	const inner = sizeOf(tensor.dims.slice(axis + 1));
-	const length = tensor.dims[axis] as number;
-	const count = indexes.length;
-	const source = tensor.data as Float64Array;
-	const result = allocate(tensor.type, outer * count * inner) as Float64Array;
-	let at = 0;
-	for (let o = 0; o < outer; o++) {
-		for (let i = 0; i < count; i++) {
-			const from = (o * length + (indexes[i] as number)) * inner;
-			if (inner === 1) result[at] = source[from] as number;
-			else result.set(source.subarray(from, from + inner), at);
-			at += inner;
-		}
-	}
-	const dims = tensor.dims.map((dim, a) => (a === axis ? count : dim));
-	return new Tensor(tensor.type, dims, result, { origin: tensor.origin });
+export function take(tensor: Tensor, axis: number, indexes: ArrayLike<number>): Tensor {
+  const outer = sizeOf(tensor.dims.slice(0, axis));
+  const inner = sizeOf(tensor.dims.slice(axis + 1));
+  const length = tensor.dims[axis] as number;
+  const count = indexes.length;
+  const source = tensor.data as Float64Array;
+  const result = allocate(tensor.type, outer * count * inner) as Float64Array;
+  let at = 0;
+  for (let o = 0; o < outer; o++) {
+    for (let i = 0; i < count; i++) {
+      const from = (o * length + (indexes[i] as number)) * inner;
+      if (inner === 1) result[at] = source[from] as number;
+      else result.set(source.subarray(from, from + inner), at);
+      at += inner;
+    }
+  }
+  const dims = tensor.dims.map((dim, a) => (a === axis ? count : dim));
+  return new Tensor(tensor.type, dims, result, { origin: tensor.origin });
 }
 
 /** Swaps axes: axis `i` of the result is axis `perm[i]` of the input. */
 export function transpose(tensor: Tensor, perm: readonly number[]): Tensor {
-	const dims = perm.map((axis) => tensor.dims[axis] as number);
-	const strides = stridesOf(tensor.dims);
-	const steps = perm.map((axis) => strides[axis] as number);
-	const source = tensor.data as Float64Array;
-	const result = allocate(tensor.type, tensor.size) as Float64Array;
-	const index = new Array<number>(dims.length).fill(0);
-	let from = 0;
-	for (let at = 0; at < result.length; at++) {
-		result[at] = source[from] as number;
-		for (let axis = dims.length - 1; axis >= 0; axis--) {
-			from += steps[axis] as number;
-			index[axis] = (index[axis] as number) + 1;
-			if ((index[axis] as number) < (dims[axis] as number)) break;
-			from -= (steps[axis] as number) * (dims[axis] as number);
-			index[axis] = 0;
-		}
-	}
-	return new Tensor(tensor.type, dims, result, { origin: tensor.origin });
+  const dims = perm.map((axis) => tensor.dims[axis] as number);
+  const strides = stridesOf(tensor.dims);
+  const steps = perm.map((axis) => strides[axis] as number);
+  const source = tensor.data as Float64Array;
+  const result = allocate(tensor.type, tensor.size) as Float64Array;
+  const index = new Array<number>(dims.length).fill(0);
+  let from = 0;
+  for (let at = 0; at < result.length; at++) {
+    result[at] = source[from] as number;
+    for (let axis = dims.length - 1; axis >= 0; axis--) {
+      from += steps[axis] as number;
+      index[axis] = (index[axis] as number) + 1;
+      if ((index[axis] as number) < (dims[axis] as number)) break;
+      from -= (steps[axis] as number) * (dims[axis] as number);
+      index[axis] = 0;
+    }
+  }
+  return new Tensor(tensor.type, dims, result, { origin: tensor.origin });
 }
 
 /** The same elements under other dims (same element count). Shares the data. */
 export function reshape(tensor: Tensor, dims: readonly number[]): Tensor {
-	return new Tensor(tensor.type, dims, tensor.data, { origin: tensor.origin });
+  return new Tensor(tensor.type, dims, tensor.data, { origin: tensor.origin });
 }
 
 /** Row-major strides in elements. */
 export function stridesOf(dims: readonly number[]): number[] {
-	const strides = new Array<number>(dims.length).fill(1);
-	for (let axis = dims.length - 2; axis >= 0; axis--) {
-		strides[axis] = (strides[axis + 1] as number) * (dims[axis + 1] as number);
-	}
-	return strides;
+  const strides = new Array<number>(dims.length).fill(1);
+  for (let axis = dims.length - 2; axis >= 0; axis--) {
+    strides[axis] = (strides[axis + 1] as number) * (dims[axis + 1] as number);
+  }
+  return strides;
 }
 
 function decode(type: ElementType, bytes: Uint8Array): TypedArray {
-	const array = arrayTypes[type];
-	const width = array.BYTES_PER_ELEMENT;
-	if (bytes.byteOffset % width === 0) {
-		return new array(
-			bytes.buffer as ArrayBuffer,
-			bytes.byteOffset,
-			bytes.byteLength / width,
-		) as TypedArray;
-	}
-	const copy = bytes.slice();
-	return new array(copy.buffer, 0, copy.byteLength / width) as TypedArray;
+  const array = arrayTypes[type];
+  const width = array.BYTES_PER_ELEMENT;
+  if (bytes.byteOffset % width === 0) {
+    return new array(bytes.buffer as ArrayBuffer, bytes.byteOffset, bytes.byteLength / width) as TypedArray;
+  }
+  const copy = bytes.slice();
+  return new array(copy.buffer, 0, copy.byteLength / width) as TypedArray;
 }
 
 function toNumbers(tensor: Tensor): ArrayLike<number> {
-	const { type, data } = tensor;
-	if (type === "int64" || type === "uint64")
-		return Float64Array.from(data as BigInt64Array, Number);
-	if (type === "float16")
-		return Float32Array.from(data as Uint16Array, fromHalf);
-	if (type === "bfloat16")
-		return Float32Array.from(data as Uint16Array, fromBrain);
-	return data as Float32Array;
+  const { type, data } = tensor;
+  if (type === "int64" || type === "uint64") return Float64Array.from(data as BigInt64Array, Number);
+  if (type === "float16") return Float32Array.from(data as Uint16Array, fromHalf);
+  if (type === "bfloat16") return Float32Array.from(data as Uint16Array, fromBrain);
+  return data as Float32Array;
 }
 
 const word = new Uint32Array(1);
 const real = new Float32Array(word.buffer);
 
 function fromBrain(bits: number): number {
-	word[0] = bits << 16;
-	return real[0] as number;
+  word[0] = bits << 16;
+  return real[0] as number;
 }
 
 function toBrain(value: number): number {
-	real[0] = value;
-	const bits = word[0] as number;
-	return Number.isNaN(value)
-		? 0x7fc0
-		: (bits + 0x7fff + ((bits >>> 16) & 1)) >>> 16;
+  real[0] = value;
+  const bits = word[0] as number;
+  return Number.isNaN(value) ? 0x7fc0 : (bits + 0x7fff + ((bits >>> 16) & 1)) >>> 16;
 }
 
 function fromHalf(bits: number): number {
-	const sign = bits & 0x8000 ? -1 : 1;
-	const exponent = (bits >> 10) & 0x1f;
-	const fraction = bits & 0x3ff;
-	if (exponent === 0) return sign * fraction * 2 ** -24;
-	if (exponent === 31)
-		return fraction ? Number.NaN : sign * Number.POSITIVE_INFINITY;
-	return sign * (1 + fraction / 1024) * 2 ** (exponent - 15);
+  const sign = bits & 0x8000 ? -1 : 1;
+  const exponent = (bits >> 10) & 0x1f;
+  const fraction = bits & 0x3ff;
+  if (exponent === 0) return sign * fraction * 2 ** -24;
+  if (exponent === 31) return fraction ? Number.NaN : sign * Number.POSITIVE_INFINITY;
+  return sign * (1 + fraction / 1024) * 2 ** (exponent - 15);
 }
 
 /** Nearest half-precision bits, ties to even. */
 function toHalf(value: number): number {
-	const sign = value < 0 || Object.is(value, -0) ? 0x8000 : 0;
-	const size = Math.abs(value);
-	if (Number.isNaN(value)) return 0x7e00;
-	if (size >= 65520) return sign | 0x7c00;
-	const exponent = Math.max(-14, Math.floor(Math.log2(size || 2 ** -30)));
-	const steps = size / 2 ** (exponent - 10); // in units of the last place
-	const floor = Math.floor(steps);
-	const rest = steps - floor;
-	const rounded =
-		rest > 0.5 || (rest === 0.5 && floor % 2 === 1) ? floor + 1 : floor;
-	return (
-		sign |
-		(exponent === -14 && rounded < 1024
-			? rounded
-			: ((exponent + 14) << 10) + rounded)
-	);
+  const sign = value < 0 || Object.is(value, -0) ? 0x8000 : 0;
+  const size = Math.abs(value);
+  if (Number.isNaN(value)) return 0x7e00;
+  if (size >= 65520) return sign | 0x7c00;
+  const exponent = Math.max(-14, Math.floor(Math.log2(size || 2 ** -30)));
+  const steps = size / 2 ** (exponent - 10); // in units of the last place
+  const floor = Math.floor(steps);
+  const rest = steps - floor;
+  const rounded = rest > 0.5 || (rest === 0.5 && floor % 2 === 1) ? floor + 1 : floor;
+  return sign | (exponent === -14 && rounded < 1024 ? rounded : ((exponent + 14) << 10) + rounded);
 }

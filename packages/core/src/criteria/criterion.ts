@@ -1,0 +1,39 @@
+/** A criterion scores units: lower = remove first. One file per criterion; a user may pass one of their own. */
+import type { Oracle } from "../measure/oracle.ts";
+import type { State } from "../measure/state.ts";
+import type { Subject } from "../measure/subject.ts";
+import type { Prunable } from "../units/prepare.ts";
+
+/** What a criterion may look at. */
+export interface ScoringContext {
+  readonly prunable: Prunable;
+  /** The stage of pruning that is scored. */
+  readonly state: State;
+  /** Units that are left, ascending. */
+  readonly left: readonly number[];
+  /** Model, data and objective. Criteria that declare `needsData: false` work without. */
+  readonly subject: Subject | undefined;
+  /** Error at this stage; NaN without data. */
+  readonly error: number;
+  readonly oracle: Oracle | undefined;
+  /** Uniform numbers in [0, 1) from the run's seed. */
+  random(): number;
+}
+
+export interface Criterion {
+  readonly name: string;
+  /**
+   * Whether scores are predicted changes of the error. Those are compared over all groups as they are; other scores are
+   * divided by their group's mean first.
+   */
+  readonly inErrorUnits: boolean;
+  readonly needsData: boolean;
+  /** Scores by unit for the units in `left`; other entries are ignored. Lower = remove first. */
+  score(context: ScoringContext): Promise<Float64Array> | Float64Array;
+}
+
+/** The subject of a context, for criteria that need data. */
+export function subjectIn(context: ScoringContext): Subject {
+  if (!context.subject) throw new Error("the criterion needs data but declares needsData: false");
+  return context.subject;
+}

@@ -1,0 +1,15 @@
+import type { Oracle } from "../measure/oracle.ts";
+import type { Criterion } from "./criterion.ts";
+
+/** The measured change of the error when the unit is removed: E without it - E. Wolfe et al. 2017, "brute force". */
+export const oracle: Criterion = {
+  name: "oracle",
+  inErrorUnits: true,
+  needsData: true,
+  async score({ prunable, left, error, oracle: measure }) {
+    const scores = new Float64Array(prunable.units.count);
+    const errors = await (measure as Oracle).errorsWithout(left);
+    for (const [unit, without] of errors) scores[unit] = without - error;
+    return scores;
+  },
+};

@@ -1,0 +1,247 @@
+/**
+ * Builds graphs: starts from an existing graph (or nothing) and appends nodes. Everything numerical in this project —
+ * gates, derivative graphs, training steps — is written with it.
+ *
+ * The same operator takes its axes as an attribute or as an input depending on the opset; the methods below hide that,
+ * so that what we append is valid under the model's own opset.
+ */
+import { type Attribute, Graph, type Model, type Node, type ValueInfo } from "./graph.ts";
+import { type ElementType, int64, Tensor, tensorOf } from "./tensor.ts";
+
+/** Plain attribute values; integers become INT(S), other numbers FLOAT(S). Use `{ float: 1 }` for a whole-number FLOAT. */
+export type PlainAttribute = number | string | readonly number[] | Tensor | { readonly float: number };
+
+export class GraphBuilder {
+  readonly opset: number;
+  /** Element type of the real-valued constants that it makes. */
+  readonly real: ElementType;
+  readonly #base: Graph;
+  readonly #nodes: Node[];
+  readonly #initializers: Map<string, Tensor>;
+  readonly #inputs: ValueInfo[];
+  readonly #constants = new Map<string, string>();
+  readonly #taken: Set<string>;
+  #count = 0;
+
+  constructor({ opset, real = "float32", base = emptyGraph() }: { opset: number; real?: ElementType; base?: Graph }) {
+    this.opset = opset;
+    this.real = real;
+    this.#base = base;
+    this.#nodes = [...base.nodes];
+    this.#initializers = new Map(base.initializers);
+    this.#inputs = [...base.inputs];
+    this.#taken = new Set(base.initializers.keys());
+    for (const input of base.inputs) this.#taken.add(input.name);
+    for (const node of base.nodes) for (const name of node.outputs) this.#taken.add(name);
+  }
+
+  /** A name nobody has yet, starting with `hint`. */
+  fresh(hint: string): string {
+    let name = hint;
+    while (this.#taken.has(name)) name = `${hint}_${++this.#count}`;
+    this.#taken.add(name);
+    return name;
+  }
+
+  /** Declares a graph input. `shape` may hold symbolic dims. */
+  input(name: string, type: ElementType, shape?: readonly (number | string | null)[]): string {
+    this.#taken.add(name);
+    this.#inputs.push({ name, type, shape });
+    return name;
+  }
+
+  /** Appends a node with one output and returns that output's name. */
+  op(
+    opType: string,
+    inputs: readonly string[],
+    attributes: Record<string, PlainAttribute> = {},
+    output?: string,
+  ): string {
+    return this.ops(opType, inputs, attributes, [output ?? this.fresh(`${opType}/out`)])[0] as string;
+  }
+
+  /** Appends a node with several outputs. */
+  ops(
+    opType: string,
+    inputs: readonly string[],
+    attributes: Record<string, PlainAttribute>,
+    outputs: readonly string[],
+  ): readonly string[] {
+    for (const name of outputs) this.#taken.add(name);
+    this.append({
+      name: `${outputs[0]}/node`,
+      opType,
+      domain: "",
+      inputs,
+      outputs,
+      attributes: Object.fromEntries(Object.entries(attributes).map(([key, value]) => [key, attribute(value)])),
+    });
+    return outputs;
+  }
+
+  /** Appends a node as it is. */
+  append(node: Node): void {
+    for (const name of node.outputs) this.#taken.add(name);
+    this.#nodes.push(node);
+  }
+
+  /** Stores a tensor as an initializer. */
+  tensor(tensor: Tensor, hint = "const"): string {
+    const name = this.fresh(hint);
+    this.#initializers.set(name, tensor);
+    return name;
+  }
+
+  /** A real scalar (rank 0) constant. */
+  scalar(value: number): string {
+    return this.#shared(`s${value}`, () => tensorOf(this.real, [value], []));
+  }
+
+  /** An int64 vector constant. */
+  ints(values: readonly number[]): string {
+    return this.#shared(`i${values.join()}`, () => int64(values));
+  }
+
+  /** Sum over `axes` (all where left out). */
+  sum(x: string, axes?: readonly number[], keepdims = false): string {
+    return this.#reduce("ReduceSum", 13, x, axes, keepdims);
+  }
+
+  /** Largest over `axes`. */
+  max(x: string, axes: readonly number[], keepdims = false): string {
+    return this.#reduce("ReduceMax", 18, x, axes, keepdims);
+  }
+
+  /** Mean over `axes`. */
+  mean(x: string, axes: readonly number[], keepdims = false): string {
+    return this.#reduce("ReduceMean", 18, x, axes, keepdims);
+  }
+
+  unsqueeze(x: string, axes: readonly number[]): string {
+    return this.opset >= 13 ? this.op("Unsqueeze", [x, this.ints(axes)]) : this.op("Unsqueeze", [x], { axes });
+  }
+
+  squeeze(x: string, axes: readonly number[]): string {
+    return this.opset >= 13 ? this.op("Squeeze", [x, this.ints(axes)]) : this.op("Squeeze", [x], { axes });
+  }
+
+  /** Indexes start..end-1 of one axis. */
+  slice(x: string, axis: number, start: number, end: number): string {
+    if (this.opset < 10) return this.op("Slice", [x], { axes: [axis], starts: [start], ends: [end] });
+    return this.op("Slice", [x, this.ints([start]), this.ints([end]), this.ints([axis])]);
+  }
+
+  reshape(x: string, dims: readonly number[]): string {
+    return this.op("Reshape", [x, this.ints(dims)]);
+  }
+
+  /** `x` reshaped to the dims that `like` has when run. */
+  reshapeLike(x: string, like: string): string {
+    return this.op("Reshape", [x, this.op("Shape", [like])]);
+  }
+
+  cast(x: string, type: ElementType): string {
+    return this.op("Cast", [x], { to: onnxType[type] });
+  }
+
+  add(a: string, b: string): string {
+    return this.op("Add", [a, b]);
+  }
+
+  sub(a: string, b: string): string {
+    return this.op("Sub", [a, b]);
+  }
+
+  mul(a: string, b: string): string {
+    return this.op("Mul", [a, b]);
+  }
+
+  div(a: string, b: string): string {
+    return this.op("Div", [a, b]);
+  }
+
+  /** x squared. */
+  square(x: string): string {
+    return this.mul(x, x);
+  }
+
+  /** 1 where `condition` (a bool value) holds, else 0, as reals. */
+  indicator(condition: string): string {
+    return this.cast(condition, this.real);
+  }
+
+  /** The graph built so far with the given outputs. */
+  graph(outputs: readonly (string | ValueInfo)[]): Graph {
+    return this.#base.with({
+      nodes: this.#nodes,
+      initializers: this.#initializers,
+      inputs: this.#inputs,
+      outputs: outputs.map((output) => (typeof output === "string" ? { name: output } : output)),
+    });
+  }
+
+  #shared(key: string, make: () => Tensor): string {
+    let name = this.#constants.get(key);
+    if (name === undefined) {
+      name = this.tensor(make());
+      this.#constants.set(key, name);
+    }
+    return name;
+  }
+
+  #reduce(
+    opType: string,
+    axesAsInputFrom: number,
+    x: string,
+    axes: readonly number[] | undefined,
+    keepdims: boolean,
+  ): string {
+    const keep = { keepdims: keepdims ? 1 : 0 };
+    if (axes === undefined) return this.op(opType, [x], keep);
+    if (axes.length === 0) return x;
+    if (this.opset >= axesAsInputFrom) return this.op(opType, [x, this.ints(axes)], keep);
+    return this.op(opType, [x], { ...keep, axes });
+  }
+}
+
+/** ONNX's numbers for element types (TensorProto.DataType). */
+export const onnxType: Readonly<Record<ElementType, number>> = {
+  float32: 1,
+  uint8: 2,
+  int8: 3,
+  uint16: 4,
+  int16: 5,
+  int32: 6,
+  int64: 7,
+  bool: 9,
+  float16: 10,
+  float64: 11,
+  uint32: 12,
+  uint64: 13,
+  bfloat16: 16,
+};
+
+/** A graph of nothing. */
+export function emptyGraph(name = "graph"): Graph {
+  return new Graph({
+    name,
+    inputs: [],
+    outputs: [],
+    initializers: new Map(),
+    nodes: [],
+    valueInfo: new Map(),
+  });
+}
+
+/** The standard operators' version that `model` imports. */
+export function opsetOf(model: Model): number {
+  return model.opsets.get("") ?? model.opsets.get("ai.onnx") ?? 1;
+}
+
+function attribute(value: PlainAttribute): Attribute {
+  if (typeof value === "number") return { kind: Number.isInteger(value) ? "int" : "float", value };
+  if (typeof value === "string") return { kind: "string", value };
+  if (value instanceof Tensor) return { kind: "tensor", value };
+  if ("float" in value) return { kind: "float", value: value.float };
+  return { kind: value.every(Number.isInteger) ? "ints" : "floats", value };
+}

@@ -1,0 +1,180 @@
+/** What is measured: a prunable model, data to run it on, and the error to measure. */
+import { bindInputs, type Dataset, slice } from "../data.ts";
+import { realTypeOf } from "../derive/gate.ts";
+import { ShrinkError } from "../errors.ts";
+import { GraphBuilder, opsetOf } from "../graph/builder.ts";
+import type { Model } from "../graph/graph.ts";
+import { dimsOf } from "../graph/shapes.ts";
+import { sizeOf, Tensor } from "../graph/tensor.ts";
+import { writeModel } from "../onnx/index.ts";
+import type { Quality } from "../results.ts";
+import type { Runner, Session } from "../runner.ts";
+import type { Prunable } from "../units/prepare.ts";
+import { type Objective, type ObjectiveName, objectiveFor, TARGET, targetsOf } from "./objective.ts";
+
+export interface Subject {
+  readonly prunable: Prunable;
+  readonly runner: Runner;
+  readonly objective: Objective;
+  /** Inputs by name, `labels` if there are any; checked against the model. */
+  readonly data: Dataset;
+  /** Targets[N, ...output dims] in the model's real type. */
+  readonly targets: Tensor;
+  /** The data in pieces that are small enough to run at once; the same pieces for every question. */
+  readonly chunks: readonly Chunk[];
+}
+
+/** One piece of the data. */
+export interface Chunk {
+  readonly from: number;
+  readonly to: number;
+  readonly feeds: Readonly<Record<string, Tensor>>;
+  readonly targets: Tensor;
+}
+
+/** Activations of one chunk, all values of the model together, stay below this many elements. */
+const ELEMENTS_PER_CHUNK = 2 ** 24;
+const SAMPLES_PER_CHUNK = 1024;
+
+/**
+ * Binds data to a prepared model. Throws a `data` error where they do not fit. `objective` defaults as
+ * {@link objectiveFor} says; `original` is asked for the targets of `match` and defaults to the model itself.
+ */
+export async function subjectOf(
+  prunable: Prunable,
+  runner: Runner,
+  dataset: Dataset,
+  objectiveName?: ObjectiveName,
+): Promise<Subject> {
+  const { model, shapes } = prunable;
+  const data = bindInputs(dataset, model.graph.feeds);
+  const objective = objectiveFor(model.graph, shapes, data, objectiveName);
+  const type = realTypeOf(model.graph, shapes);
+  const outputDims = dimsOf(shapes, objective.value);
+  if (outputDims.length === 0 || shapes.get(objective.value)?.batchAxis !== 0) {
+    throw new ShrinkError(
+      "model",
+      `output "${objective.value}": its first axis does not follow the samples, expected one row for each sample of the input`,
+    );
+  }
+  const perChunk = samplesPerChunk(prunable);
+  const blank = new Tensor(
+    type,
+    [0, ...outputDims.slice(1)],
+    type === "float64" ? new Float64Array(0) : new Float32Array(0),
+  );
+  const draft: Subject = { prunable, runner, objective, data, targets: blank, chunks: [] };
+  const targets =
+    objective.name === "match" ? await originalOutputs(draft, perChunk) : targetsOf(data, outputDims, type);
+  return { ...draft, targets, chunks: chunksOf(data, targets, perChunk) };
+}
+
+/** Error and accuracy of a model that takes and gives what the subject's does (the subject's own, or a cut one). */
+export async function qualityOf(subject: Subject, model: Model = subject.prunable.model): Promise<Quality> {
+  const evaluator = await loadEvaluator(subject, model);
+  try {
+    return await evaluator.run();
+  } finally {
+    await evaluator.release();
+  }
+}
+
+/** A model loaded with its objective, to be asked for its quality. */
+async function loadEvaluator(
+  subject: Subject,
+  model: Model,
+): Promise<{ run(): Promise<Quality>; release(): Promise<void> }> {
+  const { objective } = subject;
+  const b = new GraphBuilder({ opset: opsetOf(model), real: subject.targets.type, base: model.graph });
+  b.input(TARGET, subject.targets.type);
+  const errors = objective.error(b, objective.value, TARGET);
+  const outputs = [objective.value, errors];
+  const session = await subject.runner.load(writeModel({ ...model, graph: b.graph(outputs) }));
+  return {
+    async run() {
+      const tally = new Tally(subject.data.labels);
+      for (const chunk of subject.chunks) {
+        const result = await session.run({ ...chunk.feeds, [TARGET]: chunk.targets }, outputs);
+        tally.add(chunk.from, result[objective.value] as Tensor, result[errors] as Tensor);
+      }
+      return tally.quality();
+    },
+    release: () => session.release(),
+  };
+}
+
+/** Adds up errors in float64 and counts right answers. */
+export class Tally {
+  readonly #labels: Int32Array | undefined;
+  #error = 0;
+  #right = 0;
+  #samples = 0;
+
+  constructor(labels: Int32Array | undefined) {
+    this.#labels = labels;
+  }
+
+  /** `outputs[n, ...]` and `errors[n]` of the samples from `from` on. */
+  add(from: number, outputs: Tensor, errors: Tensor): void {
+    const values = errors.numbers;
+    for (let i = 0; i < values.length; i++) this.#error += values[i] as number;
+    const count = outputs.dims[0] as number;
+    this.#samples += count;
+    if (!this.#labels) return;
+    const width = outputs.size / count;
+    const numbers = outputs.numbers;
+    for (let i = 0; i < count; i++) {
+      if (largest(numbers, i * width, width) === this.#labels[from + i]) this.#right++;
+    }
+  }
+
+  quality(): Quality {
+    const accuracy = this.#right / this.#samples;
+    return this.#labels ? { error: this.#error, accuracy } : { error: this.#error };
+  }
+}
+
+/** Index (from `start`) of the largest of `width` numbers; the first of equals. */
+function largest(numbers: ArrayLike<number>, start: number, width: number): number {
+  let best = 0;
+  for (let i = 1; i < width; i++) {
+    if ((numbers[start + i] as number) > (numbers[start + best] as number)) best = i;
+  }
+  return best;
+}
+
+function samplesPerChunk({ shapes, model }: Prunable): number {
+  let perSample = 0;
+  for (const [name, shape] of shapes) if (!model.graph.initializers.has(name)) perSample += sizeOf(shape.dims);
+  return Math.max(1, Math.min(SAMPLES_PER_CHUNK, Math.floor(ELEMENTS_PER_CHUNK / Math.max(1, perSample))));
+}
+
+function chunksOf(data: Dataset, targets: Tensor, perChunk: number): Chunk[] {
+  const chunks: Chunk[] = [];
+  for (let from = 0; from < data.size; from += perChunk) {
+    const to = Math.min(data.size, from + perChunk);
+    const { targets: ownTargets } = slice({ ...data, targets }, from, to);
+    chunks.push({ from, to, feeds: slice(data, from, to).inputs, targets: ownTargets as Tensor });
+  }
+  return chunks;
+}
+
+async function originalOutputs(
+  { prunable, runner, data, objective, targets }: Subject,
+  perChunk: number,
+): Promise<Tensor> {
+  const { model, shapes } = prunable;
+  const session: Session = await runner.load(writeModel(model));
+  try {
+    const dims = dimsOf(shapes, objective.value);
+    const width = sizeOf(dims.slice(1));
+    const all = new (targets.type === "float64" ? Float64Array : Float32Array)(data.size * width);
+    for (const chunk of chunksOf(data, new Tensor(targets.type, [data.size, 0], all.subarray(0, 0)), perChunk)) {
+      const result = await session.run(chunk.feeds, [objective.value]);
+      all.set((result[objective.value] as Tensor).data as Float32Array, chunk.from * width);
+    }
+    return new Tensor(targets.type, [data.size, ...dims.slice(1)], all);
+  } finally {
+    await session.release();
+  }
+}

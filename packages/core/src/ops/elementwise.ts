@@ -1,0 +1,247 @@
+/**
+ * Element-wise operators. Unit by unit nothing mixes, so every axis of input and output is tied. Removal sets a unit's
+ * output to 0 where its consumers read it, so it does not matter that, say, Sigmoid(0) is not 0.
+ */
+
+import { ShrinkError } from "../errors.ts";
+import { floatAttribute, stringAttribute } from "../graph/attributes.ts";
+import { describe } from "../graph/graph.ts";
+import { tensorOf } from "../graph/tensor.ts";
+import { type Backward, type OpRule, type Pointwise, type Ties, tieAll, tieBroadcast } from "./rule.ts";
+
+const sameShape = (t: Ties): void => tieAll(t, t.X(0), t.Y());
+
+/** Y = f(X). */
+const unary = (pointwise: Pointwise): OpRule => ({
+  ties: sameShape,
+  pointwise,
+});
+
+/** Inputs broadcast against each other. */
+const broadcast = (t: Ties): void => {
+  for (let slot = 0; slot < t.node.inputs.length; slot++) tieBroadcast(t, t.X(slot), t.Y());
+};
+
+const incoming = (d: Backward): string => d.incoming() as string;
+const negative = (d: Backward, x: string): string => d.b.op("Neg", [x]);
+const where = (d: Backward, condition: string, yes: string, no: string): string =>
+  d.b.op("Where", [condition, yes, no]);
+const isPositive = (d: Backward): string => d.b.op("Greater", [d.X(0), d.b.scalar(0)]);
+/** 1 - x. */
+const oneMinus = (d: Backward, x: string): string => d.b.sub(d.b.scalar(1), x);
+
+// ----- Arithmetic -----
+
+/** Add: A, B -> A + B. */
+export const Add: OpRule = {
+  ties: broadcast,
+  linear: (d) => d.unbroadcast(incoming(d), d.slot),
+};
+
+/** Sub: A, B -> A - B. */
+export const Sub: OpRule = {
+  ties: broadcast,
+  linear: (d) => {
+    const flips = d.slot === 1 && d.factor(-1) < 0;
+    return d.unbroadcast(flips ? negative(d, incoming(d)) : incoming(d), d.slot);
+  },
+};
+
+/** Mul: A, B -> A * B. Linear in each while the other is held fixed. */
+export const Mul: OpRule = {
+  ties: broadcast,
+  linear: (d) => d.unbroadcast(d.b.mul(incoming(d), d.coefficient(d.X(1 - d.slot))), d.slot),
+};
+
+/** Div: A, B -> A / B. In B: y' = -y / b, y'' = 2 y / b^2. */
+export const Div: OpRule = {
+  ties: broadcast,
+  linear: [(d) => d.unbroadcast(d.b.div(incoming(d), d.coefficient(d.X(1))), 0)],
+  vjp: [undefined, (d) => d.unbroadcast(negative(d, d.b.div(d.b.mul(incoming(d), d.Y()), d.X(1))), 1)],
+  curvature: [
+    undefined,
+    (d) => {
+      const ratio = d.b.div(d.Y(), d.X(1));
+      const squared = d.b.mul(incoming(d), d.b.square(ratio));
+      const bend = d.b.div(d.b.mul(d.b.mul(d.gradient() as string, ratio), d.b.scalar(2)), d.X(1));
+      return d.unbroadcast(d.b.add(squared, bend), 1);
+    },
+  ],
+};
+
+/** Pow: X, E -> X^E with a constant exponent: f' = E X^(E-1), f'' = E (E-1) X^(E-2). */
+export const Pow: OpRule = {
+  ties: broadcast,
+  pointwise: {
+    first: (d) => power(d, (e) => e, 1),
+    second: (d) => power(d, (e) => e * (e - 1), 2),
+  },
+};
+
+/** scale(E) * X^(E - less). */
+function power(d: Backward, scale: (exponent: number) => number, less: number): string {
+  const exponent = d.constant(1);
+  if (!exponent)
+    throw new ShrinkError("operator", `${describe(d.node)}: no derivative for an exponent that is not constant`);
+  const values = Array.from(exponent.numbers);
+  const tensor = (numbers: number[]): string => d.b.tensor(tensorOf(d.b.real, numbers, exponent.dims));
+  return d.b.mul(tensor(values.map(scale)), d.b.op("Pow", [d.X(0), tensor(values.map((e) => e - less))]));
+}
+
+/** Neg: X -> -X. */
+export const Neg: OpRule = {
+  ties: sameShape,
+  linear: (d) => (d.factor(-1) < 0 ? negative(d, incoming(d)) : incoming(d)),
+};
+
+/** Identity: X -> X. */
+export const Identity: OpRule = { ties: sameShape, linear: incoming };
+
+/** Dropout at inference: X -> X; the optional mask is never cut. */
+export const Dropout: OpRule = { ties: sameShape, linear: incoming };
+
+// ----- Functions -----
+
+/** Exp: f' = f'' = y. */
+export const Exp: OpRule = unary({ first: (d) => d.Y(), second: (d) => d.Y() });
+
+/** Log: f' = 1/x, f'' = -1/x^2. */
+export const Log: OpRule = unary({
+  first: (d) => d.b.op("Reciprocal", [d.X(0)]),
+  second: (d) => negative(d, d.b.square(d.b.op("Reciprocal", [d.X(0)]))),
+});
+
+/** Sqrt: f' = 1/(2y), f'' = -1/(4 y^3). */
+export const Sqrt: OpRule = unary({
+  first: (d) => d.b.div(d.b.scalar(0.5), d.Y()),
+  second: (d) => d.b.div(d.b.scalar(-0.25), d.b.mul(d.b.square(d.Y()), d.Y())),
+});
+
+/** Erf: f' = 2/sqrt(pi) exp(-x^2), f'' = -2x f'. */
+export const Erf: OpRule = unary({
+  first: (d) => gauss(d, d.X(0), 1, 2 / Math.sqrt(Math.PI)),
+  second: (d) => d.b.mul(d.b.mul(d.b.scalar(-2), d.X(0)), gauss(d, d.X(0), 1, 2 / Math.sqrt(Math.PI))),
+});
+
+/** scale * exp(-rate * x^2). */
+function gauss(d: Backward, x: string, rate: number, scale: number): string {
+  return d.b.mul(d.b.scalar(scale), d.b.op("Exp", [d.b.mul(d.b.scalar(-rate), d.b.square(x))]));
+}
+
+// ----- Activations -----
+
+/** Sigmoid (logistic): f' = y (1 - y), f'' = f' (1 - 2y). */
+export const Sigmoid: OpRule = unary({
+  first: (d) => d.b.mul(d.Y(), oneMinus(d, d.Y())),
+  second: (d) => d.b.mul(d.b.mul(d.Y(), oneMinus(d, d.Y())), oneMinus(d, d.b.add(d.Y(), d.Y()))),
+});
+
+/** Tanh: f' = 1 - y^2, f'' = -2 y f'. */
+export const Tanh: OpRule = unary({
+  first: (d) => oneMinus(d, d.b.square(d.Y())),
+  second: (d) => d.b.mul(d.b.mul(d.b.scalar(-2), d.Y()), oneMinus(d, d.b.square(d.Y()))),
+});
+
+/** Relu: f' = [x > 0], f'' = 0. */
+export const Relu: OpRule = unary({
+  first: (d) => d.b.indicator(isPositive(d)),
+});
+
+/** LeakyRelu: f' = 1 or alpha, f'' = 0. */
+export const LeakyRelu: OpRule = unary({
+  first: (d) => where(d, isPositive(d), d.b.scalar(1), d.b.scalar(floatAttribute(d.node, "alpha", 0.01))),
+});
+
+/** Elu: f' = 1 or y + alpha, f'' = 0 or y + alpha. */
+export const Elu: OpRule = unary(exponentialUnit(1, 1));
+
+/** Selu: gamma times Elu. */
+export const Selu: OpRule = unary(exponentialUnit(1.6732632423543772, 1.0507009873554805));
+
+function exponentialUnit(alphaDefault: number, gammaDefault: number): Pointwise {
+  const gammaOf = (d: Backward): number => floatAttribute(d.node, "gamma", gammaDefault);
+  const below = (d: Backward): string =>
+    d.b.add(d.Y(), d.b.scalar(gammaOf(d) * floatAttribute(d.node, "alpha", alphaDefault)));
+  return {
+    first: (d) => where(d, isPositive(d), d.b.scalar(gammaOf(d)), below(d)),
+    second: (d) => where(d, isPositive(d), d.b.scalar(0), below(d)),
+  };
+}
+
+/** Softplus: f' = sigmoid(x), f'' = f' (1 - f'). */
+export const Softplus: OpRule = unary({
+  first: (d) => d.b.op("Sigmoid", [d.X(0)]),
+  second: (d) => {
+    const s = d.b.op("Sigmoid", [d.X(0)]);
+    return d.b.mul(s, oneMinus(d, s));
+  },
+});
+
+/** HardSigmoid: f' = alpha strictly inside (0, 1), f'' = 0. */
+export const HardSigmoid: OpRule = unary({
+  first: (d) => {
+    const inside = d.b.mul(isAbove(d, d.Y(), d.b.scalar(0)), isAbove(d, d.b.scalar(1), d.Y()));
+    return d.b.mul(inside, d.b.scalar(floatAttribute(d.node, "alpha", 0.2)));
+  },
+});
+
+/** Gelu: x * Phi(x), or its tanh form. f' = Phi + x phi, f'' = phi (2 - x^2). */
+export const Gelu: OpRule = unary({
+  first: (d) => (stringAttribute(d.node, "approximate", "none") === "tanh" ? tanhGelu(d).first : exactGelu(d).first),
+  second: (d) => (stringAttribute(d.node, "approximate", "none") === "tanh" ? tanhGelu(d).second : exactGelu(d).second),
+});
+
+function exactGelu(d: Backward): { first: string; second: string } {
+  const { b } = d;
+  const x = d.X(0);
+  const density = gauss(d, x, 0.5, 1 / Math.sqrt(2 * Math.PI));
+  const erf = b.op("Erf", [b.mul(x, b.scalar(Math.SQRT1_2))]);
+  const cumulative = b.mul(b.scalar(0.5), b.add(b.scalar(1), erf));
+  return {
+    first: b.add(cumulative, b.mul(x, density)),
+    second: b.mul(density, b.sub(b.scalar(2), b.square(x))),
+  };
+}
+
+/** y = x/2 (1 + t), t = tanh(u), u = c (x + a x^3). */
+function tanhGelu(d: Backward): { first: string; second: string } {
+  const { b } = d;
+  const x = d.X(0);
+  const c = Math.sqrt(2 / Math.PI);
+  const a = 0.044715;
+  const squared = b.square(x);
+  const t = b.op("Tanh", [b.mul(b.scalar(c), b.mul(x, b.add(b.scalar(1), b.mul(b.scalar(a), squared))))]);
+  const du = b.mul(b.scalar(c), b.add(b.scalar(1), b.mul(b.scalar(3 * a), squared)));
+  const ddu = b.mul(b.scalar(6 * a * c), x);
+  const dt = b.mul(b.sub(b.scalar(1), b.square(t)), du);
+  const ddt = b.sub(b.mul(b.sub(b.scalar(1), b.square(t)), ddu), b.mul(b.mul(b.scalar(2), t), b.mul(dt, du)));
+  const half = b.scalar(0.5);
+  return {
+    first: b.mul(half, b.add(b.add(b.scalar(1), t), b.mul(x, dt))),
+    second: b.mul(half, b.add(b.mul(b.scalar(2), dt), b.mul(x, ddt))),
+  };
+}
+
+/** Clip: f' = 1 strictly inside the limits, f'' = 0. Limits: attributes before opset 11, inputs after. */
+export const Clip: OpRule = unary({
+  first: (d) => {
+    const limits = [
+      ["min", 1],
+      ["max", 2],
+    ] as const;
+    let inside: string | undefined;
+    for (const [name, slot] of limits) {
+      const asInput = d.node.inputs[slot];
+      const limit = asInput ? d.X(slot) : name in d.node.attributes ? d.b.scalar(floatAttribute(d.node, name, 0)) : "";
+      if (limit === "") continue;
+      const holds = name === "min" ? isAbove(d, d.X(0), limit) : isAbove(d, limit, d.X(0));
+      inside = inside === undefined ? holds : d.b.mul(inside, holds);
+    }
+    return inside ?? d.b.scalar(1);
+  },
+});
+
+/** [a > b] as reals. */
+function isAbove(d: Backward, a: string, b: string): string {
+  return d.b.indicator(d.b.op("Greater", [a, b]));
+}

@@ -1,0 +1,141 @@
+/** Operators with weights that contract one axis: dense layers. */
+import { floatAttribute, intAttribute } from "../graph/attributes.ts";
+import { sizeOf } from "../graph/tensor.ts";
+import { type Backward, type Contribution, type OpRule, tieBroadcast } from "./rule.ts";
+
+/** Gemm: A[M, K], B[K, N], C? broadcast to [M, N] -> alpha * A' B' + beta * C; A' and B' optionally transposed. */
+export const Gemm: OpRule = {
+  ties(t) {
+    const [a, b, c, y] = [t.X(0), t.X(1), t.X(2), t.Y()];
+    if (!a || !b || !y) return;
+    const { transA, transB } = transposes(t);
+    const [rows, inner] = transA ? [1, 0] : [0, 1];
+    const [contracted, columns] = transB ? [1, 0] : [0, 1];
+    t.tie(a, rows, y, 0);
+    t.tie(a, inner, b, contracted);
+    t.absorb(0, inner);
+    t.tie(b, columns, y, 1);
+    t.produce(1);
+    if (c) tieBroadcast(t, c, y);
+  },
+  linear: [
+    (d) => {
+      const { transA, transB } = transposes(d);
+      const other = d.coefficient(d.X(1));
+      const dy = d.incoming() as string;
+      return transA
+        ? scaledGemm(d, other, dy, { transA: transB, transB: 1 })
+        : scaledGemm(d, dy, other, { transA: 0, transB: 1 - transB });
+    },
+    (d) => {
+      const { transA, transB } = transposes(d);
+      const other = d.coefficient(d.X(0));
+      const dy = d.incoming() as string;
+      return transB
+        ? scaledGemm(d, dy, other, { transA: 1, transB: transA })
+        : scaledGemm(d, other, dy, { transA: 1 - transA, transB: 0 });
+    },
+    (d) => {
+      const beta = d.factor(floatAttribute(d.node, "beta", 1));
+      const dy = d.incoming() as string;
+      return d.unbroadcast(beta === 1 ? dy : d.b.mul(dy, d.b.scalar(beta)), 2);
+    },
+  ],
+  macs: ({ node, dims, outDims }) => sizeOf(outDims()) * (dims(0)[intAttribute(node, "transA", 0) ? 0 : 1] as number),
+  contribution(c) {
+    if (c.slot !== 0 || intAttribute(c.node, "transA", 0)) return undefined;
+    const rows = c.b.op("Gather", [c.X(1), c.indexes], {
+      axis: intAttribute(c.node, "transB", 0) ? 1 : 0,
+    });
+    const weights = intAttribute(c.node, "transB", 0) ? c.b.op("Transpose", [rows], { perm: [1, 0] }) : rows;
+    return scaled(c, outer(c, weights), floatAttribute(c.node, "alpha", 1));
+  },
+};
+
+function transposes(d: { node: Backward["node"] }): {
+  transA: number;
+  transB: number;
+} {
+  return {
+    transA: intAttribute(d.node, "transA", 0),
+    transB: intAttribute(d.node, "transB", 0),
+  };
+}
+
+function scaledGemm(d: Backward, a: string, b: string, attributes: { transA: number; transB: number }): string {
+  return d.b.op("Gemm", [a, b], {
+    ...attributes,
+    alpha: { float: d.factor(floatAttribute(d.node, "alpha", 1)) },
+  });
+}
+
+/** MatMul: A[..., M, K], B[..., K, N] -> A B, numpy-style. */
+export const MatMul: OpRule = {
+  ties(t) {
+    const [a, b, y] = [t.X(0), t.X(1), t.Y()];
+    if (!a || !b || !y || a.dims.length < 2 || b.dims.length < 2) return;
+    const rank = y.dims.length;
+    const [ra, rb] = [a.dims.length, b.dims.length];
+    for (let axis = 0; axis < rank - 2; axis++) {
+      const [inA, inB] = [axis - (rank - ra), axis - (rank - rb)];
+      if (inA >= 0 && a.dims[inA] === y.dims[axis]) t.tie(a, inA, y, axis);
+      if (inB >= 0 && b.dims[inB] === y.dims[axis]) t.tie(b, inB, y, axis);
+    }
+    t.tie(a, ra - 2, y, rank - 2);
+    t.tie(b, rb - 1, y, rank - 1);
+    t.tie(a, ra - 1, b, rb - 2);
+    t.absorb(t.constant(0) ? 1 : 0, t.constant(0) ? rb - 2 : ra - 1);
+    if (t.constant(1)) t.produce(rank - 1);
+    if (t.constant(0)) t.produce(rank - 2);
+  },
+  linear: [
+    (d) => {
+      const other = swapLast(d, d.coefficient(d.X(1)), d.dims(1).length);
+      return d.unbroadcast(d.b.op("MatMul", [d.incoming() as string, other]), 0);
+    },
+    (d) => {
+      const dy = d.incoming() as string;
+      const a = d.coefficient(d.X(0));
+      if (d.dims(1).length === 2 && d.dims(0).length > 2) {
+        // one product over all rows instead of a batch of small ones that is summed afterwards
+        const rows = d.b.reshape(a, [-1, d.dims(0).at(-1) as number]);
+        return d.b.op("Gemm", [rows, d.b.reshape(dy, [-1, d.outDims().at(-1) as number])], { transA: 1 });
+      }
+      return d.unbroadcast(d.b.op("MatMul", [swapLast(d, a, d.dims(0).length), dy]), 1);
+    },
+  ],
+  macs: ({ dims, outDims }) => sizeOf(outDims()) * (dims(0).at(-1) as number),
+  contribution(c) {
+    if (c.slot !== 0 || c.dims(1).length !== 2 || c.axis !== c.dims(0).length - 1) return undefined;
+    return outer(c, c.b.op("Gather", [c.X(1), c.indexes], { axis: 0 }));
+  },
+};
+
+function swapLast(d: Backward, x: string, rank: number): string {
+  const perm = Array.from({ length: rank }, (_, axis) => (axis < rank - 2 ? axis : 2 * rank - 3 - axis));
+  return d.b.op("Transpose", [x], { perm });
+}
+
+/**
+ * slices[N, ..., K*s] and weights[K*s, M] -> [K, N, ..., M]: for each candidate, the sum over its s indexes of slice
+ * times weight row.
+ */
+function outer(c: Contribution, weights: string): string {
+  const { b, span, candidates } = c;
+  const rank = c.dims(0).length;
+  const columns = c.outDims().at(-1) as number;
+  const perRow = b.reshape(weights, [candidates, span, columns]);
+  if (rank === 2 && span === 1) {
+    return b.mul(b.unsqueeze(b.op("Transpose", [c.slices], { perm: [1, 0] }), [2]), perRow);
+  }
+  const middle = c.dims(0).slice(1, -1);
+  const split = b.reshape(c.slices, [-1, ...middle, candidates, span]);
+  const perm = [rank - 1, ...Array.from({ length: rank - 1 }, (_, axis) => axis), rank];
+  const byCandidate = b.op("Transpose", [split], { perm }); // [K, N, ..., s]
+  const product = b.op("MatMul", [b.reshape(byCandidate, [candidates, -1, span]), perRow]);
+  return b.reshape(product, [candidates, -1, ...middle, columns]);
+}
+
+function scaled(c: Contribution, x: string, factor: number): string {
+  return factor === 1 ? x : c.b.mul(x, c.b.scalar(factor));
+}

@@ -1,0 +1,73 @@
+/** Operators that reduce axes. */
+import { intAttribute, intsAttribute, normalAxis } from "../graph/attributes.ts";
+import type { Backward, OpRule, Ties } from "./rule.ts";
+
+/** ReduceSum: adds up axes. A removed unit adds 0, so a reduced axis may be cut. */
+export const ReduceSum: OpRule = {
+  ties: (t) => tieReduced(t, true),
+  linear: [(d) => spread(d, d.incoming() as string)],
+  contribution(c) {
+    const axes = reducedAxes(c, c.dims(0).length);
+    if (axes?.length !== 1 || axes[0] !== c.axis || c.axis !== 1) return undefined;
+    const { b, candidates, span } = c;
+    const keepdims = intAttribute(c.node, "keepdims", 1) === 1;
+    const rest = c.dims(0).slice(2);
+    const sums = b.sum(b.reshape(c.slices, [-1, candidates, span, ...rest]), [2], false); // [N, K, ...rest]
+    const perm = Array.from({ length: rest.length + 2 }, (_, axis) => (axis < 2 ? 1 - axis : axis));
+    const byCandidate = b.op("Transpose", [sums], { perm });
+    return keepdims ? b.unsqueeze(byCandidate, [2]) : byCandidate;
+  },
+};
+
+/** ReduceMean: averages axes. An averaged axis is frozen, because the divisor counts the removed units too. */
+export const ReduceMean: OpRule = {
+  ties: (t) => tieReduced(t, false),
+  linear: [
+    (d) => {
+      const axes = reducedAxes(d, d.dims(0).length) ?? [];
+      if (axes.some((axis) => d.isBatch(0, axis))) return meanOverBatch(d, axes);
+      const count = axes.reduce((product, axis) => product * (d.dims(0)[axis] as number), 1);
+      return d.b.mul(spread(d, d.incoming() as string), d.b.scalar(d.factor(1 / count)));
+    },
+  ],
+};
+
+/** The mean also runs over samples, whose number is known only when the graph runs. */
+function meanOverBatch(d: Backward, axes: readonly number[]): string {
+  const { b } = d;
+  const lengths = b.op("Gather", [b.op("Shape", [d.X(0)]), b.ints(axes)]);
+  const count = b.cast(b.op("ReduceProd", [lengths], { keepdims: 0 }), b.real);
+  return b.div(spread(d, d.incoming() as string), d.coefficient(count));
+}
+
+/** The reduced axes: an attribute, or an input in newer opsets; undefined if they are not constant. */
+function reducedAxes(d: Pick<Ties, "node" | "constant">, rank: number): readonly number[] | undefined {
+  const given = d.node.inputs[1] ? d.constant(1)?.numbers : (intsAttribute(d.node, "axes") ?? []);
+  if (!given) return undefined;
+  const everything = given.length === 0 && intAttribute(d.node, "noop_with_empty_axes", 0) === 0;
+  const axes = everything ? Array.from({ length: rank }, (_, axis) => axis) : Array.from(given);
+  return axes.map((axis) => normalAxis(axis, rank)).sort((a, b) => a - b);
+}
+
+function tieReduced(t: Ties, sums: boolean): void {
+  const [x, y] = [t.X(0), t.Y()];
+  const axes = x && reducedAxes(t, x.dims.length);
+  if (!x || !y || !axes) return;
+  const keepdims = intAttribute(t.node, "keepdims", 1) === 1;
+  let out = 0;
+  for (let axis = 0; axis < x.dims.length; axis++) {
+    const reduced = axes.includes(axis);
+    if (!reduced) t.tie(x, axis, y, out);
+    else if (sums) t.absorb(0, axis);
+    else if ((x.dims[axis] as number) > 1) t.freeze(x, axis, `${t.node.opType} averages over this axis`);
+    if (!reduced || keepdims) out++;
+  }
+}
+
+/** Copies a reduced value back over the reduced axes. */
+function spread(d: Backward, dy: string): string {
+  const axes = reducedAxes(d, d.dims(0).length) ?? [];
+  const keepdims = intAttribute(d.node, "keepdims", 1) === 1;
+  const kept = keepdims ? dy : d.b.unsqueeze(dy, axes);
+  return d.b.op("Expand", [kept, d.b.op("Shape", [d.X(0)])]);
+}

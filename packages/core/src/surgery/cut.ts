@@ -1,0 +1,131 @@
+/**
+ * Surgery: a model without some of its units. Every initializer that holds slices of them is sliced, attributes and
+ * shape constants follow by the operators' rules, everything else is shared with the original, which is never changed.
+ */
+import { opsetOf } from "../graph/builder.ts";
+import type { Graph, Model, ValueInfo } from "../graph/graph.ts";
+import { dimsOf, type Shapes } from "../graph/shapes.ts";
+import { type Tensor, take } from "../graph/tensor.ts";
+import { ruleFor } from "../ops/index.ts";
+import type { Cut } from "../ops/rule.ts";
+import { nodeId, placeKey } from "../units/places.ts";
+import type { Prunable } from "../units/prepare.ts";
+import type { Units } from "../units/units.ts";
+
+/** Units that are gone: `removed[unit]` is 1, counted over all groups. */
+export type RemovedUnits = Uint8Array;
+
+/** Indexes that stay along a place's axis, ascending; undefined where all do. */
+export function keptIndexes(units: Units, key: string, removed: RemovedUnits): readonly number[] | undefined {
+  const place = units.places.get(key);
+  if (!place?.owners.some((unit) => unit >= 0 && removed[unit])) return undefined;
+  const kept: number[] = [];
+  place.owners.forEach((unit, index) => {
+    if (unit < 0 || !removed[unit]) kept.push(index);
+  });
+  return kept;
+}
+
+/** The model without the removed units. Node names, value names and their order stay. */
+export function cut({ model, shapes, units }: Prunable, removed: RemovedUnits): Model {
+  if (!removed.includes(1)) return model;
+  const { graph } = model;
+  const opset = opsetOf(model);
+  const slices = new SlicedInitializers(graph.initializers, outerReads(graph));
+  const nodes = graph.nodes.map((node) => {
+    const id = nodeId(node);
+    const key = (side: "input" | "output", slot: number, axis: number): string => {
+      const value = (side === "input" ? node.inputs : node.outputs)[slot] as string;
+      const shared = side === "input" && graph.initializers.has(value);
+      return shared ? placeKey(value, axis, { node: id, slot }) : placeKey(value, axis);
+    };
+    const context: Cut = {
+      node,
+      opset,
+      dims: (side, slot = 0) => dimsOf(shapes, (side === "input" ? node.inputs : node.outputs)[slot] as string),
+      kept: (side, slot, axis) => keptIndexes(units, key(side, slot, axis), removed),
+      constant: (slot) => graph.initializers.get(node.inputs[slot] ?? ""),
+    };
+    const result = ruleFor(node)?.cut?.(context) ?? {};
+    const inputs = node.inputs.map((name, slot) => {
+      const tensor = graph.initializers.get(name);
+      if (!tensor) return name;
+      const kept = tensor.dims.map((_, axis) => context.kept("input", slot, axis));
+      return slices.use(name, kept, result.constants?.get(slot));
+    });
+    const changed = result.node ?? node;
+    return inputs.every((name, slot) => name === changed.inputs[slot]) ? changed : { ...changed, inputs };
+  });
+  const info = (value: ValueInfo): ValueInfo => cutInfo(value, shapes, units, removed);
+  return {
+    ...model,
+    graph: graph.with({
+      nodes,
+      initializers: slices.result(),
+      inputs: graph.inputs.map((input) => slices.info(input)),
+      valueInfo: new Map([...graph.valueInfo].map(([name, value]) => [name, info(value)])),
+    }),
+  };
+}
+
+/** Cuts each initializer once for all uses that agree, and makes a further copy for each use that does not. */
+class SlicedInitializers {
+  readonly #original: ReadonlyMap<string, Tensor>;
+  /** New names by original name and what was kept. */
+  readonly #names = new Map<string, string>();
+  readonly #made = new Map<string, Tensor>();
+
+  /** `whole`: names that are read where no rule can follow, and so stay as they are. */
+  constructor(original: ReadonlyMap<string, Tensor>, whole: Iterable<string>) {
+    this.#original = original;
+    for (const name of whole) if (original.has(name)) this.use(name, []);
+  }
+
+  /** The name under which this use finds its slices. */
+  use(name: string, kept: readonly (readonly number[] | undefined)[], replacement?: Tensor): string {
+    const isWhole = kept.every((indexes) => indexes === undefined) && !replacement;
+    const key = isWhole ? name : `${name} ${replacement?.numbers} ${kept.map((indexes) => indexes ?? "all").join("|")}`;
+    const known = this.#names.get(key);
+    if (known !== undefined) return known;
+    let fresh = name;
+    for (let copy = 2; this.#made.has(fresh); copy++) fresh = `${name}.${copy}`;
+    let tensor = replacement ?? (this.#original.get(name) as Tensor);
+    kept.forEach((indexes, axis) => {
+      if (indexes) tensor = take(tensor, axis, indexes);
+    });
+    this.#names.set(key, fresh);
+    this.#made.set(fresh, tensor);
+    return fresh;
+  }
+
+  /** All initializers of the new graph: the original's order, then further copies. */
+  result(): Map<string, Tensor> {
+    const made = this.#made;
+    const order = [...this.#original.keys()].filter((name) => made.has(name));
+    const copies = [...made.keys()].filter((name) => !this.#original.has(name));
+    return new Map([...order, ...copies].map((name) => [name, made.get(name) as Tensor]));
+  }
+
+  /** Files up to IR 3 list initializers as inputs too, with their shapes. */
+  info(input: ValueInfo): ValueInfo {
+    const tensor = this.#made.get(input.name);
+    return tensor && this.#original.has(input.name) ? { ...input, shape: tensor.dims } : input;
+  }
+}
+
+/** Values that are read outside the nodes' input lists: graph outputs, and what control-flow bodies capture. */
+function outerReads(graph: Graph): string[] {
+  const bodies = graph.nodes.flatMap((node) => Object.values(node.attributes));
+  const captured = bodies.flatMap((attribute) => (attribute.kind === "graph" ? attribute.value : []));
+  return [...graph.outputs.map((output) => output.name), ...captured];
+}
+
+function cutInfo(info: ValueInfo, shapes: Shapes, units: Units, removed: RemovedUnits): ValueInfo {
+  if (!info.shape || !shapes.has(info.name)) return info;
+  const kept = info.shape.map((_, axis) => keptIndexes(units, placeKey(info.name, axis), removed));
+  if (kept.every((indexes) => indexes === undefined)) return info;
+  return {
+    ...info,
+    shape: info.shape.map((dim, axis) => (typeof dim === "number" && kept[axis] ? kept[axis].length : dim)),
+  };
+}

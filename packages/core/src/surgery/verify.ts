@@ -1,0 +1,78 @@
+/** Proof before writing: the smaller file runs beside the gated original and must give the same outputs. */
+
+import { GAINS, gainsTensor, gateModel, realTypeOf } from "../derive/gate.ts";
+import { ShrinkError } from "../errors.ts";
+import type { Model } from "../graph/graph.ts";
+import type { Tensor } from "../graph/tensor.ts";
+import { writeModel } from "../onnx/index.ts";
+import type { Runner } from "../runner.ts";
+import type { Prunable } from "../units/prepare.ts";
+import type { RemovedUnits } from "./cut.ts";
+
+/** Rounding in other orders of summation stays below this, relative to the largest output. */
+export const VERIFY_TOLERANCE = 1e-4;
+
+/**
+ * Runs `bytes` (the smaller file) and the original with the removed units' gains at 0 on the given samples.
+ *
+ * @param original the model as it was read, before any folding
+ * @param feeds inputs by name, in batches
+ * @returns the largest difference of any output, relative to that output's largest size
+ * @throws a `verification` error if that is beyond rounding
+ */
+export async function verify(
+  prunable: Prunable,
+  original: Model,
+  removed: RemovedUnits,
+  bytes: Uint8Array,
+  feeds: readonly Readonly<Record<string, Tensor>>[],
+  runner: Runner,
+): Promise<number> {
+  const { units, shapes } = prunable;
+  const gated = gateModel(original, shapes, units);
+  const type = realTypeOf(original.graph, shapes);
+  const gains = gainsTensor(
+    Float64Array.from(removed, (gone) => 1 - gone),
+    units.count,
+    type,
+  );
+  const smaller = await runner.load(bytes);
+  const whole = await runner.load(writeModel(gated.model));
+  const worst = new Map<string, { difference: number; size: number }>();
+  try {
+    for (const feed of feeds) {
+      const [small, large] = [await smaller.run(feed), await whole.run({ ...feed, [GAINS]: gains })];
+      for (const { name } of original.graph.outputs) compare(name, small[name], large[name] as Tensor);
+    }
+  } finally {
+    await smaller.release();
+    await whole.release();
+  }
+  let largest = 0;
+  for (const [name, { difference, size }] of worst) {
+    const relative = size > 0 ? difference / size : difference;
+    if (!(relative <= VERIFY_TOLERANCE)) {
+      throw new ShrinkError(
+        "verification",
+        `output "${name}": the smaller model differs from the original without its units by ${relative.toExponential(1)} of the largest value, expected at most ${VERIFY_TOLERANCE}; nothing was written, please report this model's structure`,
+      );
+    }
+    largest = Math.max(largest, relative);
+  }
+  return largest;
+
+  function compare(name: string, small: Tensor | undefined, large: Tensor): void {
+    const entry = worst.get(name) ?? { difference: 0, size: 0 };
+    worst.set(name, entry);
+    if (!small || small.size !== large.size) {
+      entry.difference = Number.POSITIVE_INFINITY;
+      return;
+    }
+    const [a, b] = [small.numbers, large.numbers];
+    for (let i = 0; i < b.length; i++) {
+      const difference = Math.abs((a[i] as number) - (b[i] as number));
+      if (!(difference <= entry.difference)) entry.difference = difference;
+      entry.size = Math.max(entry.size, Math.abs(b[i] as number));
+    }
+  }
+}

@@ -1,0 +1,129 @@
+/** From the solver's sets to named groups: which sets are units, how they are grouped, numbered and called. */
+import type { Graph, Node } from "../graph/graph.ts";
+import type { Shapes } from "../graph/shapes.ts";
+import { keyOf, nodeId, type Place, type PlaceKey } from "./places.ts";
+import { type Solution, solve } from "./solve.ts";
+import type { Frozen, Group, OwnedPlace, Sink, UnitKind, Units } from "./units.ts";
+
+/** A candidate set: made by some layer, not yet known to be removable. */
+interface Candidate {
+  readonly representative: number;
+  readonly root: Node;
+  readonly rootPlace: Place;
+  /** Index of its first element on the root's output axis. */
+  readonly at: number;
+  readonly places: Place[];
+}
+
+/**
+ * Finds all removable units of a graph.
+ *
+ * A set is a unit if a layer makes it, an operator that sums over it reads it, and nothing freezes it. Units that lie in
+ * exactly the same places form a group; groups are in the order of their root layers, units in the order of the root's
+ * output axis.
+ */
+export function findUnits(graph: Graph, shapes: Shapes, opset: number): Units {
+  const solution = solve(graph, shapes, opset);
+  const absorbed = new Set(solution.absorbed.map(({ place }) => place));
+  const candidates = findCandidates(solution);
+  const drafts = new Map<string, Candidate[]>();
+  const frozen = new Map<string, Frozen>();
+  for (const candidate of candidates) {
+    const isRead = candidate.places.some((place) => absorbed.has(place));
+    const reason = solution.frozen(candidate.representative) ?? (isRead ? undefined : "no operator sums over it");
+    if (reason === undefined) {
+      const key = `${keyOf(candidate.rootPlace)} ${candidate.places.map(keyOf).sort().join(" ")}`;
+      const draft = drafts.get(key);
+      if (draft) draft.push(candidate);
+      else drafts.set(key, [candidate]);
+    } else {
+      const { value, axis } = candidate.rootPlace;
+      const key = `${value} ${axis} ${reason}`;
+      const size = (frozen.get(key)?.size ?? 0) + 1;
+      frozen.set(key, { value, axis, size, reason, layer: layerName(candidate.root) });
+    }
+  }
+  return assemble(graph, solution, [...drafts.values()], [...frozen.values()]);
+}
+
+function findCandidates(solution: Solution): Candidate[] {
+  const byRepresentative = new Map<number, Candidate>();
+  for (const { node, place } of solution.produced) {
+    for (let i = 0; i < place.length; i++) {
+      const representative = solution.find(place.start + i);
+      if (!byRepresentative.has(representative)) {
+        byRepresentative.set(representative, { representative, root: node, rootPlace: place, at: i, places: [] });
+      }
+    }
+  }
+  for (const place of solution.places.all) {
+    const seen = new Set<number>();
+    for (let i = 0; i < place.length; i++) {
+      const representative = solution.find(place.start + i);
+      if (seen.has(representative)) continue;
+      seen.add(representative);
+      byRepresentative.get(representative)?.places.push(place);
+    }
+  }
+  return [...byRepresentative.values()];
+}
+
+function assemble(graph: Graph, solution: Solution, drafts: Candidate[][], frozen: Frozen[]): Units {
+  const unitOf = new Map<number, number>();
+  let count = 0;
+  for (const draft of drafts) for (const { representative } of draft) unitOf.set(representative, count++);
+  const owned = new Map<PlaceKey, OwnedPlace>();
+  for (const place of solution.places.all) {
+    const owners = Int32Array.from(
+      { length: place.length },
+      (_, i) => unitOf.get(solution.find(place.start + i)) ?? -1,
+    );
+    if (owners.some((unit) => unit >= 0)) owned.set(keyOf(place), { ...place, owners });
+  }
+  const names = new Map<string, number>();
+  let first = 0;
+  const groups = drafts.map((draft): Group => {
+    const { root, rootPlace, places } = draft[0] as Candidate;
+    const layer = layerName(root);
+    const twin = names.get(layer) ?? 0;
+    names.set(layer, twin + 1);
+    const group: Group = {
+      id: twin === 0 ? layer : `${layer}.${twin + 1}`,
+      kind: kindOf(root, owned.get(keyOf(rootPlace)) as OwnedPlace, draft.length),
+      size: draft.length,
+      first,
+      layer,
+      root,
+      places: places.map((place) => owned.get(keyOf(place)) as OwnedPlace),
+      sinks: sinksOf(graph, solution, places, owned),
+    };
+    first += draft.length;
+    return group;
+  });
+  return { groups, frozen, count, places: owned };
+}
+
+function sinksOf(
+  graph: Graph,
+  solution: Solution,
+  places: readonly Place[],
+  owned: ReadonlyMap<PlaceKey, OwnedPlace>,
+): Sink[] {
+  const inputs = new Map(graph.nodes.map((node) => [nodeId(node), node.inputs]));
+  return solution.absorbed.flatMap(({ node, slot, place }) => {
+    const value = inputs.get(node)?.[slot];
+    if (!places.includes(place) || value === undefined) return [];
+    return [{ node, slot, value, axis: place.axis, owners: (owned.get(keyOf(place)) as OwnedPlace).owners }];
+  });
+}
+
+/** A dense layer's unit that spans several outputs is a head; a convolution's is a channel. */
+function kindOf(root: Node, place: OwnedPlace, size: number): UnitKind {
+  if (root.opType.startsWith("Conv")) return "channel";
+  const indexes = place.owners.filter((unit) => unit >= 0).length;
+  return indexes > size && indexes % size === 0 ? "head" : "neuron";
+}
+
+function layerName(node: Node): string {
+  return node.name || nodeId(node);
+}

@@ -1,0 +1,136 @@
+/**
+ * The coupling solver: asks every node's rule what it ties, and closes the ties over the whole graph. What comes out is
+ * a partition of all indexes of all tensors into sets that must be cut together, and for each set whether something
+ * forbids it.
+ */
+import type { Graph, Node } from "../graph/graph.ts";
+import { describe } from "../graph/graph.ts";
+import type { Shapes } from "../graph/shapes.ts";
+import { ruleFor } from "../ops/index.ts";
+import type { Port, Ties } from "../ops/rule.ts";
+import { nodeId, type Place, Places, placeKey } from "./places.ts";
+import { UnionFind } from "./union-find.ts";
+
+/** A place that a node reads in a contraction; gates stand here. */
+export interface AbsorbedAxis {
+  readonly node: string;
+  readonly slot: number;
+  readonly place: Place;
+}
+
+/** An output axis whose indexes a layer makes from its weights. */
+export interface ProducedAxis {
+  readonly node: Node;
+  readonly place: Place;
+}
+
+export interface Solution {
+  readonly places: Places;
+  /** Set representative of an index. */
+  find(index: number): number;
+  /** Why a set may not be cut; undefined: it may. */
+  frozen(representative: number): string | undefined;
+  readonly absorbed: readonly AbsorbedAxis[];
+  readonly produced: readonly ProducedAxis[];
+}
+
+/** Solves the graph's ties. */
+export function solve(graph: Graph, shapes: Shapes, opset: number): Solution {
+  const places = new Places(graph, shapes);
+  const sets = new UnionFind(places.total);
+  const reasons = new Map<number, string>(); // by index, later by representative
+  const absorbed: AbsorbedAxis[] = [];
+  const produced: ProducedAxis[] = [];
+
+  const freeze = (place: Place, reason: string): void => {
+    for (let i = 0; i < place.length; i++) if (!reasons.has(place.start + i)) reasons.set(place.start + i, reason);
+  };
+  const freezeValue = (name: string, reason: string): void => {
+    for (let axis = 0; axis < (shapes.get(name)?.dims.length ?? 0); axis++) {
+      const place = places.get(placeKey(name, axis));
+      if (place) freeze(place, reason);
+    }
+  };
+
+  for (const input of graph.feeds) freezeValue(input.name, `input "${input.name}" of the model`);
+  for (const output of graph.outputs) freezeValue(output.name, `output "${output.name}" of the model`);
+  for (const node of graph.nodes) askRule(node);
+
+  const byRepresentative = new Map<number, string>();
+  for (const [index, reason] of reasons) {
+    const representative = sets.find(index);
+    if (!byRepresentative.has(representative)) byRepresentative.set(representative, reason);
+  }
+  return { places, find: (i) => sets.find(i), frozen: (r) => byRepresentative.get(r), absorbed, produced };
+
+  function askRule(node: Node): void {
+    const id = nodeId(node);
+    const mentioned = new Set<Place>();
+    const at = (port: Port, axis: number): Place | undefined => {
+      const name = node.outputs[port.slot] as string;
+      const place =
+        port.side === "input" ? places.ofInput(graph, node, port.slot, axis) : places.get(placeKey(name, axis));
+      if (place) mentioned.add(place);
+      return place;
+    };
+    const port = (side: "input" | "output", slot: number): Port | undefined => {
+      const name = (side === "input" ? node.inputs : node.outputs)[slot];
+      const dims = name ? shapes.get(name)?.dims : undefined;
+      return dims && { side, slot, dims };
+    };
+    const ties: Ties = {
+      node,
+      opset,
+      X: (slot) => port("input", slot),
+      Y: (slot = 0) => port("output", slot),
+      constant: (slot) => graph.initializers.get(node.inputs[slot] ?? ""),
+      tie(a, axisA, b, axisB, map = (j) => j) {
+        const [pa, pb] = [at(a, axisA), at(b, axisB)];
+        if (!pa || !pb) return;
+        for (let j = 0; j < pb.length; j++) {
+          const i = map(j);
+          if (i >= 0) sets.union(pa.start + i, pb.start + j);
+        }
+      },
+      absorb(slot, axis) {
+        const place = at({ side: "input", slot, dims: [] }, axis);
+        if (place) absorbed.push({ node: id, slot, place });
+      },
+      produce(axis, output = 0) {
+        const place = places.get(placeKey(node.outputs[output] as string, axis));
+        if (place) produced.push({ node, place });
+      },
+      freeze(p, axis, reason) {
+        const place = at(p, axis);
+        if (place) freeze(place, `${describe(node)}: ${reason}`);
+      },
+    };
+    const rule = ruleFor(node);
+    rule?.ties?.(ties);
+    const reason = rule?.ties
+      ? `${describe(node)} mixes the indexes of this axis`
+      : `${describe(node)}: operator without a rule`;
+    for (const place of portsOf(node)) if (!mentioned.has(place)) freeze(place, reason);
+    for (const attribute of Object.values(node.attributes)) {
+      if (attribute.kind === "graph") {
+        for (const name of attribute.value) freezeValue(name, `${describe(node)} reads it inside its body`);
+      }
+    }
+  }
+
+  function* portsOf(node: Node): Generator<Place> {
+    for (let slot = 0; slot < node.inputs.length; slot++) {
+      const rank = shapes.get(node.inputs[slot] as string)?.dims.length ?? 0;
+      for (let axis = 0; axis < rank; axis++) {
+        const place = places.ofInput(graph, node, slot, axis);
+        if (place) yield place;
+      }
+    }
+    for (const name of node.outputs) {
+      for (let axis = 0; axis < (shapes.get(name)?.dims.length ?? 0); axis++) {
+        const place = places.get(placeKey(name, axis));
+        if (place) yield place;
+      }
+    }
+  }
+}

@@ -1,0 +1,70 @@
+/**
+ * Units and groups: what can be removed, where its slices lie, where its output is read, and what is frozen and why.
+ */
+import type { Node } from "../graph/graph.ts";
+import type { Place, PlaceKey } from "./places.ts";
+
+export type UnitKind = "neuron" | "channel" | "head";
+
+/** A place that holds slices of units. */
+export interface OwnedPlace extends Place {
+  /** By index along the axis: the unit's number over all groups, or -1 where the index belongs to none. */
+  readonly owners: Int32Array;
+}
+
+/** Where units' outputs are read by an operator that sums over them. A gate here multiplies each unit by its gain. */
+export interface Sink {
+  /** Id of the reading node (its first output). */
+  readonly node: string;
+  readonly slot: number;
+  /** The value that is read. */
+  readonly value: string;
+  readonly axis: number;
+  /** As in {@link OwnedPlace}. */
+  readonly owners: Int32Array;
+}
+
+/** All (tensor, axis, indexes) places that must be cut together for each of its units. */
+export interface Group {
+  readonly id: string;
+  readonly kind: UnitKind;
+  /** Number of units. */
+  readonly size: number;
+  /** Number over all groups of this group's unit 0. */
+  readonly first: number;
+  /** The layer that makes the units: the node's name, or its first output where it has none. */
+  readonly layer: string;
+  readonly root: Node;
+  /** Where its units' slices lie. */
+  readonly places: readonly OwnedPlace[];
+  /** Where its units are read. */
+  readonly sinks: readonly Sink[];
+}
+
+/** Units of a layer that cannot be removed. */
+export interface Frozen {
+  /** The layer's output. */
+  readonly value: string;
+  readonly axis: number;
+  /** How many of its indexes are frozen for this reason. */
+  readonly size: number;
+  readonly reason: string;
+  readonly layer: string;
+}
+
+/** Everything there is to cut in one model. Units are numbered over all groups: group by group, then by index. */
+export interface Units {
+  readonly groups: readonly Group[];
+  readonly frozen: readonly Frozen[];
+  /** Units over all groups. */
+  readonly count: number;
+  /** All places that hold slices of units. */
+  readonly places: ReadonlyMap<PlaceKey, OwnedPlace>;
+}
+
+/** The group that a unit's number falls into. */
+export function groupOf(units: Units, unit: number): Group {
+  const group = units.groups.findLast((candidate) => candidate.first <= unit);
+  if (!group || unit >= units.count || unit < 0) throw new RangeError(`unit ${unit}: expected 0 to ${units.count - 1}`);
+  return group;
+}
