@@ -1,90 +1,67 @@
 /** The Runner over onnxruntime-node: native, one process, CPU. */
 import * as ort from "onnxruntime-node";
-import {
-	type ElementType,
-	type Runner,
-	type Session,
-	ShrinkError,
-	Tensor,
-	type TypedArray,
-} from "shrinknet";
+import { type ElementType, type Runner, type Session, ShrinkError, Tensor, type TypedArray } from "shrinknet";
 
 export interface NodeRunnerOptions {
-	/** Threads inside one operator; default 1. Results do not depend on it beyond rounding. */
-	readonly threads?: number;
+  /** Threads inside one operator; default 1. Results do not depend on it beyond rounding. */
+  readonly threads?: number;
 }
 
 /** A runner over onnxruntime-node on the CPU. */
 export function nodeRunner({ threads = 1 }: NodeRunnerOptions = {}): Runner {
-	return {
-		name: `onnxruntime-node ${ort.env.versions.common}, ${threads} thread${threads === 1 ? "" : "s"}`,
-		async load(model, { optimize = true } = {}) {
-			const session = await createSession(model, {
-				executionProviders: ["cpu"],
-				intraOpNumThreads: threads,
-				interOpNumThreads: 1,
-				executionMode: "sequential",
-				graphOptimizationLevel: optimize ? "all" : "disabled",
-				logSeverityLevel: 4,
-			});
-			return wrap(session);
-		},
-	};
+  return {
+    name: `onnxruntime-node ${ort.env.versions.common}, ${threads} thread${threads === 1 ? "" : "s"}`,
+    async load(model, { optimize = true } = {}) {
+      const session = await createSession(model, {
+        executionProviders: ["cpu"],
+        intraOpNumThreads: threads,
+        interOpNumThreads: 1,
+        executionMode: "sequential",
+        graphOptimizationLevel: optimize ? "all" : "disabled",
+        logSeverityLevel: 4,
+      });
+      return wrap(session);
+    },
+  };
 }
 
 async function createSession(
-	model: Uint8Array,
-	options: ort.InferenceSession.SessionOptions,
+  model: Uint8Array,
+  options: ort.InferenceSession.SessionOptions,
 ): Promise<ort.InferenceSession> {
-	try {
-		return await ort.InferenceSession.create(model, options);
-	} catch (cause) {
-		throw new ShrinkError(
-			"model",
-			`onnxruntime cannot load the model: ${reason(cause)}`,
-			{ cause },
-		);
-	}
+  try {
+    return await ort.InferenceSession.create(model, options);
+  } catch (cause) {
+    throw new ShrinkError("model", `onnxruntime cannot load the model: ${reason(cause)}`, { cause });
+  }
 }
 
 function wrap(session: ort.InferenceSession): Session {
-	return {
-		async run(feeds, fetches = session.outputNames) {
-			const given: Record<string, ort.Tensor> = {};
-			for (const [name, tensor] of Object.entries(feeds)) {
-				given[name] = new ort.Tensor(
-					tensor.type as "float32",
-					tensor.data as Float32Array,
-					tensor.dims,
-				);
-			}
-			let results: ort.InferenceSession.OnnxValueMapType;
-			try {
-				results = await session.run(given, fetches as string[]);
-			} catch (cause) {
-				throw new ShrinkError(
-					"model",
-					`onnxruntime cannot run the model: ${reason(cause)}`,
-					{ cause },
-				);
-			}
-			const out: Record<string, Tensor> = {};
-			for (const name of fetches) {
-				const result = results[name] as ort.Tensor;
-				out[name] = new Tensor(
-					result.type as ElementType,
-					result.dims,
-					result.data as TypedArray,
-				);
-			}
-			return out;
-		},
-		async release() {
-			await session.release();
-		},
-	};
+  return {
+    async run(feeds, fetches = session.outputNames) {
+      const given: Record<string, ort.Tensor> = {};
+      for (const [name, tensor] of Object.entries(feeds)) {
+        given[name] = new ort.Tensor(tensor.type as "float32", tensor.data as Float32Array, tensor.dims);
+      }
+      let results: ort.InferenceSession.OnnxValueMapType;
+      try {
+        results = await session.run(given, fetches as string[]);
+      } catch (cause) {
+        throw new ShrinkError("model", `onnxruntime cannot run the model: ${reason(cause)}`, { cause });
+      }
+      const out: Record<string, Tensor> = {};
+      for (const name of fetches) {
+        const result = results[name] as ort.Tensor;
+        out[name] = new Tensor(result.type as ElementType, result.dims, result.data as TypedArray);
+      }
+      return out;
+    },
+    async release() {
+      await session.release();
+    },
+  };
 }
 
 function reason(cause: unknown): string {
-	return cause instanceof Error ? cause.message : String(cause);
+  return cause instanceof Error ? cause.message : String(cause);
 }

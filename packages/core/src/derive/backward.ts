@@ -75,10 +75,11 @@ function walk(
     if (linear) return linear(d);
     if (rule?.pointwise && slot === 0) {
       const incoming = d.incoming() as string;
-      if (order === "gradient") return builder.mul(incoming, rule.pointwise.first(d));
+      if (order === "gradient") return d.unbroadcast(builder.mul(incoming, rule.pointwise.first(d)), slot);
       const squared = builder.mul(incoming, builder.square(rule.pointwise.first(d)));
       const bend = rule.pointwise.second?.(d);
-      return bend === undefined ? squared : builder.add(squared, builder.mul(d.gradient() as string, bend));
+      const both = bend === undefined ? squared : builder.add(squared, builder.mul(d.gradient() as string, bend));
+      return d.unbroadcast(both, slot);
     }
     const own = order === "gradient" ? pick(rule?.vjp, slot) : pick(rule?.curvature, slot);
     if (!own) throw missing(node, order, slot);

@@ -135,6 +135,24 @@ export class GraphBuilder {
     return this.op("Reshape", [x, this.ints(dims)]);
   }
 
+  /** transA(A) transB(B) times alpha. */
+  gemm(a: string, b: string, attributes: Record<string, PlainAttribute>): string {
+    return this.op("Gemm", this.opset >= 11 ? [a, b] : [a, b, this.scalar(0)], attributes);
+  }
+
+  /** `yes` where `condition` (a bool value) holds, else `no`. */
+  where(condition: string, yes: string, no: string): string {
+    if (this.opset >= 9) return this.op("Where", [condition, yes, no]);
+    const holds = this.indicator(condition);
+    return this.add(this.mul(holds, yes), this.mul(this.sub(this.scalar(1), holds), no));
+  }
+
+  /** `x` broadcast to the dims that `like` has when run. */
+  expandLike(x: string, like: string): string {
+    if (this.opset >= 8) return this.op("Expand", [x, this.op("Shape", [like])]);
+    return this.add(x, this.sub(like, like));
+  }
+
   /** `x` reshaped to the dims that `like` has when run. */
   reshapeLike(x: string, like: string): string {
     return this.op("Reshape", [x, this.op("Shape", [like])]);

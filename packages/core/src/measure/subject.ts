@@ -2,15 +2,12 @@
 import { bindInputs, type Dataset, slice } from "../data.ts";
 import { realTypeOf } from "../derive/gate.ts";
 import { ShrinkError } from "../errors.ts";
-import { GraphBuilder, opsetOf } from "../graph/builder.ts";
-import type { Model } from "../graph/graph.ts";
 import { dimsOf } from "../graph/shapes.ts";
 import { sizeOf, Tensor } from "../graph/tensor.ts";
 import { writeModel } from "../onnx/index.ts";
-import type { Quality } from "../results.ts";
 import type { Runner, Session } from "../runner.ts";
 import type { Prunable } from "../units/prepare.ts";
-import { type Objective, type ObjectiveName, objectiveFor, TARGET, targetsOf } from "./objective.ts";
+import { type Objective, type ObjectiveName, objectiveFor, targetsOf } from "./objective.ts";
 
 export interface Subject {
   readonly prunable: Prunable;
@@ -67,80 +64,6 @@ export async function subjectOf(
   const targets =
     objective.name === "match" ? await originalOutputs(draft, perChunk) : targetsOf(data, outputDims, type);
   return { ...draft, targets, chunks: chunksOf(data, targets, perChunk) };
-}
-
-/** Error and accuracy of a model that takes and gives what the subject's does (the subject's own, or a cut one). */
-export async function qualityOf(subject: Subject, model: Model = subject.prunable.model): Promise<Quality> {
-  const evaluator = await loadEvaluator(subject, model);
-  try {
-    return await evaluator.run();
-  } finally {
-    await evaluator.release();
-  }
-}
-
-/** A model loaded with its objective, to be asked for its quality. */
-async function loadEvaluator(
-  subject: Subject,
-  model: Model,
-): Promise<{ run(): Promise<Quality>; release(): Promise<void> }> {
-  const { objective } = subject;
-  const b = new GraphBuilder({ opset: opsetOf(model), real: subject.targets.type, base: model.graph });
-  b.input(TARGET, subject.targets.type);
-  const errors = objective.error(b, objective.value, TARGET);
-  const outputs = [objective.value, errors];
-  const session = await subject.runner.load(writeModel({ ...model, graph: b.graph(outputs) }));
-  return {
-    async run() {
-      const tally = new Tally(subject.data.labels);
-      for (const chunk of subject.chunks) {
-        const result = await session.run({ ...chunk.feeds, [TARGET]: chunk.targets }, outputs);
-        tally.add(chunk.from, result[objective.value] as Tensor, result[errors] as Tensor);
-      }
-      return tally.quality();
-    },
-    release: () => session.release(),
-  };
-}
-
-/** Adds up errors in float64 and counts right answers. */
-export class Tally {
-  readonly #labels: Int32Array | undefined;
-  #error = 0;
-  #right = 0;
-  #samples = 0;
-
-  constructor(labels: Int32Array | undefined) {
-    this.#labels = labels;
-  }
-
-  /** `outputs[n, ...]` and `errors[n]` of the samples from `from` on. */
-  add(from: number, outputs: Tensor, errors: Tensor): void {
-    const values = errors.numbers;
-    for (let i = 0; i < values.length; i++) this.#error += values[i] as number;
-    const count = outputs.dims[0] as number;
-    this.#samples += count;
-    if (!this.#labels) return;
-    const width = outputs.size / count;
-    const numbers = outputs.numbers;
-    for (let i = 0; i < count; i++) {
-      if (largest(numbers, i * width, width) === this.#labels[from + i]) this.#right++;
-    }
-  }
-
-  quality(): Quality {
-    const accuracy = this.#right / this.#samples;
-    return this.#labels ? { error: this.#error, accuracy } : { error: this.#error };
-  }
-}
-
-/** Index (from `start`) of the largest of `width` numbers; the first of equals. */
-function largest(numbers: ArrayLike<number>, start: number, width: number): number {
-  let best = 0;
-  for (let i = 1; i < width; i++) {
-    if ((numbers[start + i] as number) > (numbers[start + best] as number)) best = i;
-  }
-  return best;
 }
 
 function samplesPerChunk({ shapes, model }: Prunable): number {

@@ -24,8 +24,6 @@ const broadcast = (t: Ties): void => {
 
 const incoming = (d: Backward): string => d.incoming() as string;
 const negative = (d: Backward, x: string): string => d.b.op("Neg", [x]);
-const where = (d: Backward, condition: string, yes: string, no: string): string =>
-  d.b.op("Where", [condition, yes, no]);
 const isPositive = (d: Backward): string => d.b.op("Greater", [d.X(0), d.b.scalar(0)]);
 /** 1 - x. */
 const oneMinus = (d: Backward, x: string): string => d.b.sub(d.b.scalar(1), x);
@@ -78,14 +76,15 @@ export const Pow: OpRule = {
   },
 };
 
-/** scale(E) * X^(E - less). */
+/** scale(E) * X^(E - less); 0 where the scale is, at X = 0 too. */
 function power(d: Backward, scale: (exponent: number) => number, less: number): string {
   const exponent = d.constant(1);
   if (!exponent)
     throw new ShrinkError("operator", `${describe(d.node)}: no derivative for an exponent that is not constant`);
   const values = Array.from(exponent.numbers);
   const tensor = (numbers: number[]): string => d.b.tensor(tensorOf(d.b.real, numbers, exponent.dims));
-  return d.b.mul(tensor(values.map(scale)), d.b.op("Pow", [d.X(0), tensor(values.map((e) => e - less))]));
+  const powers = values.map((e) => (scale(e) === 0 ? 0 : e - less));
+  return d.b.mul(tensor(values.map(scale)), d.b.op("Pow", [d.X(0), tensor(powers)]));
 }
 
 /** Neg: X -> -X. */
@@ -97,8 +96,14 @@ export const Neg: OpRule = {
 /** Identity: X -> X. */
 export const Identity: OpRule = { ties: sameShape, linear: incoming };
 
-/** Dropout at inference: X -> X; the optional mask is never cut. */
-export const Dropout: OpRule = { ties: sameShape, linear: incoming };
+/** Dropout at inference: X -> X, and optionally a mask of the same shape. */
+export const Dropout: OpRule = {
+  ties(t) {
+    sameShape(t);
+    tieAll(t, t.X(0), t.Y(1));
+  },
+  linear: incoming,
+};
 
 // ----- Functions -----
 
@@ -149,22 +154,22 @@ export const Relu: OpRule = unary({
 
 /** LeakyRelu: f' = 1 or alpha, f'' = 0. */
 export const LeakyRelu: OpRule = unary({
-  first: (d) => where(d, isPositive(d), d.b.scalar(1), d.b.scalar(floatAttribute(d.node, "alpha", 0.01))),
+  first: (d) => d.b.where(isPositive(d), d.b.scalar(1), d.b.scalar(floatAttribute(d.node, "alpha", 0.01))),
 });
 
 /** Elu: f' = 1 or y + alpha, f'' = 0 or y + alpha. */
 export const Elu: OpRule = unary(exponentialUnit(1, 1));
 
 /** Selu: gamma times Elu. */
-export const Selu: OpRule = unary(exponentialUnit(1.6732632423543772, 1.0507009873554805));
+export const Selu: OpRule = unary(exponentialUnit(1.6732631921768188, 1.0507010221481323));
 
 function exponentialUnit(alphaDefault: number, gammaDefault: number): Pointwise {
   const gammaOf = (d: Backward): number => floatAttribute(d.node, "gamma", gammaDefault);
   const below = (d: Backward): string =>
     d.b.add(d.Y(), d.b.scalar(gammaOf(d) * floatAttribute(d.node, "alpha", alphaDefault)));
   return {
-    first: (d) => where(d, isPositive(d), d.b.scalar(gammaOf(d)), below(d)),
-    second: (d) => where(d, isPositive(d), d.b.scalar(0), below(d)),
+    first: (d) => d.b.where(isPositive(d), d.b.scalar(gammaOf(d)), below(d)),
+    second: (d) => d.b.where(isPositive(d), d.b.scalar(0), below(d)),
   };
 }
 

@@ -13,9 +13,10 @@ export const Gemm: OpRule = {
     const [contracted, columns] = transB ? [1, 0] : [0, 1];
     t.tie(a, rows, y, 0);
     t.tie(a, inner, b, contracted);
-    t.absorb(0, inner);
     t.tie(b, columns, y, 1);
-    t.produce(1);
+    const weightsFirst = t.constant(0) !== undefined;
+    t.absorb(weightsFirst ? 1 : 0, weightsFirst ? contracted : inner);
+    t.produce(weightsFirst ? 0 : 1);
     if (c) tieBroadcast(t, c, y);
   },
   linear: [
@@ -63,19 +64,25 @@ function transposes(d: { node: Backward["node"] }): {
 }
 
 function scaledGemm(d: Backward, a: string, b: string, attributes: { transA: number; transB: number }): string {
-  return d.b.op("Gemm", [a, b], {
+  return d.b.gemm(a, b, {
     ...attributes,
     alpha: { float: d.factor(floatAttribute(d.node, "alpha", 1)) },
   });
 }
 
-/** MatMul: A[..., M, K], B[..., K, N] -> A B, numpy-style. */
+/** MatMul: A[..., M, K], B[..., K, N] -> A B, numpy-style; A or B may be a vector [K]. */
 export const MatMul: OpRule = {
   ties(t) {
     const [a, b, y] = [t.X(0), t.X(1), t.Y()];
-    if (!a || !b || !y || a.dims.length < 2 || b.dims.length < 2) return;
+    if (!a || !b || !y || a.dims.length < 2) return;
     const rank = y.dims.length;
     const [ra, rb] = [a.dims.length, b.dims.length];
+    if (rb === 1) {
+      for (let axis = 0; axis < rank; axis++) t.tie(a, axis, y, axis);
+      t.tie(a, ra - 1, b, 0);
+      t.absorb(0, ra - 1);
+      return;
+    }
     for (let axis = 0; axis < rank - 2; axis++) {
       const [inA, inB] = [axis - (rank - ra), axis - (rank - rb)];
       if (inA >= 0 && a.dims[inA] === y.dims[axis]) t.tie(a, inA, y, axis);
@@ -90,16 +97,18 @@ export const MatMul: OpRule = {
   },
   linear: [
     (d) => {
+      if (hasVector(d)) return throughVector(d);
       const other = swapLast(d, d.coefficient(d.X(1)), d.dims(1).length);
       return d.unbroadcast(d.b.op("MatMul", [d.incoming() as string, other]), 0);
     },
     (d) => {
+      if (hasVector(d)) return throughVector(d);
       const dy = d.incoming() as string;
       const a = d.coefficient(d.X(0));
       if (d.dims(1).length === 2 && d.dims(0).length > 2) {
         // one product over all rows instead of a batch of small ones that is summed afterwards
         const rows = d.b.reshape(a, [-1, d.dims(0).at(-1) as number]);
-        return d.b.op("Gemm", [rows, d.b.reshape(dy, [-1, d.outDims().at(-1) as number])], { transA: 1 });
+        return d.b.gemm(rows, d.b.reshape(dy, [-1, d.outDims().at(-1) as number]), { transA: 1 });
       }
       return d.unbroadcast(d.b.op("MatMul", [swapLast(d, a, d.dims(0).length), dy]), 1);
     },
@@ -110,6 +119,32 @@ export const MatMul: OpRule = {
     return outer(c, c.b.op("Gather", [c.X(1), c.indexes], { axis: 0 }));
   },
 };
+
+function hasVector(d: Backward): boolean {
+  return d.dims(0).length === 1 || d.dims(1).length === 1;
+}
+
+/** The same where one operand is a vector: an outer product, summed over every axis that the input does not have. */
+function throughVector(d: Backward): string {
+  const { b, slot } = d;
+  const rank = d.outDims().length;
+  const [dy, other] = [d.incoming() as string, d.coefficient(d.X(1 - slot))];
+  if (d.dims(1).length === 1) {
+    const product = b.mul(b.unsqueeze(dy, [rank]), other); // [..., K]
+    return slot === 0 ? product : sumTo(d, product, rank);
+  }
+  const rows = b.unsqueeze(dy, [rank - 1]); // [..., 1, N]
+  return slot === 0 ? sumTo(d, b.mul(rows, other), rank - 1) : b.mul(rows, b.unsqueeze(other, [1]));
+}
+
+/** Sums every axis of `product` (one more than the output has) but `axis`. */
+function sumTo(d: Backward, product: string, axis: number): string {
+  const all = Array.from({ length: d.outDims().length + 1 }, (_, a) => a);
+  return d.b.sum(
+    product,
+    all.filter((a) => a !== axis),
+  );
+}
 
 function swapLast(d: Backward, x: string, rank: number): string {
   const perm = Array.from({ length: rank }, (_, axis) => (axis < rank - 2 ? axis : 2 * rank - 3 - axis));

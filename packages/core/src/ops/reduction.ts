@@ -1,5 +1,8 @@
 /** Operators that reduce axes. */
+
+import { ShrinkError } from "../errors.ts";
 import { intAttribute, intsAttribute, normalAxis } from "../graph/attributes.ts";
+import { describe } from "../graph/graph.ts";
 import type { Backward, OpRule, Ties } from "./rule.ts";
 
 /** ReduceSum: adds up axes. A removed unit adds 0, so a reduced axis may be cut. */
@@ -24,7 +27,7 @@ export const ReduceMean: OpRule = {
   ties: (t) => tieReduced(t, false),
   linear: [
     (d) => {
-      const axes = reducedAxes(d, d.dims(0).length) ?? [];
+      const axes = knownAxes(d);
       if (axes.some((axis) => d.isBatch(0, axis))) return meanOverBatch(d, axes);
       const count = axes.reduce((product, axis) => product * (d.dims(0)[axis] as number), 1);
       return d.b.mul(spread(d, d.incoming() as string), d.b.scalar(d.factor(1 / count)));
@@ -49,6 +52,12 @@ function reducedAxes(d: Pick<Ties, "node" | "constant">, rank: number): readonly
   return axes.map((axis) => normalAxis(axis, rank)).sort((a, b) => a - b);
 }
 
+function knownAxes(d: Backward): readonly number[] {
+  const axes = reducedAxes(d, d.dims(0).length);
+  if (!axes) throw new ShrinkError("operator", `${describe(d.node)}: no derivative for axes that are not constant`);
+  return axes;
+}
+
 function tieReduced(t: Ties, sums: boolean): void {
   const [x, y] = [t.X(0), t.Y()];
   const axes = x && reducedAxes(t, x.dims.length);
@@ -66,8 +75,8 @@ function tieReduced(t: Ties, sums: boolean): void {
 
 /** Copies a reduced value back over the reduced axes. */
 function spread(d: Backward, dy: string): string {
-  const axes = reducedAxes(d, d.dims(0).length) ?? [];
+  const axes = knownAxes(d);
   const keepdims = intAttribute(d.node, "keepdims", 1) === 1;
   const kept = keepdims ? dy : d.b.unsqueeze(dy, axes);
-  return d.b.op("Expand", [kept, d.b.op("Shape", [d.X(0)])]);
+  return d.b.expandLike(kept, d.X(0));
 }

@@ -5,15 +5,16 @@
 import type { Criterion } from "../criteria/criterion.ts";
 import { ShrinkError } from "../errors.ts";
 import { Oracle } from "../measure/oracle.ts";
-import { type State, stateOf, unitsLeft } from "../measure/state.ts";
-import { qualityOf, type Subject } from "../measure/subject.ts";
+import { QualityMeter } from "../measure/quality.ts";
+import { stateOf, unitsLeft } from "../measure/state.ts";
+import type { Subject } from "../measure/subject.ts";
 import type { Quality, Removal } from "../results.ts";
 import type { RemovedUnits } from "../surgery/cut.ts";
 import { sizeAfter } from "../surgery/size.ts";
 import type { Prunable } from "../units/prepare.ts";
 import { groupOf } from "../units/units.ts";
 import { randomSource } from "../util/random.ts";
-import { type Budget, goalReached, hasGoal, limitBroken, type Progress } from "./budget.ts";
+import { type Budget, goalReached, hasGoal, limitBroken, type Progress, removalGoal } from "./budget.ts";
 import { comparable, lowest } from "./rank.ts";
 import { removable, type Selection, selectGroups } from "./select.ts";
 
@@ -28,8 +29,6 @@ export interface ChooseOptions extends Selection {
   readonly seed?: number;
   /** Held-out data whose quality is noted after each removal. Never used for a choice. */
   readonly test?: Subject | undefined;
-  /** Whether the quality after each removal is measured where the budget does not need it; default true. */
-  readonly trace?: boolean;
   readonly onProgress?: ((progress: ChooseProgress) => void) | undefined;
   /** Ends the run after the removal at hand when aborted. */
   readonly signal?: { readonly aborted: boolean } | undefined;
@@ -39,6 +38,8 @@ export interface ChooseProgress {
   readonly removed: number;
   /** How many removals there will be, as far as is known. */
   readonly expected: number;
+  /** Removable units of the intact model. */
+  readonly units: number;
   readonly quality: Partial<Quality>;
 }
 
@@ -59,34 +60,51 @@ export async function choose(
   subject: Subject | undefined,
   options: ChooseOptions,
 ): Promise<Chosen> {
-  const { criterion, schedule = "rerank", budget = {}, seed = 0, test, minKeep = 1, trace = true } = options;
-  const { units } = prunable;
+  const { criterion, test } = options;
   if (criterion.needsData && !subject) {
     throw new ShrinkError("data", `criterion ${criterion.name}: needs data, expected samples; give them with --data`);
   }
+  const intact = stateOf(prunable, new Uint8Array(prunable.units.count));
+  const meter = subject && (await QualityMeter.of(subject, intact));
+  const testMeter = test && (await QualityMeter.of(test, intact));
+  try {
+    return await removeWorst(prunable, subject, { ...options, meter, testMeter });
+  } finally {
+    await meter?.release();
+    await testMeter?.release();
+  }
+}
+
+interface Meters {
+  readonly meter: QualityMeter | undefined;
+  readonly testMeter: QualityMeter | undefined;
+}
+
+async function removeWorst(
+  prunable: Prunable,
+  subject: Subject | undefined,
+  options: ChooseOptions & Meters,
+): Promise<Chosen> {
+  const { criterion, schedule = "rerank", budget = {}, seed = 0, minKeep = 1, meter, testMeter } = options;
+  const { units } = prunable;
   const groups = selectGroups(units, options);
   const random = randomSource(seed);
   const removed: RemovedUnits = new Uint8Array(units.count);
-  const rows: Removal[] = [];
-  let state = stateOf(prunable, removed);
-  const oracle = subject && new Oracle(subject, state);
-  const measure =
-    trace || budget.maxAccuracyDrop !== undefined || budget.maxErrorRise !== undefined || schedule === "rerank";
-  const progressOf = async (of: State, count: number): Promise<Progress> => ({
-    ...sizeAfter(prunable, of.removed),
-    ...(subject && measure && (await qualityOf(subject, of.model))),
+  const trace: Removal[] = [];
+  const oracle = subject && meter && new Oracle(subject, meter.activations);
+  const expected = removalGoal(budget, units.count) ?? units.count;
+  const measure = async (count: number): Promise<Progress> => ({
+    ...sizeAfter(prunable, removed),
+    ...(await meter?.measure()),
     removed: count,
   });
-  const before = await progressOf(state, 0);
+  const finish = (stopped: string, reached: boolean): Chosen => {
+    return { removed, trace, stopped, reached, evaluations: oracle?.evaluations ?? 0 };
+  };
+  let state = stateOf(prunable, removed);
+  const before = await measure(0);
   let now = before;
   let scores: Float64Array | undefined;
-  const finish = (stopped: string, reached: boolean): Chosen => ({
-    removed,
-    trace: rows,
-    stopped,
-    reached,
-    evaluations: oracle?.evaluations ?? 0,
-  });
 
   for (;;) {
     const goal = goalReached(budget, now, before, units.count);
@@ -99,14 +117,22 @@ export async function choose(
     }
     if (!scores || schedule === "rerank") {
       const left = schedule === "rerank" ? candidates : unitsLeft(units, removed);
-      const context = { prunable, state, left, subject, error: now.error ?? Number.NaN, oracle, random };
-      scores = await criterion.score(context);
+      scores = await criterion.score({
+        prunable,
+        state,
+        left,
+        subject,
+        error: now.error ?? Number.NaN,
+        oracle,
+        random,
+      });
     }
-    const ranked = comparable(criterion, scores, groups, candidates);
-    const unit = lowest(ranked, candidates);
+    const unit = lowest(comparable(criterion, scores, groups, candidates), candidates);
     removed[unit] = 1;
-    const next = stateOf(prunable, removed);
-    const after = await progressOf(next, now.removed + 1);
+    state = stateOf(prunable, removed);
+    meter?.activations.advance(state);
+    testMeter?.activations.advance(state);
+    const after = await measure(now.removed + 1);
     const broken = limitBroken(budget, after, before);
     if (broken !== undefined) {
       removed[unit] = 0;
@@ -114,7 +140,7 @@ export async function choose(
     }
     const group = groupOf(units, unit);
     const score = scores[unit] as number;
-    rows.push({
+    trace.push({
       step: after.removed,
       group: group.id,
       unit: unit - group.first,
@@ -123,18 +149,11 @@ export async function choose(
       ...(criterion.inErrorUnits && criterion.needsData && { predicted: score }),
       error: after.error ?? Number.NaN,
       ...(after.accuracy !== undefined && { accuracy: after.accuracy }),
-      ...(test && { test: await qualityOf(test, next.model) }),
+      ...(testMeter && { test: await testMeter.measure() }),
       parameters: after.parameters,
       macs: after.macs,
     });
-    state = next;
     now = after;
-    oracle?.advance(state);
-    options.onProgress?.({ removed: now.removed, expected: expectedRemovals(budget, units.count), quality: now });
+    options.onProgress?.({ removed: now.removed, expected, units: units.count, quality: now });
   }
-}
-
-function expectedRemovals({ remove }: Budget, units: number): number {
-  if (!remove) return units;
-  return "share" in remove ? Math.round(remove.share * units) : Math.min(units, remove.count);
 }

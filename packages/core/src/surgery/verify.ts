@@ -70,9 +70,10 @@ export async function verify(
     }
     const [a, b] = [small.numbers, large.numbers];
     for (let i = 0; i < b.length; i++) {
-      const difference = Math.abs((a[i] as number) - (b[i] as number));
-      if (!(difference <= entry.difference)) entry.difference = difference;
-      entry.size = Math.max(entry.size, Math.abs(b[i] as number));
+      const [x, y] = [a[i] as number, b[i] as number];
+      if (Object.is(x, y)) {
+        if (Number.isFinite(y)) entry.size = Math.max(entry.size, Math.abs(y));
+      }
     }
   }
 }

@@ -1,0 +1,52 @@
+/** `shrinknet apply`: replays a plan on the model that it was made for. */
+import { Command, type CommandUnknownOpts } from "@commander-js/extra-typings";
+import { applyPlan, inspect, parsePlan } from "shrinknet";
+import { naming } from "../failure.ts";
+import { checkOutputs } from "../files/check-outputs.ts";
+import { loadModel } from "../files/load-model.ts";
+import { readInput } from "../files/read-input.ts";
+import { writeFiles } from "../files/write-files.ts";
+import { type Io, printJson } from "../io.ts";
+import { jsonOption, shapeOption, threadsOption } from "../options/shared.ts";
+import { beforeAfter } from "../text/before-after.ts";
+import { colorsOf } from "../text/colors.ts";
+import { formatCount, formatNumber, plural } from "../text/format.ts";
+
+export function applyCommand(io: Io): CommandUnknownOpts {
+  return new Command("apply")
+    .description(
+      "Removes the units of a plan that prune has written, and writes the smaller model once it is verified.",
+    )
+    .argument("<model>", "the ONNX file that was pruned; never changed")
+    .argument("<plan>", "JSON file that prune --plan has written")
+    .requiredOption("--out <file>", "the smaller ONNX file")
+    .addOption(shapeOption)
+    .addOption(threadsOption)
+    .addOption(jsonOption)
+    .addHelpText("after", "\nExample:\n  $ shrinknet apply digits.onnx plan.json --out small.onnx")
+    .action(async (path, planPath, { out, shape: shapes, threads, json }) => {
+      await checkOutputs({ "--out": out }, { "the model": path, "the plan": planPath });
+      const { bytes: original } = await loadModel(path, shapes);
+      const planBytes = await readInput(planPath, "the file that prune --plan wrote");
+      const { nodeRunner } = await import("@shrinknet/runtime");
+      const probe = { runner: nodeRunner({ threads }), shapes };
+      const { bytes, verified, before, after } = await naming({ model: path, plan: planPath }, async () => {
+        const plan = parsePlan(new TextDecoder().decode(planBytes));
+        const applied = await applyPlan(original, plan, probe);
+        const sizeOf = async (file: Uint8Array) => {
+          const { units, parameters, macs } = await inspect(file, probe);
+          return { units, parameters, macs, bytes: file.byteLength };
+        };
+        return { ...applied, before: await sizeOf(original), after: await sizeOf(applied.bytes) };
+      });
+      await writeFiles([{ path: out, content: bytes }]);
+      const result = { model: path, plan: planPath, out, before, after, verified };
+      if (json) return printJson(io, result);
+      const colors = colorsOf(io);
+      const removed = `removed ${formatCount(before.units - after.units)} of ${plural(before.units, "unit")}`;
+      io.stdout.write(
+        `${colors.bold(path)}: ${removed} as ${planPath} says\n\n${beforeAfter(before, after, colors)}\n` +
+          `${colors.green("verified")}: largest difference ${formatNumber(verified)}\nwrote ${out}\n`,
+      );
+    });
+}

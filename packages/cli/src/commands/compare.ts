@@ -1,0 +1,119 @@
+/** `shrinknet compare`: several criteria side by side on one model. */
+import { Command, type CommandUnknownOpts } from "@commander-js/extra-typings";
+import { compare, criteria, type Schedule, ShrinkError } from "shrinknet";
+import { loadData } from "../data/load-data.ts";
+import { naming } from "../failure.ts";
+import { checkOutputs } from "../files/check-outputs.ts";
+import { loadModel } from "../files/load-model.ts";
+import { type OutputFile, writeFiles } from "../files/write-files.ts";
+import { type Io, printJson } from "../io.ts";
+import { parseNames, parseRemoval } from "../options/quantities.ts";
+import {
+  dataHelp,
+  jsonOption,
+  minKeepOption,
+  objectiveOption,
+  onlyOption,
+  quietOption,
+  scaleOption,
+  seedOption,
+  shapeOption,
+  skipOption,
+  threadsOption,
+} from "../options/shared.ts";
+import { interruptible } from "../progress/interrupt.ts";
+import { paceTeller } from "../progress/pace.ts";
+import { withProgress } from "../progress/progress.ts";
+import { colorsOf } from "../text/colors.ts";
+import { compareCsv, compareText } from "../text/compare.ts";
+
+const schedules: readonly Schedule[] = ["rerank", "once"];
+
+export function compareCommand(io: Io): CommandUnknownOpts {
+  return new Command("compare")
+    .description(
+      "Removes units by each criterion under each schedule and notes the error after every removal. Writes no model.",
+    )
+    .argument("<model>", "ONNX file")
+    .requiredOption("--data <file>", dataHelp)
+    .option("--test <file>", "held-out samples: reported on, never used for a choice")
+    .option(
+      "--criteria <names>",
+      `of ${Object.keys(criteria).join(", ")}, with commas between`,
+      (text) => parseNames(text, Object.keys(criteria)),
+      ["oracle", "taylor1", "taylor2"],
+    )
+    .option("--schedules <names>", "rerank, once or both", (text) => parseNames(text, schedules), [
+      "rerank" as Schedule,
+    ])
+    .option("--remove <amount>", "how far each run goes: share or number of units", parseRemoval, { share: 1 })
+    .addOption(objectiveOption)
+    .addOption(minKeepOption)
+    .addOption(onlyOption)
+    .addOption(skipOption)
+    .option("--report <file>", "write an HTML report")
+    .option("--csv <file>", "write one row per removal")
+    .addOption(scaleOption)
+    .addOption(shapeOption)
+    .addOption(seedOption)
+    .addOption(threadsOption)
+    .addOption(jsonOption)
+    .addOption(quietOption)
+    .addHelpText(
+      "after",
+      "\nExample:\n  $ shrinknet compare digits.onnx --data calib.npz --criteria oracle,taylor2 --report compare.html",
+    )
+    .action(async (path, options) => {
+      const { objective, minKeep, only, skip, seed, remove, shape: shapes, threads, quiet } = options;
+      await checkOutputs(
+        { "--report": options.report, "--csv": options.csv },
+        { "the model": path, "--data": options.data, "--test": options.test },
+      );
+      const { bytes } = await loadModel(path, shapes);
+      const scale = options.scale === undefined ? {} : { scale: options.scale };
+      const data = await loadData(options.data, scale);
+      const test = options.test === undefined ? undefined : await loadData(options.test, scale);
+      const { nodeRunner } = await import("@shrinknet/runtime");
+      const runs = options.criteria.length * options.schedules.length;
+      const pace = new Map<string, ReturnType<typeof paceTeller>>();
+      const summary = await interruptible(io, async (signal) => {
+        const result = await withProgress(io, { title: `Comparing on ${path}`, quiet }, (tell) =>
+          naming({ model: path }, () =>
+            compare(bytes, {
+              ...{ runner: nodeRunner({ threads }), data, test, objective, seed, shapes, signal, name: path },
+              ...{ criteria: options.criteria, schedules: options.schedules, budget: { remove } },
+              ...(minKeep !== undefined && { minKeep }),
+              ...(only && { only }),
+              ...(skip && { skip }),
+              onProgress({ criterion, schedule }, stage) {
+                const name = `${criterion}, ${schedule}`;
+                const shrinking = criterion === "oracle" && schedule === "rerank";
+                const teller = pace.get(name) ?? paceTeller({ shrinking, known: true });
+                pace.set(name, teller);
+                const share = (pace.size - 1 + stage.removed / stage.expected) / runs;
+                tell(`run ${pace.size} of ${runs}: ${name}: ${teller(stage)}`, share);
+              },
+            }),
+          ),
+        );
+        if (signal.aborted) throw new ShrinkError("budget", "interrupted; nothing was written");
+        return result;
+      });
+      const files: OutputFile[] = [];
+      if (options.csv !== undefined) files.push({ path: options.csv, content: compareCsv(summary) });
+      if (options.report !== undefined) {
+        const { compareReport } = await import("@shrinknet/report");
+        files.push({ path: options.report, content: compareReport(summary) });
+      }
+      await writeFiles(files);
+      if (options.json) printJson(io, summary);
+      else
+        io.stdout.write(
+          compareText(
+            summary,
+            files.map((file) => file.path),
+            colorsOf(io),
+          ),
+        );
+    });
+}

@@ -1,0 +1,176 @@
+/** `shrinknet prune`: makes a model smaller. */
+import { Command, type CommandUnknownOpts, Option } from "@commander-js/extra-typings";
+import { type Budget, criteria, type PruneResult, prune, ShrinkError } from "shrinknet";
+import { loadData } from "../data/load-data.ts";
+import { naming } from "../failure.ts";
+import { checkOutputs } from "../files/check-outputs.ts";
+import { loadModel } from "../files/load-model.ts";
+import { type OutputFile, writeFiles } from "../files/write-files.ts";
+import { type Io, printJson } from "../io.ts";
+import { parseRemoval, parseRise, parseShare } from "../options/quantities.ts";
+import {
+  dataHelp,
+  jsonOption,
+  minKeepOption,
+  objectiveOption,
+  onlyOption,
+  quietOption,
+  scaleOption,
+  seedOption,
+  shapeOption,
+  skipOption,
+  threadsOption,
+} from "../options/shared.ts";
+import { interruptible } from "../progress/interrupt.ts";
+import { paceTeller } from "../progress/pace.ts";
+import { withProgress } from "../progress/progress.ts";
+import { colorsOf } from "../text/colors.ts";
+import { plural } from "../text/format.ts";
+import { planText } from "../text/plan.ts";
+import { pruneText } from "../text/prune.ts";
+import { traceText } from "../text/trace.ts";
+
+export function pruneCommand(io: Io): CommandUnknownOpts {
+  return new Command("prune")
+    .description(
+      "Removes the units that matter least, one after the other, until a budget is used up (default: one point of " +
+        "accuracy, or 10% more error), and writes the smaller model once it is verified.",
+    )
+    .argument("<model>", "ONNX file; never changed")
+    .option("--data <file>", `${dataHelp}; may be left out for magnitude and random`)
+    .requiredOption("--out <file>", "the smaller ONNX file")
+    .option("--test <file>", "held-out samples: reported on, never used for a choice")
+    .addOption(
+      new Option("--criterion <name>", "what a unit is judged by").choices(Object.keys(criteria)).default("oracle"),
+    )
+    .addOption(
+      new Option("--schedule <name>", "rank after every removal, or once")
+        .choices(["rerank", "once"] as const)
+        .default("rerank" as const),
+    )
+    .addOption(new Option("--oracle <how>", "how the oracle measures").choices(["exact"] as const))
+    .addOption(objectiveOption)
+    .addOption(new Option("--compensate <how>", "what makes up for removed units").choices(["none"] as const))
+    .option("--remove <amount>", "goal: share or number of units to remove, such as 40% or 12", parseRemoval)
+    .option("--max-accuracy-drop <share>", "limit: accuracy that may be lost, such as 1%", parseShare)
+    .option("--max-error-rise <share>", "limit: relative rise of the error, such as 10%", parseRise)
+    .option("--target-macs <share>", "goal: MACs that are left, such as 50%", parseShare)
+    .option("--target-params <share>", "goal: parameters that are left, such as 50%", parseShare)
+    .option("--best-effort", "write what was reached where a goal cannot be reached")
+    .addOption(minKeepOption)
+    .addOption(onlyOption)
+    .addOption(skipOption)
+    .option("--plan <file>", "write the decision as JSON, to replay with apply")
+    .option("--trace <file>", "write one row per removal: CSV if the name ends in .csv, else JSON lines")
+    .option("--report <file>", "write an HTML report")
+    .addOption(scaleOption)
+    .addOption(shapeOption)
+    .addOption(seedOption)
+    .addOption(threadsOption)
+    .addOption(jsonOption)
+    .addOption(quietOption)
+    .addHelpText(
+      "after",
+      "\nExample:\n  $ shrinknet prune digits.onnx --data calib.npz --test test.npz --max-accuracy-drop 1% --out small.onnx",
+    )
+    .action(async (path, options) => {
+      const { criterion, schedule, objective, minKeep, only, skip, seed, out, shape: shapes, threads, json } = options;
+      if (criteria[criterion]?.needsData && !options.data) {
+        throw new ShrinkError(
+          "option",
+          `--criterion ${criterion}: needs samples; give them with --data, or use magnitude`,
+        );
+      }
+      await checkOutputs(
+        { "--plan": options.plan, "--trace": options.trace, "--report": options.report, "--out": out },
+        { "the model": path, "--data": options.data, "--test": options.test },
+      );
+      const { bytes } = await loadModel(path, shapes);
+      const load = async (file: string | undefined) =>
+        file === undefined ? undefined : loadData(file, options.scale === undefined ? {} : { scale: options.scale });
+      const [data, test] = [await load(options.data), await load(options.test)];
+      const { nodeRunner } = await import("@shrinknet/runtime");
+      const budget = budgetOf(options);
+      const pace = paceTeller({
+        shrinking: criterion === "oracle" && schedule === "rerank",
+        known: options.remove !== undefined,
+      });
+      const result = await interruptible(io, (signal) =>
+        withProgress(io, { title: `Pruning ${path}`, quiet: options.quiet }, (tell) =>
+          naming({ model: path }, () =>
+            prune(bytes, {
+              ...{ runner: nodeRunner({ threads }), data, test, criterion, schedule, objective, seed, shapes, signal },
+              ...(budget && { budget }),
+              ...(minKeep !== undefined && { minKeep }),
+              ...(only && { only }),
+              ...(skip && { skip }),
+              bestEffort: options.bestEffort ?? false,
+              names: { model: path, out },
+              onProgress: (stage) => tell(pace(stage), stage.removed / stage.expected),
+            }),
+          ),
+        ),
+      );
+      const { summary } = result;
+      const isPartial = summary.stopped === "interrupted";
+      const files = await outputsOf(result, options, isPartial);
+      await writeFiles(files);
+      if (isPartial) throw interrupted(summary.removed.length, options.plan);
+      if (json) printJson(io, summary);
+      else
+        io.stdout.write(
+          pruneText(
+            summary,
+            files.map((file) => file.path),
+            colorsOf(io),
+          ),
+        );
+    });
+}
+
+interface Wanted {
+  readonly out: string;
+  readonly plan?: string | undefined;
+  readonly trace?: string | undefined;
+  readonly report?: string | undefined;
+}
+
+/** The files to write, the model last. Of an interrupted run only the plan and the trace so far. */
+async function outputsOf(result: PruneResult, wanted: Wanted, isPartial: boolean): Promise<OutputFile[]> {
+  const { bytes, plan, summary } = result;
+  const files: OutputFile[] = [];
+  if (wanted.plan !== undefined) files.push({ path: wanted.plan, content: planText(plan) });
+  if (wanted.trace !== undefined) files.push({ path: wanted.trace, content: traceText(wanted.trace, summary.removed) });
+  if (isPartial) return files;
+  if (wanted.report !== undefined) {
+    const { pruneReport } = await import("@shrinknet/report");
+    files.push({ path: wanted.report, content: pruneReport(summary) });
+  }
+  return [...files, { path: wanted.out, content: bytes }];
+}
+
+interface BudgetOptions {
+  readonly remove?: { share: number } | { count: number } | undefined;
+  readonly maxAccuracyDrop?: number | undefined;
+  readonly maxErrorRise?: number | undefined;
+  readonly targetMacs?: number | undefined;
+  readonly targetParams?: number | undefined;
+}
+
+/** Undefined where no budget is given, so that the default applies. */
+function budgetOf({
+  remove,
+  maxAccuracyDrop,
+  maxErrorRise,
+  targetMacs,
+  targetParams,
+}: BudgetOptions): Budget | undefined {
+  const entries = Object.entries({ remove, maxAccuracyDrop, maxErrorRise, targetMacs, targetParams });
+  const given = entries.filter(([, value]) => value !== undefined);
+  return given.length > 0 ? Object.fromEntries(given) : undefined;
+}
+
+function interrupted(removals: number, plan: string | undefined): ShrinkError {
+  const kept = plan === undefined ? "nothing was written" : `the plan so far is in ${plan}, no model was written`;
+  return new ShrinkError("budget", `interrupted after ${plural(removals, "removal")}; ${kept}`);
+}

@@ -1,0 +1,26 @@
+/** Model files, with what lies beside them. */
+import { readFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { type Model, readModel, writeModel } from "shrinknet";
+import { naming } from "../failure.ts";
+import { checkShapes, type InputShapes } from "../options/shapes.ts";
+import { readInput } from "./read-input.ts";
+
+export interface ModelFile {
+  /** The model as one file: where weights lie in other files, they are brought in. */
+  readonly bytes: Uint8Array;
+  readonly model: Model;
+}
+
+/** Reads an ONNX file and checks `--shape` against it. Throws errors that open with its path. */
+export async function loadModel(path: string, shapes: InputShapes = {}): Promise<ModelFile> {
+  const bytes = await readInput(path, "an ONNX file");
+  let isWhole = true;
+  const externalData = (location: string): Uint8Array => {
+    isWhole = false;
+    return readFileSync(join(dirname(path), location));
+  };
+  const model = await naming({ model: path }, async () => readModel(bytes, { externalData }));
+  checkShapes(shapes, model.graph.feeds);
+  return { bytes: isWhole ? bytes : writeModel(model), model };
+}

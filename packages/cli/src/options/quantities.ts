@@ -1,0 +1,61 @@
+/** Quantities as people write them on a command line. Each throws commander's error for what it cannot read. */
+import { availableParallelism } from "node:os";
+import { InvalidArgumentError } from "@commander-js/extra-typings";
+
+/** A share between 0 and 1: `40%` or `0.4`. A bare 1 or more is refused: it may be meant as per cent. */
+export function parseShare(text: string): number {
+  const share = parseRise(text);
+  if (share > 1) throw new InvalidArgumentError("Expected at most 100%.");
+  return share;
+}
+
+/** A relative rise, which may be above 100%: `10%`, `250%` or `0.1`. */
+export function parseRise(text: string): number {
+  const percent = /^(\d+(?:\.\d*)?|\.\d+)\s*%$/.exec(text.trim());
+  if (percent) return Number(percent[1]) / 100;
+  const value = parseNumber(text);
+  if (value < 0) throw new InvalidArgumentError("Expected a share of 0% or more.");
+  if (value >= 1) throw new InvalidArgumentError(`Write ${text.trim()}% for per cent.`);
+  return value;
+}
+
+/** How much to remove: a share (`40%`) or a number of units (`12`). */
+export function parseRemoval(text: string): { share: number } | { count: number } {
+  if (text.trim().endsWith("%")) return { share: parseShare(text) };
+  const count = parseNumber(text);
+  if (count > 0 && count < 1)
+    throw new InvalidArgumentError(`Write ${Number((count * 100).toPrecision(10))}% for a share of the units.`);
+  return { count: parseWhole(text) };
+}
+
+/** A whole number of 0 or more. */
+export function parseWhole(text: string): number {
+  const value = parseNumber(text);
+  if (!Number.isSafeInteger(value) || value < 0)
+    throw new InvalidArgumentError("Expected a whole number of 0 or more.");
+  return value;
+}
+
+/** 1 to the number of cores. */
+export function parseThreads(text: string): number {
+  const [value, cores] = [parseNumber(text), availableParallelism()];
+  if (Number.isInteger(value) && value >= 1 && value <= cores) return value;
+  throw new InvalidArgumentError(`Expected 1 to ${cores}, the number of cores.`);
+}
+
+/** A finite decimal number. */
+export function parseNumber(text: string): number {
+  const value = /^\s*[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?\s*$/i.test(text) ? Number(text) : Number.NaN;
+  if (!Number.isFinite(value)) throw new InvalidArgumentError("Expected a number.");
+  return value;
+}
+
+/** Names between commas, each one of `known`, without repeats. */
+export function parseNames<Name extends string>(text: string, known: readonly Name[]): Name[] {
+  const names = text.split(",").map((name) => name.trim());
+  const isKnown = (name: string): name is Name => (known as readonly string[]).includes(name);
+  const unknown = names.find((name) => !isKnown(name));
+  if (unknown !== undefined)
+    throw new InvalidArgumentError(`Unknown "${unknown}". Expected names of ${known.join(", ")}.`);
+  return [...new Set(names.filter(isKnown))];
+}

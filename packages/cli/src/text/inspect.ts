@@ -1,0 +1,43 @@
+import type { InspectSummary, MemberSummary } from "shrinknet";
+import type { Colors } from "./colors.ts";
+import { formatCount, formatShare, plural } from "./format.ts";
+import { table } from "./table.ts";
+
+/** What `inspect` prints. */
+export function inspectText(summary: InspectSummary, colors: Colors): string {
+  const { model, inputs, outputs, opset, parameters, macs, units, groups, frozen } = summary;
+  const stuck = frozen.reduce((sum, { size }) => sum + size, 0);
+  const total = units + stuck;
+  const ports = [
+    ...inputs.map((port) => ["input", port] as const),
+    ...outputs.map((port) => ["output", port] as const),
+  ];
+  const parts = [
+    `${colors.bold(model)}: opset ${opset}, ${plural(parameters, "parameter")}, ${plural(macs, "MAC")} per sample\n`,
+    ports
+      .map(
+        ([side, { name, type, shape }]) => `${side} ${name}: ${type} [${shape.map((dim) => dim ?? "?").join(", ")}]\n`,
+      )
+      .join(""),
+    groups.length > 0 &&
+      `\n${table(
+        [{ title: "group" }, { title: "kind" }, { title: "units", align: "right" }, { title: "cut from" }],
+        groups.map(({ id, kind, size, members }) => [id, kind, formatCount(size), members.map(memberText).join(", ")]),
+        colors,
+      )}`,
+    frozen.length > 0 &&
+      `\n${table(
+        [{ title: "frozen" }, { title: "units", align: "right" }, { title: "why" }],
+        frozen.map(({ layer, value, size, reason }) => [layer ?? value, formatCount(size), reason]),
+        colors,
+      )}`,
+    `\n${units === 0 ? "Nothing" : `${formatCount(units)} of ${plural(total, "unit")} (${formatShare(units / total)})`} can be removed.\n`,
+  ];
+  return parts.filter((part) => part !== false).join("");
+}
+
+/** `W1[:, i]`: where unit i lies. */
+function memberText({ initializer, axis, offset = 0, stride = 1, count = 1 }: MemberSummary): string {
+  const start = `${stride === 1 ? "" : `${stride}*`}i${offset === 0 ? "" : `+${offset}`}`;
+  return `${initializer}[${":,".repeat(axis)}${start}${count === 1 ? "" : ` (${count} each)`}]`;
+}

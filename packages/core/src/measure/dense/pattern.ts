@@ -1,0 +1,133 @@
+/**
+ * Recognises a dense tail: from a group's only consumer to the error it is a chain of dense layers and element-wise
+ * functions that the WebAssembly loops know. Anything else stays with the general tail graph.
+ */
+import { floatAttribute, intAttribute, normalAxis } from "../../graph/attributes.ts";
+import type { Graph, Node } from "../../graph/graph.ts";
+import { transpose } from "../../graph/tensor.ts";
+import { nodeId } from "../../units/places.ts";
+import type { Group, Sink } from "../../units/units.ts";
+import type { State } from "../state.ts";
+import type { Subject } from "../subject.ts";
+
+export type Activation = "sigmoid" | "tanh" | "relu" | "softmax";
+
+/** A later step of the tail. */
+export type Step =
+  | { readonly kind: "activation"; readonly name: Activation }
+  /** weights[rows, columns] row-major. */
+  | {
+      readonly kind: "dense";
+      readonly weights: Float32Array;
+      readonly bias: Float32Array;
+      readonly rows: number;
+      readonly columns: number;
+    };
+
+export interface DenseTail {
+  readonly sink: Sink;
+  /** The consumer's sums, bias included: [N, width]. */
+  readonly z: string;
+  readonly width: number;
+  /** The consumer's weights[inputs, width]: what each input adds to z. */
+  readonly weights: Float32Array;
+  readonly steps: readonly Step[];
+}
+
+const ACTIVATIONS: Readonly<Record<string, Activation>> = {
+  Sigmoid: "sigmoid",
+  Tanh: "tanh",
+  Relu: "relu",
+  Softmax: "softmax",
+};
+
+/** The group's tail as a chain of known steps; undefined where it is anything else. */
+export function denseTail(subject: Subject, state: State, group: Group): DenseTail | undefined {
+  const { graph } = state.model;
+  const [sink] = group.sinks;
+  if (!sink || group.sinks.length > 1 || sink.slot !== 0 || subject.targets.type !== "float32") return undefined;
+  const consumer = graph.nodes.find((node) => nodeId(node) === sink.node) as Node;
+  const first = layerAt(graph, state, consumer);
+  if (!first || sink.axis !== 1 || repeats(sink.owners)) return undefined;
+  const steps: Step[] = [];
+  let value = first.output;
+  while (value !== subject.objective.value) {
+    const next = onlyReader(graph, value);
+    if (!next || next.inputs[0] !== value) return undefined;
+    const activation = ACTIVATIONS[next.opType];
+    const layer = layerAt(graph, state, next);
+    if (next.opType === "Identity" || next.opType === "Dropout") value = next.outputs[0] as string;
+    else if (activation) {
+      if (activation === "softmax" && !overLastOfTwo(next, state)) return undefined;
+      steps.push({ kind: "activation", name: activation });
+      value = next.outputs[0] as string;
+    } else if (layer) {
+      steps.push({ kind: "dense", ...layer });
+      value = layer.output;
+    } else return undefined;
+  }
+  if (state.shapes.get(value)?.dims.length !== 2) return undefined;
+  return { sink, z: first.output, width: first.columns, weights: first.weights, steps };
+}
+
+interface Layer {
+  readonly weights: Float32Array;
+  readonly bias: Float32Array;
+  readonly rows: number;
+  readonly columns: number;
+  /** The layer's output, after a bias that is added by a node of its own. */
+  readonly output: string;
+}
+
+/** A Gemm, or a MatMul with or without an Add after it, on rows of samples with constant float32 weights. */
+function layerAt(graph: Graph, state: State, node: Node): Layer | undefined {
+  if (node.domain !== "" || (node.opType !== "Gemm" && node.opType !== "MatMul")) return undefined;
+  const stored = graph.initializers.get(node.inputs[1] as string);
+  const { dims = [] } = state.shapes.get(node.inputs[0] as string) ?? {};
+  if (stored?.type !== "float32" || stored.dims.length !== 2 || dims.length !== 2) return undefined;
+  const gemm = node.opType === "Gemm";
+  if (
+    gemm &&
+    (intAttribute(node, "transA", 0) || floatAttribute(node, "alpha", 1) !== 1 || floatAttribute(node, "beta", 1) !== 1)
+  ) {
+    return undefined;
+  }
+  const weights = gemm && intAttribute(node, "transB", 0) ? transpose(stored, [1, 0]) : stored;
+  const [rows, columns] = weights.dims as [number, number];
+  let output = node.outputs[0] as string;
+  let biasName = node.inputs[2] ?? "";
+  if (!gemm) {
+    const next = onlyReader(graph, output);
+    if (next?.opType === "Add") {
+      const other = next.inputs.find((name) => name !== output) ?? "";
+      if (graph.initializers.has(other)) [output, biasName] = [next.outputs[0] as string, other];
+    }
+  }
+  const bias = spreadBias(graph, biasName, columns);
+  return bias && { weights: weights.data as Float32Array, bias, rows, columns, output };
+}
+
+/** A bias of one number per column, from whatever broadcasts to that; undefined if it does not. */
+function spreadBias(graph: Graph, name: string, columns: number): Float32Array | undefined {
+  if (name === "") return new Float32Array(columns);
+  const tensor = graph.initializers.get(name);
+  if (tensor?.type !== "float32" || (tensor.size !== 1 && tensor.size !== columns)) return undefined;
+  if (tensor.size !== 1 && tensor.dims.at(-1) !== columns) return undefined;
+  const data = tensor.data as Float32Array;
+  return tensor.size === columns ? data : new Float32Array(columns).fill(data[0] as number);
+}
+
+function onlyReader(graph: Graph, value: string): Node | undefined {
+  const { uses = [], isOutput = false } = graph.value(value) ?? {};
+  return uses.length === 1 && !isOutput ? uses[0]?.node : undefined;
+}
+
+function overLastOfTwo(node: Node, state: State): boolean {
+  const { dims = [] } = state.shapes.get(node.outputs[0] as string) ?? {};
+  return dims.length === 2 && normalAxis(intAttribute(node, "axis", 1), 2) === 1;
+}
+
+function repeats(owners: Int32Array): boolean {
+  const own = owners.filter((unit) => unit >= 0);
+  return new Set(own).size < own.length;
+}

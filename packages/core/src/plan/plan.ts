@@ -1,0 +1,89 @@
+/** The plan: what was decided, as JSON that can be kept, read, and replayed on the original file. */
+import { z } from "zod";
+import { ShrinkError } from "../errors.ts";
+import type { RemovedUnits } from "../surgery/cut.ts";
+import type { Units } from "../units/units.ts";
+
+const planSchema = z.object({
+  format: z.literal("shrinknet-plan"),
+  version: z.literal(1),
+  /** Of the original file's bytes; see {@link modelHash}. */
+  modelHash: z.string(),
+  criterion: z.string(),
+  schedule: z.string(),
+  objective: z.string(),
+  compensation: z.string(),
+  seed: z.number(),
+  /** Removed units by group id, in the order of the group. */
+  removed: z.record(z.string(), z.array(z.number().int().nonnegative())),
+});
+
+/** A removal decision. */
+export type Plan = Readonly<z.infer<typeof planSchema>>;
+
+/** The removed units of a run as a plan's `removed`. */
+export function removedByGroup(units: Units, removed: RemovedUnits): Record<string, number[]> {
+  const byGroup: Record<string, number[]> = {};
+  for (const group of units.groups) {
+    const gone: number[] = [];
+    for (let index = 0; index < group.size; index++) if (removed[group.first + index]) gone.push(index);
+    if (gone.length > 0) byGroup[group.id] = gone;
+  }
+  return byGroup;
+}
+
+/** Reads a plan's JSON. Throws a `plan` error that says where it is wrong. */
+export function parsePlan(text: string): Plan {
+  let json: unknown;
+  try {
+    json = JSON.parse(text);
+  } catch (cause) {
+    throw new ShrinkError("plan", "plan: not JSON, expected the file that prune --plan wrote", { cause });
+  }
+  const result = planSchema.safeParse(json);
+  if (result.success) return result.data;
+  const issue = result.error.issues[0];
+  const where = issue?.path.join(".") || "the top level";
+  throw new ShrinkError(
+    "plan",
+    `plan: ${where}: ${issue?.message ?? "unexpected form"}; expected the file that prune --plan wrote`,
+  );
+}
+
+/** The units that a plan removes. Throws a `plan` error where groups or units do not exist in this model. */
+export function unitsOfPlan(plan: Plan, units: Units): RemovedUnits {
+  const removed = new Uint8Array(units.count);
+  for (const [id, indexes] of Object.entries(plan.removed)) {
+    const group = units.groups.find((candidate) => candidate.id === id);
+    if (!group) {
+      const known = units.groups.map((candidate) => candidate.id).join(", ");
+      throw new ShrinkError("plan", `plan: group "${id}" is not in this model, expected one of ${known || "none"}`);
+    }
+    for (const index of indexes) {
+      if (index >= group.size) {
+        throw new ShrinkError("plan", `plan: group "${id}" has no unit ${index}, expected 0 to ${group.size - 1}`);
+      }
+      removed[group.first + index] = 1;
+    }
+    if (new Set(indexes).size >= group.size) {
+      throw new ShrinkError(
+        "plan",
+        `plan: removes all ${group.size} units of group "${id}", expected at least one to stay`,
+      );
+    }
+  }
+  return removed;
+}
+
+/** A 64-bit hash (FNV-1a) of a file's bytes in hex: tells whether a plan belongs to a file. */
+export function modelHash(bytes: Uint8Array): string {
+  let [high, low] = [0xcbf29ce4, 0x84222325];
+  for (const byte of bytes) {
+    low = (low ^ byte) >>> 0;
+    // multiply by the prime 2^40 + 0x1b3 modulo 2^64, in two halves
+    const product = low * 0x1b3;
+    high = (Math.imul(high, 0x1b3) + Math.floor(product / 2 ** 32) + (low << 8)) >>> 0;
+    low = product >>> 0;
+  }
+  return high.toString(16).padStart(8, "0") + low.toString(16).padStart(8, "0");
+}

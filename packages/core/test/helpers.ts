@@ -1,0 +1,63 @@
+/** What the core's tests share: prepared models, data, removals, and the full re-evaluation that others are held to. */
+
+import { nodeRunner } from "@shrinknet/runtime";
+import type { Dataset } from "../src/data.ts";
+import type { Model } from "../src/graph/graph.ts";
+import type { Tensor } from "../src/graph/tensor.ts";
+import { stateOf } from "../src/measure/state.ts";
+import { writeModel } from "../src/onnx/index.ts";
+import type { Runner } from "../src/runner.ts";
+import type { RemovedUnits } from "../src/surgery/cut.ts";
+import { verify } from "../src/surgery/verify.ts";
+import { type Prunable, prepare } from "../src/units/prepare.ts";
+
+export const runner: Runner = nodeRunner();
+
+/** Samples in memory. */
+export function dataset(inputs: Readonly<Record<string, Tensor>>, rest: Partial<Dataset> = {}): Dataset {
+  const size = Object.values(inputs)[0]?.dims[0] ?? 0;
+  return { source: "test data", size, inputs, ...rest };
+}
+
+/** Removal of the given units, by group id and index, or by number over all groups. */
+export function removal(
+  { units }: Prunable,
+  gone: Readonly<Record<string, readonly number[]>> | readonly number[],
+): RemovedUnits {
+  const removed = new Uint8Array(units.count);
+  if (Array.isArray(gone)) for (const unit of gone as readonly number[]) removed[unit] = 1;
+  else {
+    for (const [id, indexes] of Object.entries(gone as Readonly<Record<string, readonly number[]>>)) {
+      const group = units.groups.find((candidate) => candidate.id === id);
+      if (!group) throw new Error(`no group ${id}, only ${units.groups.map((candidate) => candidate.id).join(", ")}`);
+      for (const index of indexes) removed[group.first + index] = 1;
+    }
+  }
+  return removed;
+}
+
+/** Group sizes by id. */
+export function sizes({ units }: Prunable): Record<string, number> {
+  return Object.fromEntries(units.groups.map((group) => [group.id, group.size]));
+}
+
+/** Bytes of the model without the removed units. */
+export function cutBytes(prunable: Prunable, removed: RemovedUnits): Uint8Array {
+  return writeModel(stateOf(prunable, removed).model);
+}
+
+/** Largest relative difference between the cut file and the gated original, as `verify` measures it. */
+export async function cutDifference(
+  original: Model,
+  prunable: Prunable,
+  removed: RemovedUnits,
+  feeds: Readonly<Record<string, Tensor>>,
+  on: Runner = runner,
+): Promise<number> {
+  return verify(prunable, original, removed, cutBytes(prunable, removed), [feeds], on);
+}
+
+/** Prepares a model on onnxruntime. */
+export function prepared(model: Model): Promise<Prunable> {
+  return prepare(model, runner);
+}

@@ -1,0 +1,58 @@
+/** Training a network with our own training-step graphs, until it is good enough. */
+import {
+  type Dataset,
+  type Model,
+  type ObjectiveName,
+  prepare,
+  qualityOf,
+  type Quality,
+  type Runner,
+  randomSource,
+  subjectOf,
+  take,
+  trainingStep,
+} from "shrinknet";
+import { shuffle } from "./digits.ts";
+
+export interface TrainingPlan {
+  readonly runner: Runner;
+  readonly data: Dataset;
+  readonly objective: ObjectiveName;
+  /** Samples in a step. */
+  readonly batch: number;
+  readonly rate: number;
+  readonly maxEpochs: number;
+  /** Ends training; asked after every epoch. */
+  readonly done: (quality: Quality, epoch: number) => boolean;
+  readonly seed: number;
+  readonly onEpoch?: (epoch: number, quality: Quality) => void;
+}
+
+/** Trains by Adam on shuffled batches. Returns the model at the epoch that was good enough, or the last one. */
+export async function train(model: Model, plan: TrainingPlan): Promise<{ model: Model; quality: Quality; epochs: number }> {
+  const { runner, data, batch, seed } = plan;
+  const prunable = await prepare(model, runner);
+  const subject = await subjectOf(prunable, runner, data, plan.objective);
+  const training = await trainingStep(prunable, { runner, objective: subject.objective, rate: plan.rate });
+  const random = randomSource(seed);
+  const order = Array.from({ length: data.size }, (_, i) => i);
+  let quality = await qualityOf(subject);
+  let epoch = 0;
+  try {
+    while (epoch < plan.maxEpochs && !plan.done(quality, epoch)) {
+      epoch++;
+      shuffle(order, random);
+      for (let from = 0; from < order.length; from += batch) {
+        const chosen = order.slice(from, from + batch);
+        const feeds = Object.entries(subject.data.inputs).map(([name, tensor]) => [name, take(tensor, 0, chosen)]);
+        await training.step(Object.fromEntries(feeds), take(subject.targets, 0, chosen));
+      }
+      quality = await qualityOf(subject, training.model());
+      plan.onEpoch?.(epoch, quality);
+    }
+    return { model: training.model(), quality, epochs: epoch };
+  } finally {
+    await training.release();
+  }
+}
+

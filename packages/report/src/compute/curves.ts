@@ -1,0 +1,58 @@
+import type { CompareSummary, PruneSummary, Quality } from "shrinknet";
+import type { Point, Series } from "../series.ts";
+
+/** Which number of a {@link Quality}: the error (summed over samples) or the accuracy (0 to 1). */
+export type Measure = "error" | "accuracy";
+
+/** Which samples it was measured on. */
+export type DataSet = "calibration" | "test";
+
+interface Measured extends Quality {
+  readonly test?: Quality;
+}
+
+/** The measure against units removed, one line per data set that has it: calibration, then test. The first point (0 removed) is the unpruned model. */
+export function computePruneCurves(summary: PruneSummary, measure: Measure): Series[] {
+  const states: Measured[] = [summary.before, ...summary.removed];
+  return (["calibration", "test"] as const).flatMap((data, style) => {
+    const points = curve(states, measure, data);
+    return points ? [{ name: data, points, style }] : [];
+  });
+}
+
+/**
+ * The measure against units removed on one data set, one line per run, named after its criterion. With `schedule` only the runs of that schedule.
+ * A criterion keeps its style in every chart of the summary. Runs without the measure are left out.
+ */
+export function computeCompareCurves(
+  summary: CompareSummary,
+  measure: Measure,
+  data: DataSet,
+  schedule?: string,
+): Series[] {
+  const criteria = [...new Set(summary.runs.map((run) => run.criterion))];
+  return summary.runs.flatMap((run) => {
+    if (schedule !== undefined && run.schedule !== schedule) return [];
+    const points = curve([summary.baseline, ...run.steps], measure, data);
+    return points
+      ? [
+          {
+            name: run.criterion,
+            points,
+            style: criteria.indexOf(run.criterion),
+          },
+        ]
+      : [];
+  });
+}
+
+/** Schedules of the summary in the order of their first run. */
+export function computeSchedules(summary: CompareSummary): string[] {
+  return [...new Set(summary.runs.map((run) => run.schedule))];
+}
+
+/** Undefined where no state has the measure. */
+function curve(states: readonly Measured[], measure: Measure, data: DataSet): Point[] | undefined {
+  const values = states.map((state) => (data === "test" ? state.test : state)?.[measure] ?? Number.NaN);
+  return values.some(Number.isFinite) ? values.map((value, removed): Point => [removed, value]) : undefined;
+}

@@ -1,0 +1,74 @@
+import { type Content, html, type Markup, raw } from "../html.ts";
+
+const css = `
+:root { color-scheme: light dark; --ink: #1c1c1c; --paper: #fff; --soft: #5c5c5c; --line: #d4d4d4; --good: #16794f; --bad: #b3261e; }
+@media (prefers-color-scheme: dark) { :root { --ink: #e4e4e4; --paper: #111; --soft: #a8a8a8; --line: #3a3a3a; --good: #4cc38a; --bad: #ff8a80; } }
+* { box-sizing: border-box; }
+body { margin: 0 auto; padding: 2rem 1.5rem; max-width: 88rem; font: 1rem/1.5 system-ui, sans-serif; color: var(--ink); background: var(--paper); }
+h1 { margin: 0; font-size: 1.6rem; overflow-wrap: anywhere; }
+h2 { margin: 2.5rem 0 0.75rem; font-size: 1.2rem; }
+p { margin: 0.5rem 0; max-width: 60rem; overflow-wrap: anywhere; }
+.soft, figcaption, footer { color: var(--soft); }
+.good::before { content: "✓ "; } .good { color: var(--good); }
+.bad::before { content: "! "; font-weight: 700; } .bad { color: var(--bad); }
+.scroll { overflow-x: auto; }
+table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
+th, td { padding: 0.25rem 0.9rem 0.25rem 0; text-align: right; border-bottom: 1px solid var(--line); white-space: nowrap; }
+th { font-weight: 600; vertical-align: bottom; white-space: normal; max-width: 13rem; }
+.names1 :is(th, td):nth-child(-n+1), .names2 :is(th, td):nth-child(-n+2) { text-align: left; }
+.trace :is(th, td):nth-child(2) { text-align: left; }
+.charts { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 34rem), 1fr)); gap: 1.5rem 2rem; align-items: start; }
+figure { margin: 0; min-width: 0; }
+figcaption { font-size: 0.875rem; max-width: 40rem; padding-left: 8px; }
+summary { cursor: pointer; }
+dl { display: grid; grid-template-columns: max-content 1fr; gap: 0.15rem 1rem; margin: 0; }
+dt { color: var(--soft); } dd { margin: 0; overflow-wrap: anywhere; }
+@media print { figure, tr { break-inside: avoid; } }
+`;
+
+/**
+ * A complete HTML document that needs nothing else: style and drawings are inside, there are no scripts, and a content security policy
+ * forbids loading anything.
+ */
+export function page(title: string, body: Content): string {
+  return html`<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
+<title>${title}</title>
+<style>${raw(css)}</style>
+</head>
+<body>
+${body}
+</body>
+</html>
+`.markup;
+}
+
+/** A chart with a sentence that says how to read it. */
+export function figure(svg: string, caption: string): Markup {
+  return html`<figure>${raw(svg)}<figcaption>${caption}</figcaption></figure>\n`;
+}
+
+/** A section; left out if it has nothing to show. */
+export function section(title: string, figures: readonly Markup[]): Content {
+  return figures.length > 0 && html`<section><h2>${title}</h2>\n<div class="charts">\n${figures}</div></section>\n`;
+}
+
+/** A table of texts. `look`: CSS class names; `names1` or `names2` sets the first one or two columns to the left. */
+export function table(head: readonly string[], rows: readonly (readonly string[])[], look = "names1"): Markup {
+  const body = rows.map((row) => html`<tr>${row.map((cell) => html`<td>${cell}`)}\n`);
+  return html`<div class="scroll"><table class="${look}">
+<thead><tr>${head.map((cell) => html`<th>${cell}</th>`)}</tr></thead>
+<tbody>
+${body}</tbody></table></div>
+`;
+}
+
+/** Terms and what they are. */
+export function facts(entries: readonly (readonly [term: string, value: string])[]): Markup {
+  return html`<dl>${entries.map(([term, value]) => html`<dt>${term}</dt><dd>${value}</dd>`)}</dl>`;
+}

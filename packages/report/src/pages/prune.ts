@@ -1,0 +1,98 @@
+import type { PruneSummary } from "shrinknet";
+import { layerOrderChart } from "../charts/layer-order.ts";
+import { predictedChart } from "../charts/predicted.ts";
+import { accuracyChart, errorChart } from "../charts/quality.ts";
+import { widthsChart } from "../charts/widths.ts";
+import { type Change, computeChanges } from "../compute/changes.ts";
+import { computePruneCurves } from "../compute/curves.ts";
+import { computePredictions } from "../compute/predictions.ts";
+import {
+  formatAccuracy,
+  formatChange,
+  formatCount,
+  formatNumber,
+  formatPoints,
+  formatSeconds,
+  formatSigned,
+} from "../format.ts";
+import { html, type Markup } from "../html.ts";
+import { facts, figure, page, section, table } from "./page.ts";
+import { traceTable } from "./trace.ts";
+import { describeOrderChart, describePrune, describeVerification } from "./wording.ts";
+
+/** The result of `shrinknet prune` as a self-contained HTML document: no scripts, nothing loaded from elsewhere, the same bytes for the same result. */
+export function pruneReport(summary: PruneSummary): string {
+  const verification = describeVerification(summary);
+  return page(`${summary.model} – shrinknet prune`, [
+    html`<header><h1>${summary.model}</h1>
+<p>${describePrune(summary)}</p>
+<p class="${verification.ok ? "good" : "bad"}">${verification.text}</p>
+<p class="soft">Written to ${summary.out}. Stopped: ${summary.stopped}.</p></header>
+<section><h2>Before and after</h2>
+${table(["", "before", "after", "change", "change (%)"], computeChanges(summary.before, summary.after).map(changeRow))}</section>
+`,
+    section("Quality against units removed", qualityFigures(summary)),
+    section("Which units went", structureFigures(summary)),
+    traceTable(summary),
+    html`<footer><h2>What was measured</h2>
+${facts([
+  ["criterion", summary.criterion],
+  ["schedule", summary.schedule],
+  ["objective", `${summary.objective}, summed over samples`],
+  ["compensation", summary.compensation],
+  ["seed", String(summary.seed)],
+  ["candidate evaluations", formatCount(summary.evaluations)],
+  ["time", formatSeconds(summary.seconds)],
+])}</footer>`,
+  ]);
+}
+
+function changeRow({ name, kind, before, after, difference, relative }: Change): string[] {
+  const change = relative === undefined ? "—" : formatChange(relative);
+  if (kind === "accuracy")
+    return [name, formatAccuracy(before), formatAccuracy(after), formatPoints(difference), change];
+  const value = kind === "count" ? formatCount : formatNumber;
+  const signed = kind === "count" ? (difference > 0 ? "+" : "") + formatCount(difference) : formatSigned(difference);
+  return [name, value(before), value(after), signed, change];
+}
+
+function qualityFigures(summary: PruneSummary): Markup[] {
+  if (summary.removed.length === 0) return [];
+  const accuracy = computePruneCurves(summary, "accuracy");
+  return [
+    figure(
+      errorChart(computePruneCurves(summary, "error")),
+      summary.before.test
+        ? "Error after each removal, summed over the samples of each data set; data sets of different size are on different levels."
+        : "Error after each removal, summed over the calibration samples.",
+    ),
+    ...(accuracy.length === 0
+      ? []
+      : [
+          figure(
+            accuracyChart(accuracy),
+            "Share of samples whose largest output is the right class, after each removal.",
+          ),
+        ]),
+  ];
+}
+
+function structureFigures(summary: PruneSummary): Markup[] {
+  const { layers, removed, before, criterion } = summary;
+  const predictions = computePredictions(before.error, removed);
+  const rows = layers.map(({ group, layer, before: size }) => ({ group, layer, size }));
+  return [
+    ...(removed.length === 0
+      ? []
+      : [figure(layerOrderChart(removed, { layers: rows }), describeOrderChart(removed.length))]),
+    ...(layers.length === 0 ? [] : [figure(widthsChart(layers), "Units of each layer: outline before, filled after.")]),
+    ...(predictions.length === 0
+      ? []
+      : [
+          figure(
+            predictedChart([{ name: criterion, points: predictions }]),
+            `What ${criterion} said that a removal would change the error by, and what it did. On the dashed diagonal the prediction was right; above it the removal did more harm than predicted.`,
+          ),
+        ]),
+  ];
+}

@@ -1,0 +1,46 @@
+import type { PruneSummary } from "shrinknet";
+import { maxColumns } from "../compute/layer-order.ts";
+import { formatCount, formatNumber, formatShare } from "../format.ts";
+
+/** What was done, as one sentence for someone who knows none of our terms. */
+export function describePrune(summary: PruneSummary): string {
+  const { before, after, criterion, schedule, removed } = summary;
+  const count = before.units - after.units;
+  if (count === 0 && removed.length === 0) return "Nothing was removed.";
+  const share = before.units > 0 ? ` (${formatShare(count / before.units)})` : "";
+  return `Removed ${formatCount(count)} of ${formatCount(before.units)} units${share}, ${describeOrder(criterion, schedule)}; ${describeCompensation(summary.compensation)}.`;
+}
+
+function describeOrder(criterion: string, schedule: string): string {
+  const lowest = criterion === "oracle" ? "whose removal hurts the error least" : `that ${criterion} scores lowest`;
+  if (schedule === "rerank") return `each time the one ${lowest}, ranked again after every removal`;
+  if (schedule === "once") return `in the order of one ranking by ${criterion}, made before the first removal`;
+  return `chosen by ${criterion}, schedule ${schedule}`;
+}
+
+function describeCompensation(compensation: string): string {
+  if (compensation === "none") return "the weights that stay are unchanged";
+  if (compensation === "mean") return "the mean output of each removed unit was added to the biases behind it";
+  if (compensation === "lstsq") return "the weights behind each removed unit were fitted again by least squares";
+  return `compensation: ${compensation}`;
+}
+
+/** The verification in words; `ok` is false where no finite difference was measured. */
+export function describeVerification({ verified, compensation }: PruneSummary): { ok: boolean; text: string } {
+  if (!Number.isFinite(verified)) return { ok: false, text: "Not verified: no finite difference was measured." };
+  const difference =
+    verified === 0 ? "no difference" : `largest difference ${formatNumber(verified)} of the largest output`;
+  const repaired = compensation === "none" ? "" : " and the same compensation";
+  return {
+    ok: true,
+    text: `Verified: the written file was run beside the original with the same units switched off${repaired}; ${difference}.`,
+  };
+}
+
+/** How to read the chart of the order of removals. */
+export function describeOrderChart(removals: number): string {
+  const together = Math.ceil(removals / maxColumns);
+  return together <= 1
+    ? "A bar for each removal, from the first on the left to the last on the right."
+    : `Removals from the first on the left to the last on the right, counted ${together} at a time: the stronger a bar, the more of them came from the layer.`;
+}

@@ -1,0 +1,119 @@
+import { describe, expect, it } from "vitest";
+import { compareReport, pruneReport } from "../src/index.ts";
+import { compareFixture, pruneFixture } from "./fixtures.ts";
+import { count, loads } from "./markup.ts";
+
+/** The words of a document, without drawings and style. */
+function words(html: string): string {
+  return html
+    .replace(/<(svg|style)\b.*?<\/\1>/gs, "")
+    .replace(/<[^>]+>/g, " ")
+    .replace(/\s+/g, " ")
+    .trim();
+}
+
+describe("pruneReport", () => {
+  it("says what was done, how it was verified and what was measured", () => {
+    expect(words(pruneReport(pruneFixture({ removals: 3 })))).toMatchSnapshot();
+  });
+
+  it("loads nothing and is the same each time", () => {
+    const html = pruneReport(pruneFixture());
+    expect(loads(html)).toEqual([]);
+    expect(html.replaceAll('xmlns="http://www.w3.org/2000/svg"', "")).not.toMatch(/https?:\/\//);
+    expect(html).toBe(pruneReport(pruneFixture()));
+    expect(html).not.toMatch(/NaN|undefined|Infinity|null/);
+  });
+
+  it("escapes every text", () => {
+    const nasty = `<img src=x onerror="alert('&')">`;
+    const fixture = pruneFixture({ layers: [nasty] });
+    const html = pruneReport({
+      ...fixture,
+      model: nasty,
+      out: nasty,
+      criterion: nasty,
+      schedule: nasty,
+      objective: nasty,
+      compensation: nasty,
+      stopped: nasty,
+    });
+    expect(html).not.toContain("<img");
+    expect(count(html, "&lt;img src=x onerror=&quot;alert(&#39;&amp;&#39;)&quot;&gt;")).toBeGreaterThan(8);
+  });
+
+  it("has the charts for what there is, and no others", () => {
+    const charts = (options: Parameters<typeof pruneFixture>[0]): number =>
+      count(pruneReport(pruneFixture(options)), "<svg");
+    expect(charts({})).toBe(5);
+    expect(charts({ accuracy: false })).toBe(4);
+    expect(charts({ accuracy: false, test: false, predicted: false })).toBe(3);
+    expect(charts({ removals: 0 })).toBe(1);
+    expect(charts({ layers: ["only"] })).toBe(5);
+  });
+
+  it("leaves out columns and rows that were not measured", () => {
+    const text = words(pruneReport(pruneFixture({ accuracy: false, test: false, predicted: false })));
+    expect(text).not.toMatch(/accuracy|test|predicted/);
+  });
+
+  it("handles zero removals", () => {
+    const html = pruneReport(pruneFixture({ removals: 0 }));
+    expect(html).toContain("Nothing was removed.");
+    expect(html).not.toContain("<details");
+  });
+
+  it("says so if nothing was verified, and survives numbers that are not finite", () => {
+    const fixture = pruneFixture();
+    const html = pruneReport({
+      ...fixture,
+      verified: Number.NaN,
+      after: { ...fixture.after, error: Number.NaN },
+      removed: fixture.removed.map((r) => ({ ...r, error: Number.POSITIVE_INFINITY, score: Number.NaN })),
+    });
+    expect(html).toContain('<p class="bad">Not verified');
+    expect(html).not.toMatch(/NaN|Infinity/);
+  });
+
+  it("stays small for 2,000 removals", () => {
+    const html = pruneReport(
+      pruneFixture({ removals: 2000, layers: Array.from({ length: 12 }, (_, i) => `conv${i}`) }),
+    );
+    expect(html.length).toBeLessThan(500_000);
+  });
+});
+
+describe("compareReport", () => {
+  it("has a row per run and says what was measured", () => {
+    expect(words(compareReport(compareFixture({ removals: 3, schedules: ["rerank", "once"] })))).toMatchSnapshot();
+  });
+
+  it("draws error and accuracy per schedule and data set, then order and prediction per run", () => {
+    const charts = (options: Parameters<typeof compareFixture>[0]): number =>
+      count(compareReport(compareFixture(options)), "<svg");
+    expect(charts({ schedules: ["rerank", "once"] })).toBe(2 * 2 * 2 + 6 + 6);
+    expect(charts({})).toBe(4 + 3 + 3);
+    expect(charts({ test: false, predicted: false })).toBe(2 + 3);
+    expect(charts({ test: false, predicted: false, accuracy: false })).toBe(1 + 3);
+  });
+
+  it("leaves out columns without values", () => {
+    expect(words(compareReport(compareFixture({ accuracy: false, test: false })))).not.toMatch(/accuracy|\(test\)/);
+  });
+
+  it("loads nothing, escapes, and survives no runs and no steps", () => {
+    const fixture = compareFixture();
+    const html = compareReport({
+      ...fixture,
+      model: "<b>",
+      runs: fixture.runs.map((run) => ({ ...run, criterion: `<i>${run.criterion}` })),
+    });
+    expect(loads(html)).toEqual([]);
+    expect(html).not.toMatch(/<[bi]>/);
+    for (const empty of [
+      { ...fixture, runs: [] },
+      { ...fixture, runs: fixture.runs.map((run) => ({ ...run, steps: [] })) },
+    ])
+      expect(compareReport(empty)).not.toMatch(/NaN|Infinity|undefined/);
+  });
+});
