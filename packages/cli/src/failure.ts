@@ -1,5 +1,4 @@
 /** What to tell when something goes wrong, and the exit code. */
-import { ShrinkError } from "shrinknet";
 
 /** 0 done, 1 the work failed, 2 wrong usage. */
 export type ExitCode = 0 | 1 | 2;
@@ -10,7 +9,8 @@ export interface Failure {
 }
 
 /** The message for an error that ended a command: one line, and the stack trace if `SHRINKNET_DEBUG` is set. */
-export function failureOf(error: unknown, env: Readonly<Record<string, string | undefined>>): Failure {
+export async function failureOf(error: unknown, env: Readonly<Record<string, string | undefined>>): Promise<Failure> {
+  const { ShrinkError } = await import("shrinknet"); // not before: help and usage errors need no core
   const message = oneLine(error instanceof Error ? error.message : String(error));
   const trace = env.SHRINKNET_DEBUG && error instanceof Error ? `\n${traceOf(error)}` : "";
   if (error instanceof ShrinkError) {
@@ -18,21 +18,6 @@ export function failureOf(error: unknown, env: Readonly<Record<string, string | 
   }
   const advice = trace || "; set SHRINKNET_DEBUG=1 for the stack trace";
   return { text: `unexpected error: ${message}${advice}`, exitCode: 1 };
-}
-
-/**
- * Runs work whose errors say "model" or "plan" where the user has a file name, and gives them that name.
- */
-export async function naming<T>(files: { model: string; plan?: string }, work: () => Promise<T>): Promise<T> {
-  try {
-    return await work();
-  } catch (error) {
-    if (!(error instanceof ShrinkError)) throw error;
-    const { code, message } = error;
-    const file = code === "plan" ? files.plan : code === "model" || code === "operator" ? files.model : undefined;
-    if (file === undefined) throw error;
-    throw new ShrinkError(code, `${file}: ${message.replace(/^(model|plan): /, "")}`, { cause: error });
-  }
 }
 
 function oneLine(text: string): string {

@@ -64,17 +64,19 @@ export async function createProgram(argv: readonly string[], io: Io): Promise<Co
 
 /** Commander's message in our form: one sentence, and where to read more. */
 function usageError(text: string, argv: readonly string[]): string {
-  const [message = "", suggestion = ""] = text
+  const [message = "", suggestion = ""] = text.trim().split("\n");
+  const told = message
     .replace(/^error: /, "")
-    .trim()
-    .split("\n");
+    .replace(/^option '(-[-\w]+).*?' argument '(.*)' is invalid\. /s, "$1 $2: ")
+    .replace("Allowed choices are", "expected one of")
+    .replace(/\.$/, "");
   const [name = ""] = argv;
-  const swallowed = /missing required argument/.test(message) && argv.find((arg) => variadic.has(arg));
-  const hint = swallowed
-    ? `; ${swallowed} takes all names after it, so give the model first`
+  const greedy = message.includes("missing required argument") && argv.find((arg) => variadic.has(arg));
+  const hint = greedy
+    ? `; ${greedy} takes all names after it, so give the model first`
     : suggestion && ` ${suggestion}`;
-  const help = `shrinknet ${Object.hasOwn(commands, name) ? `${name} ` : ""}--help`;
-  return `shrinknet: ${message}${hint}\nSee ${help}\n`;
+  const command = Object.hasOwn(commands, name) ? `shrinknet ${name}` : "shrinknet";
+  return `shrinknet: ${told}${hint}\nSee ${command} --help\n`;
 }
 
 const variadic = new Set(["--only", "--skip", "--unit"]);

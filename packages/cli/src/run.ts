@@ -18,7 +18,7 @@ export async function run(argv: readonly string[], io: Io = processIo()): Promis
     return 0;
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2; // it has told what is wrong
-    const { text, exitCode } = failureOf(error, io.env);
+    const { text, exitCode } = await failureOf(error, io.env);
     io.stderr.write(`shrinknet: ${text}\n`);
     return exitCode;
   }

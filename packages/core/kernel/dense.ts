@@ -14,7 +14,7 @@ const WIDTH: usize = 16;
  * e^x: x = n ln 2 + r with |r| <= ln 2 / 2, a polynomial in r (coefficients of Moshier's Cephes expf), times 2^n.
  * Adding 1.5 * 2^23 rounds to a whole number and leaves it in the low bits. Relative error below 2e-7.
  */
-// @ts-ignore: decorator
+// @ts-expect-error: decorator
 @inline
 function exp4(x: v128): v128 {
   const clamped = f32x4.pmax(f32x4.pmin(x, f32x4.splat(88.0)), f32x4.splat(-87.0));
@@ -33,7 +33,7 @@ function exp4(x: v128): v128 {
   return f32x4.mul(p, power);
 }
 
-// @ts-ignore: decorator
+// @ts-expect-error: decorator
 @inline
 function sigmoid4(x: v128): v128 {
   return f32x4.div(f32x4.splat(1.0), f32x4.add(f32x4.splat(1.0), exp4(f32x4.neg(x))));
@@ -258,7 +258,7 @@ export function crossEntropy(y: usize, t: usize, stride: usize, rows: i32, sampl
   return total;
 }
 
-// @ts-ignore: decorator
+// @ts-expect-error: decorator
 @inline
 function sumOf(x: v128, used: i32): f64 {
   let total: f64 = f32x4.extract_lane(x, 0);
@@ -268,7 +268,7 @@ function sumOf(x: v128, used: i32): f64 {
   return used > 0 ? total : 0;
 }
 
-// @ts-ignore: decorator
+// @ts-expect-error: decorator
 @inline
 function logTerms(sum: v128, dot: v128, mass: v128, used: i32): f64 {
   let total: f64 = 0;

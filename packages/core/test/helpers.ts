@@ -4,7 +4,11 @@ import { nodeRunner } from "@shrinknet/runtime";
 import type { Dataset } from "../src/data.ts";
 import type { Model } from "../src/graph/graph.ts";
 import type { Tensor } from "../src/graph/tensor.ts";
+import { Activations } from "../src/measure/activations.ts";
+import { Oracle } from "../src/measure/oracle.ts";
+import { qualityOf } from "../src/measure/quality.ts";
 import { stateOf } from "../src/measure/state.ts";
+import type { Subject } from "../src/measure/subject.ts";
 import { writeModel } from "../src/onnx/index.ts";
 import type { Runner } from "../src/runner.ts";
 import type { RemovedUnits } from "../src/surgery/cut.ts";
@@ -60,4 +64,28 @@ export async function cutDifference(
 /** Prepares a model on onnxruntime. */
 export function prepared(model: Model): Promise<Prunable> {
   return prepare(model, runner);
+}
+
+/** Oracle scores' errors by unit, after the given removals one after another: all the ways the oracle has. */
+export async function oracleErrors(
+  subject: Subject,
+  steps: readonly RemovedUnits[],
+  units: readonly number[],
+  { loops = true }: { readonly loops?: boolean } = {},
+): Promise<Map<number, number>> {
+  const { prunable } = subject;
+  const activations = new Activations(subject, stateOf(prunable, removal(prunable, [])));
+  const oracle = new Oracle(subject, activations, { loops });
+  let errors = new Map<number, number>();
+  for (const [at, removed] of steps.entries()) {
+    activations.advance(stateOf(prunable, removed));
+    const left = units.filter((unit) => !removed[unit]);
+    errors = await oracle.errorsWithout(at < steps.length - 1 ? left.slice(0, 2) : left);
+  }
+  return errors;
+}
+
+/** Error of the model without the removed units, by running all of it. */
+export async function errorWithout(subject: Subject, removed: RemovedUnits): Promise<number> {
+  return (await qualityOf(subject, stateOf(subject.prunable, removed).model)).error;
 }

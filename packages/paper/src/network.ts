@@ -21,8 +21,15 @@ export function denseModel({ widths, hidden = "Sigmoid", output, seed }: DenseSp
     const [from, to] = [widths[layer] as number, widths[layer + 1] as number];
     const limit = Math.sqrt(6 / (from + to));
     const name = layer === last ? "output" : `hidden${layer + 1}`;
-    const weights = float32(Float32Array.from({ length: from * to }, () => (random() * 2 - 1) * limit), [from, to]);
-    const inputs = [value, b.tensor(weights, `${name}.weight`), b.tensor(float32(new Float32Array(to)), `${name}.bias`)];
+    const weights = float32(
+      Float32Array.from({ length: from * to }, () => (random() * 2 - 1) * limit),
+      [from, to],
+    );
+    const inputs = [
+      value,
+      b.tensor(weights, `${name}.weight`),
+      b.tensor(float32(new Float32Array(to)), `${name}.bias`),
+    ];
     const activation = layer === last ? output : hidden;
     const sum = activation || layer < last ? `${name}.sum` : "y";
     b.append({ name, opType: "Gemm", domain: "", inputs, outputs: [sum], attributes: {} });

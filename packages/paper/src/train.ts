@@ -4,8 +4,8 @@ import {
   type Model,
   type ObjectiveName,
   prepare,
-  qualityOf,
   type Quality,
+  qualityOf,
   type Runner,
   randomSource,
   subjectOf,
@@ -29,7 +29,10 @@ export interface TrainingPlan {
 }
 
 /** Trains by Adam on shuffled batches. Returns the model at the epoch that was good enough, or the last one. */
-export async function train(model: Model, plan: TrainingPlan): Promise<{ model: Model; quality: Quality; epochs: number }> {
+export async function train(
+  model: Model,
+  plan: TrainingPlan,
+): Promise<{ model: Model; quality: Quality; epochs: number }> {
   const { runner, data, batch, seed } = plan;
   const prunable = await prepare(model, runner);
   const subject = await subjectOf(prunable, runner, data, plan.objective);
@@ -55,4 +58,3 @@ export async function train(model: Model, plan: TrainingPlan): Promise<{ model: 
     await training.release();
   }
 }
-

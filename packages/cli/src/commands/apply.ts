@@ -1,9 +1,9 @@
 /** `shrinknet apply`: replays a plan on the model that it was made for. */
 import { Command, type CommandUnknownOpts } from "@commander-js/extra-typings";
 import { applyPlan, inspect, parsePlan } from "shrinknet";
-import { naming } from "../failure.ts";
 import { checkOutputs } from "../files/check-outputs.ts";
 import { loadModel } from "../files/load-model.ts";
+import { naming } from "../files/naming.ts";
 import { readInput } from "../files/read-input.ts";
 import { writeFiles } from "../files/write-files.ts";
 import { type Io, printJson } from "../io.ts";

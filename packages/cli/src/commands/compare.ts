@@ -1,10 +1,10 @@
 /** `shrinknet compare`: several criteria side by side on one model. */
-import { Command, type CommandUnknownOpts } from "@commander-js/extra-typings";
+import { Command, type CommandUnknownOpts, Option } from "@commander-js/extra-typings";
 import { compare, criteria, type Schedule, ShrinkError } from "shrinknet";
 import { loadData } from "../data/load-data.ts";
-import { naming } from "../failure.ts";
 import { checkOutputs } from "../files/check-outputs.ts";
 import { loadModel } from "../files/load-model.ts";
+import { naming } from "../files/naming.ts";
 import { type OutputFile, writeFiles } from "../files/write-files.ts";
 import { type Io, printJson } from "../io.ts";
 import { parseNames, parseRemoval } from "../options/quantities.ts";
@@ -37,16 +37,21 @@ export function compareCommand(io: Io): CommandUnknownOpts {
     .argument("<model>", "ONNX file")
     .requiredOption("--data <file>", dataHelp)
     .option("--test <file>", "held-out samples: reported on, never used for a choice")
-    .option(
-      "--criteria <names>",
-      `of ${Object.keys(criteria).join(", ")}, with commas between`,
-      (text) => parseNames(text, Object.keys(criteria)),
-      ["oracle", "taylor1", "taylor2"],
+    .addOption(
+      new Option("--criteria <names>", `of ${Object.keys(criteria).join(", ")}, with commas between`)
+        .argParser((text): string[] => parseNames(text, Object.keys(criteria)))
+        .default(["oracle", "taylor1", "taylor2"], "oracle,taylor1,taylor2"),
     )
-    .option("--schedules <names>", "rerank, once or both", (text) => parseNames(text, schedules), [
-      "rerank" as Schedule,
-    ])
-    .option("--remove <amount>", "how far each run goes: share or number of units", parseRemoval, { share: 1 })
+    .addOption(
+      new Option("--schedules <names>", "rerank (rank after every removal), once, or both with a comma between")
+        .argParser((text): Schedule[] => parseNames(text, schedules))
+        .default<Schedule[]>(["rerank"], "rerank"),
+    )
+    .addOption(
+      new Option("--remove <amount>", "how far each run goes: share or number of units")
+        .argParser(parseRemoval)
+        .default({ share: 1 }, "100%"),
+    )
     .addOption(objectiveOption)
     .addOption(minKeepOption)
     .addOption(onlyOption)

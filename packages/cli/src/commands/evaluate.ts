@@ -2,8 +2,8 @@
 import { Command, type CommandUnknownOpts } from "@commander-js/extra-typings";
 import { prepare, qualityOf, sizeAfter, subjectOf, withDataShapes } from "shrinknet";
 import { loadData } from "../data/load-data.ts";
-import { naming } from "../failure.ts";
 import { loadModel } from "../files/load-model.ts";
+import { naming } from "../files/naming.ts";
 import { type Io, printJson } from "../io.ts";
 import { dataHelp, jsonOption, objectiveOption, scaleOption, shapeOption, threadsOption } from "../options/shared.ts";
 import { colorsOf } from "../text/colors.ts";
@@ -47,7 +47,7 @@ export function evaluateCommand(io: Io): CommandUnknownOpts {
       };
       if (json) return printJson(io, result);
       const { error, accuracy, parameters, macs, objective: name } = result;
-      const match = name === "match" ? ", distance from its own outputs, as the data has no y" : "";
+      const match = name === "match" ? ", distance from its own outputs" : "";
       io.stdout.write(
         `${colorsOf(io).bold(path)} on ${plural(samples, "sample")} of ${dataPath}\n` +
           `error       ${formatNumber(error)} (${name}${match})\n` +

@@ -2,9 +2,9 @@
 import { Command, type CommandUnknownOpts } from "@commander-js/extra-typings";
 import { type GainSummary, gainCurves, parseUnit, prepare, ShrinkError, subjectOf, withDataShapes } from "shrinknet";
 import { loadData } from "../data/load-data.ts";
-import { naming } from "../failure.ts";
 import { checkOutputs } from "../files/check-outputs.ts";
 import { loadModel } from "../files/load-model.ts";
+import { naming } from "../files/naming.ts";
 import { type OutputFile, writeFiles } from "../files/write-files.ts";
 import { type Io, printJson } from "../io.ts";
 import { parseNumber } from "../options/quantities.ts";

@@ -1,8 +1,8 @@
 /** `shrinknet inspect`: what can be removed from a model, and what cannot and why. */
 import { Command, type CommandUnknownOpts } from "@commander-js/extra-typings";
 import { inspect } from "shrinknet";
-import { naming } from "../failure.ts";
 import { loadModel } from "../files/load-model.ts";
+import { naming } from "../files/naming.ts";
 import { type Io, printJson } from "../io.ts";
 import { jsonOption, shapeOption } from "../options/shared.ts";
 import { colorsOf } from "../text/colors.ts";

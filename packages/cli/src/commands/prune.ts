@@ -2,9 +2,9 @@
 import { Command, type CommandUnknownOpts, Option } from "@commander-js/extra-typings";
 import { type Budget, criteria, type PruneResult, prune, ShrinkError } from "shrinknet";
 import { loadData } from "../data/load-data.ts";
-import { naming } from "../failure.ts";
 import { checkOutputs } from "../files/check-outputs.ts";
 import { loadModel } from "../files/load-model.ts";
+import { naming } from "../files/naming.ts";
 import { type OutputFile, writeFiles } from "../files/write-files.ts";
 import { type Io, printJson } from "../io.ts";
 import { parseRemoval, parseRise, parseShare } from "../options/quantities.ts";

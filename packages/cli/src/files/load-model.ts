@@ -2,8 +2,8 @@
 import { readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { type Model, readModel, writeModel } from "shrinknet";
-import { naming } from "../failure.ts";
 import { checkShapes, type InputShapes } from "../options/shapes.ts";
+import { naming } from "./naming.ts";
 import { readInput } from "./read-input.ts";
 
 export interface ModelFile {

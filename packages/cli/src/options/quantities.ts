@@ -5,7 +5,7 @@ import { InvalidArgumentError } from "@commander-js/extra-typings";
 /** A share between 0 and 1: `40%` or `0.4`. A bare 1 or more is refused: it may be meant as per cent. */
 export function parseShare(text: string): number {
   const share = parseRise(text);
-  if (share > 1) throw new InvalidArgumentError("Expected at most 100%.");
+  if (share > 1) throw new InvalidArgumentError("expected at most 100%");
   return share;
 }
 
@@ -14,8 +14,8 @@ export function parseRise(text: string): number {
   const percent = /^(\d+(?:\.\d*)?|\.\d+)\s*%$/.exec(text.trim());
   if (percent) return Number(percent[1]) / 100;
   const value = parseNumber(text);
-  if (value < 0) throw new InvalidArgumentError("Expected a share of 0% or more.");
-  if (value >= 1) throw new InvalidArgumentError(`Write ${text.trim()}% for per cent.`);
+  if (value < 0) throw new InvalidArgumentError("expected a share of 0% or more");
+  if (value >= 1) throw new InvalidArgumentError(`write ${text.trim()}% for per cent`);
   return value;
 }
 
@@ -24,15 +24,14 @@ export function parseRemoval(text: string): { share: number } | { count: number 
   if (text.trim().endsWith("%")) return { share: parseShare(text) };
   const count = parseNumber(text);
   if (count > 0 && count < 1)
-    throw new InvalidArgumentError(`Write ${Number((count * 100).toPrecision(10))}% for a share of the units.`);
+    throw new InvalidArgumentError(`write ${Number((count * 100).toPrecision(10))}% for a share of the units`);
   return { count: parseWhole(text) };
 }
 
 /** A whole number of 0 or more. */
 export function parseWhole(text: string): number {
   const value = parseNumber(text);
-  if (!Number.isSafeInteger(value) || value < 0)
-    throw new InvalidArgumentError("Expected a whole number of 0 or more.");
+  if (!Number.isSafeInteger(value) || value < 0) throw new InvalidArgumentError("expected a whole number of 0 or more");
   return value;
 }
 
@@ -40,13 +39,13 @@ export function parseWhole(text: string): number {
 export function parseThreads(text: string): number {
   const [value, cores] = [parseNumber(text), availableParallelism()];
   if (Number.isInteger(value) && value >= 1 && value <= cores) return value;
-  throw new InvalidArgumentError(`Expected 1 to ${cores}, the number of cores.`);
+  throw new InvalidArgumentError(`expected 1 to ${cores}, the number of cores`);
 }
 
 /** A finite decimal number. */
 export function parseNumber(text: string): number {
   const value = /^\s*[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?\s*$/i.test(text) ? Number(text) : Number.NaN;
-  if (!Number.isFinite(value)) throw new InvalidArgumentError("Expected a number.");
+  if (!Number.isFinite(value)) throw new InvalidArgumentError("expected a number");
   return value;
 }
 
@@ -56,6 +55,6 @@ export function parseNames<Name extends string>(text: string, known: readonly Na
   const isKnown = (name: string): name is Name => (known as readonly string[]).includes(name);
   const unknown = names.find((name) => !isKnown(name));
   if (unknown !== undefined)
-    throw new InvalidArgumentError(`Unknown "${unknown}". Expected names of ${known.join(", ")}.`);
+    throw new InvalidArgumentError(`"${unknown}" is unknown, expected names of ${known.join(", ")}.`);
   return [...new Set(names.filter(isKnown))];
 }

@@ -10,7 +10,7 @@ export function parseShape(text: string, previous: InputShapes = {}): InputShape
   const [, name, dims] = /^(.+)=(\d+(?:x\d+)*)$/i.exec(text.trim()) ?? [];
   const numbers = dims?.split(/x/i).map(Number) ?? [];
   if (!name || numbers.some((dim) => dim < 1)) {
-    throw new InvalidArgumentError("Expected NAME=DIMS with the samples first, such as x=1x3x224x224.");
+    throw new InvalidArgumentError("expected NAME=DIMS with the samples first, such as x=1x3x224x224");
   }
   return { ...previous, [name]: numbers };
 }

@@ -32,7 +32,7 @@ export const threadsOption: Defaulted<"--threads <n>", number> = new Option(
   .argParser(parseThreads)
   .default(availableParallelism());
 
-export const seedOption: Defaulted<"--seed <n>", number> = new Option("--seed <n>", "of the criterion random")
+export const seedOption: Defaulted<"--seed <n>", number> = new Option("--seed <n>", "seed of random choices")
   .argParser(parseWhole)
   .default(0);
 

@@ -1,53 +1,61 @@
-import type { CompareRun, CompareSummary, Quality } from "shrinknet";
+import type { CompareRun, CompareStep, CompareSummary, Quality } from "shrinknet";
 import type { Colors } from "./colors.ts";
 import { csv } from "./csv.ts";
 import { formatCount, formatNumber, formatSeconds, formatShare, plural } from "./format.ts";
 import { type Column, table } from "./table.ts";
 
-/** Shares of the units at which the table shows each run. */
-const stages = [0.2, 0.4, 0.6, 0.8];
+/** Where the tables show each run, as shares of the longest one. */
+const stages = [0.25, 0.5, 0.75, 1];
 
-/** What `compare` prints: the error (and accuracy) of each run at four stages. */
+/** What `compare` prints: error and accuracy of each run at four stages. */
 export function compareText(summary: CompareSummary, files: readonly string[], colors: Colors): string {
   const { model, objective, baseline, runs } = summary;
-  const counts = [...new Set(stages.map((share) => Math.round(share * baseline.units)))].filter((count) => count > 0);
-  const reached = counts.filter((count) => runs.some((run) => run.steps.length >= count));
-  const grid = (of: string, text: (quality: Quality) => string): string =>
-    reached.length === 0
-      ? ""
-      : `\n${of} after so many removals\n${table(
-          columnsFor(reached),
-          runs.map((run) => rowOf(run, reached, text)),
-          colors,
-        )}`;
-  const accuracy = (quality: Quality): string => formatShare(quality.accuracy, 2);
+  const longest = Math.max(0, ...runs.map((run) => run.steps.length));
+  const counts = [...new Set(stages.map((share) => Math.ceil(share * longest)))].filter((count) => count > 0);
+  const accuracyOf = (quality?: Quality): number | undefined => quality?.accuracy;
   return [
-    `${colors.bold(model)}: ${plural(baseline.units, "unit")}, objective ${objective}, error ${formatNumber(baseline.error)}`,
-    baseline.accuracy === undefined ? "" : `, accuracy ${accuracy(baseline)}`,
-    baseline.test?.accuracy === undefined ? "" : `, test accuracy ${accuracy(baseline.test)}`,
-    "\n",
-    grid("error", (quality) => formatNumber(quality.error)),
-    baseline.accuracy === undefined ? "" : grid("accuracy", accuracy),
-    files.length > 0 ? `\nwrote ${files.join(", ")}\n` : "",
-  ].join("");
+    `${colors.bold(model)}: ${plural(baseline.units, "unit")}, objective ${objective}, error ${formatNumber(baseline.error)}` +
+      (baseline.accuracy === undefined ? "" : `, accuracy ${formatShare(baseline.accuracy, 2)}`) +
+      (baseline.test?.accuracy === undefined ? "" : `, test accuracy ${formatShare(baseline.test.accuracy, 2)}`),
+    runTable(runs, colors),
+    stageTable("error", (step) => formatNumber(step.error)),
+    baseline.accuracy !== undefined && stageTable("accuracy", (step) => formatShare(accuracyOf(step), 2)),
+    baseline.test && stageTable("test error", (step) => formatNumber(step.test?.error)),
+    baseline.test?.accuracy !== undefined &&
+      stageTable("test accuracy", (step) => formatShare(accuracyOf(step.test), 2)),
+    files.length > 0 && `wrote ${files.join(", ")}`,
+  ]
+    .filter((part) => typeof part === "string")
+    .map((part) => `${part.trimEnd()}\n`)
+    .join("\n");
+
+  function stageTable(name: string, text: (step: CompareStep) => string): string | false {
+    const columns = [
+      { title: name },
+      { title: "" },
+      ...counts.map((count): Column => ({ title: `after ${formatCount(count)}`, align: "right" })),
+    ];
+    const rows = runs.map(({ criterion, schedule, steps }) => [
+      ...[criterion, schedule],
+      ...counts.map((count) => {
+        const step = steps[count - 1];
+        return step ? text(step) : "";
+      }),
+    ]);
+    return counts.length > 0 && table(columns, rows, colors);
+  }
 }
 
-function columnsFor(counts: readonly number[]): Column[] {
-  return [
-    { title: "criterion" },
-    { title: "schedule" },
-    ...counts.map((count): Column => ({ title: formatCount(count), align: "right" })),
-    { title: "evaluations", align: "right" },
-    { title: "time", align: "right" },
-  ];
-}
-
-function rowOf(run: CompareRun, counts: readonly number[], text: (quality: Quality) => string): string[] {
-  const cells = counts.map((count) => {
-    const step = run.steps[count - 1];
-    return step ? text(step) : "";
-  });
-  return [run.criterion, run.schedule, ...cells, formatCount(run.evaluations), formatSeconds(run.seconds)];
+function runTable(runs: readonly CompareRun[], colors: Colors): string {
+  const numbers = ["removed", "evaluations", "time"].map((title): Column => ({ title, align: "right" }));
+  return table(
+    [{ title: "run" }, { title: "" }, ...numbers],
+    runs.map(({ criterion, schedule, steps, evaluations, seconds }) => [
+      ...[criterion, schedule],
+      ...[formatCount(steps.length), formatCount(evaluations), formatSeconds(seconds)],
+    ]),
+    colors,
+  );
 }
 
 /** One row per removal of every run. */

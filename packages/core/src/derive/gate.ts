@@ -15,7 +15,7 @@ export const GAINS = "shrinknet/gains";
 /** One gate: where it stands and what it is called. */
 export interface Gate {
   readonly sink: Sink;
-  /** The value before the gate. */
+  /** The value that its reader read in the model. */
   readonly value: string;
   /** The value after it. */
   readonly gated: string;
@@ -38,16 +38,18 @@ export function gateModel(model: Model, shapes: Shapes, units: Units): GatedMode
   const b = new GraphBuilder({ opset: opsetOf(model), real: type, base: graph.with({ nodes: [] }) });
   b.input(GAINS, type, ["gains", units.count + 1]);
   const sinks = allSinks(units);
-  const gates = new Map<string, Gate>(); // by value, axis
+  const gates = new Map<string, Gate>(); // by what is gated, axis
   const allShapes = new Map(shapes);
   const redirect = new Map<string, string>(); // by node and slot
   const available = (value: string): void => {
     for (const sink of sinks) {
       if (sink.value !== value) continue;
-      const key = `${value}@${sink.axis}`;
-      const gate = gates.get(key) ?? insert(sink);
+      const reader = `${sink.node}@${sink.slot}`;
+      const ungated = redirect.get(reader) ?? value; // gated already where the reader sums over a further axis
+      const key = `${ungated}@${sink.axis}`;
+      const gate = gates.get(key) ?? insert(sink, ungated);
       gates.set(key, gate);
-      redirect.set(`${sink.node}@${sink.slot}`, gate.gated);
+      redirect.set(reader, gate.gated);
     }
   };
   for (const input of graph.feeds) available(input.name);
@@ -59,14 +61,14 @@ export function gateModel(model: Model, shapes: Shapes, units: Units): GatedMode
   }
   return { model: { ...model, graph: b.graph(graph.outputs) }, gates: [...gates.values()], shapes: allShapes };
 
-  function insert(sink: Sink): Gate {
+  function insert(sink: Sink, ungated: string): Gate {
     const shape = shapes.get(sink.value);
     const dims = new Array<number>(shape?.dims.length ?? 0).fill(1);
     dims[sink.axis] = sink.owners.length;
     if (shape?.batchAxis !== undefined && shape.batchAxis < sink.axis) dims[shape.batchAxis] = -1;
     const columns = Array.from(sink.owners, (unit) => (unit < 0 ? units.count : unit));
     const gains = b.reshape(b.op("Gather", [GAINS, b.ints(columns)], { axis: 1 }), dims);
-    const gated = b.op("Mul", [sink.value, gains], {}, b.fresh(`${sink.value}/gated`));
+    const gated = b.op("Mul", [ungated, gains], {}, b.fresh(`${sink.value}/gated`));
     if (shape) allShapes.set(gated, shape);
     return { sink, value: sink.value, gated };
   }

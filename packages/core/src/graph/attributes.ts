@@ -1,5 +1,5 @@
 /** Reading a node's attributes with the specification's defaults. */
-import type { Attribute, Node } from "./graph.ts";
+import type { Node } from "./graph.ts";
 import type { Tensor } from "./tensor.ts";
 
 export function intAttribute(node: Node, name: string, fallback: number): number {
@@ -26,11 +26,6 @@ export function intsAttribute(node: Node, name: string): readonly number[] | und
 export function tensorAttribute(node: Node, name: string): Tensor | undefined {
   const attribute = node.attributes[name];
   return attribute?.kind === "tensor" ? attribute.value : undefined;
-}
-
-/** A copy of the node with some attributes set. */
-export function withAttributes(node: Node, attributes: Readonly<Record<string, Attribute>>): Node {
-  return { ...node, attributes: { ...node.attributes, ...attributes } };
 }
 
 /** An axis attribute or argument as a non-negative index. */

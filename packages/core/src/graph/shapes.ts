@@ -5,7 +5,7 @@
 import { ShrinkError } from "../errors.ts";
 import { writeModel } from "../onnx/index.ts";
 import type { Runner } from "../runner.ts";
-import type { Graph, Model, ValueInfo } from "./graph.ts";
+import type { Model, ValueInfo } from "./graph.ts";
 import { allocate, type ElementType, sizeOf, Tensor } from "./tensor.ts";
 
 /** Type and dims of a value when the model runs on one sample. */
@@ -113,11 +113,4 @@ function growingAxis(one: readonly number[], two: readonly number[]): number | u
   if (one.length !== two.length) return undefined;
   const grown = one.flatMap((dim, axis) => (two[axis] === dim * 2 ? [axis] : []));
   return grown.length === 1 ? grown[0] : undefined;
-}
-
-/** A graph whose outputs are exactly `names`. */
-export function withOutputs(graph: Graph, names: readonly string[]): Graph {
-  return graph.with({
-    outputs: names.map((name) => graph.outputs.find((output) => output.name === name) ?? { name }),
-  });
 }

@@ -5,12 +5,27 @@
  * that weights nobody looks at cost no memory beyond the file itself.
  */
 
-/** Element types that have a typed array of their own. */
+/** Element types that {@link Tensor} can hold. `float16` and `bfloat16` hold raw bits, `bool` one byte each. */
+export type ElementType =
+  | "float32"
+  | "float64"
+  | "float16"
+  | "bfloat16"
+  | "int8"
+  | "uint8"
+  | "int16"
+  | "uint16"
+  | "int32"
+  | "uint32"
+  | "int64"
+  | "uint64"
+  | "bool";
+
 const arrayTypes = {
   float32: Float32Array,
   float64: Float64Array,
-  float16: Uint16Array, // raw half-precision bits
-  bfloat16: Uint16Array, // raw bits
+  float16: Uint16Array,
+  bfloat16: Uint16Array,
   int8: Int8Array,
   uint8: Uint8Array,
   int16: Int16Array,
@@ -20,10 +35,7 @@ const arrayTypes = {
   int64: BigInt64Array,
   uint64: BigUint64Array,
   bool: Uint8Array,
-} as const;
-
-/** Element types that {@link Tensor} can hold. `float16` and `bfloat16` hold raw bits. */
-export type ElementType = keyof typeof arrayTypes;
+} satisfies Record<ElementType, unknown>;
 
 export type TypedArray =
   | Float32Array

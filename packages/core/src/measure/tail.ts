@@ -63,15 +63,15 @@ export function buildTail(subject: Subject, state: State, group: Group, count: n
   const late: Sink[] = []; // read what the tail itself computes, or in a way that has no contribution rule
   for (const sink of group.sinks) {
     const node = nodes.get(sink.node) as Node;
-    const z = changed.has(sink.value) ? undefined : withoutContribution(sink, node);
+    const z = withoutContribution(sink, node);
     if (z === undefined) late.push(sink);
     else inTail.set(nodeId(node), z);
   }
   for (const node of needed(graph, [objective.value], new Set(inTail.keys()))) {
     if (!node.outputs.some((name) => changed.has(name))) continue;
     const inputs = node.inputs.map((name, slot) => {
-      const sink = late.find((candidate) => candidate.node === nodeId(node) && candidate.slot === slot);
-      return sink ? gate(sink) : at(name);
+      const here = late.filter((sink) => sink.node === nodeId(node) && sink.slot === slot); // one for each axis
+      return here.reduce((value, sink) => gate(sink, value), at(name));
     });
     b.append({ ...node, inputs });
     for (const name of node.outputs) inTail.set(name, name);
@@ -88,6 +88,8 @@ export function buildTail(subject: Subject, state: State, group: Group, count: n
 
   /** The consumer's output without each candidate's part; undefined where its operator cannot say. */
   function withoutContribution(sink: Sink, node: Node): string | undefined {
+    if (state.shapes.get(sink.value)?.batchAxis !== 0) return undefined;
+    if (node.inputs.some((name) => changed.has(name))) return undefined;
     const positions = positionsAt(sink, state);
     const span = positions.values().next().value?.length ?? 0;
     const rule = ruleFor(node)?.contribution;
@@ -105,7 +107,7 @@ export function buildTail(subject: Subject, state: State, group: Group, count: n
       span,
       slices,
       indexes,
-      X: (slot) => node.inputs[slot] as string,
+      X: (slot) => at(node.inputs[slot] as string),
       dims: (slot) => graph.initializers.get(node.inputs[slot] as string)?.dims ?? shapeOf(node.inputs[slot] as string),
       outDims: () => shapeOf(nodeId(node)),
       constant: (slot) => graph.initializers.get(node.inputs[slot] ?? ""),
@@ -119,8 +121,8 @@ export function buildTail(subject: Subject, state: State, group: Group, count: n
     return flat(b.sub(b.unsqueeze(z, [0]), part), shapeOf(nodeId(node)));
   }
 
-  /** A sink's value with each candidate's units set to 0. */
-  function gate(sink: Sink): string {
+  /** A sink's value, as the tail sees it, with each candidate's units set to 0. */
+  function gate(sink: Sink, value: string): string {
     const dims = dimsOf(state.shapes, sink.value);
     const length = dims[sink.axis] as number;
     const positions = positionsAt(sink, state);
@@ -132,9 +134,10 @@ export function buildTail(subject: Subject, state: State, group: Group, count: n
       });
       return [keep, tensorOf(real, mask, [count, length])];
     });
-    const aligned = [count, ...dims.map((_, axis) => (axis === sink.axis ? length : 1))];
-    const rows = b.reshape(at(sink.value), [count, -1, ...dims.slice(1)]);
-    return flat(b.mul(rows, b.reshape(keep, aligned)), dims);
+    const aligned = dims.map((_, axis) => (axis === sink.axis ? length : 1));
+    if (count === 1) return b.mul(value, b.reshape(keep, aligned));
+    const rows = b.reshape(value, [count, -1, ...dims.slice(1)]);
+    return flat(b.mul(rows, b.reshape(keep, [count, ...aligned])), dims);
   }
 
   /** A value of the network as the tail sees it. */

@@ -4,22 +4,32 @@ import { ShrinkError } from "../errors.ts";
 import type { RemovedUnits } from "../surgery/cut.ts";
 import type { Units } from "../units/units.ts";
 
-const planSchema = z.object({
+/** A removal decision. */
+export interface Plan {
+  readonly format: "shrinknet-plan";
+  readonly version: 1;
+  /** Of the original file's bytes; see {@link modelHash}. */
+  readonly modelHash: string;
+  readonly criterion: string;
+  readonly schedule: string;
+  readonly objective: string;
+  readonly compensation: string;
+  readonly seed: number;
+  /** Removed units by group id, ascending. */
+  readonly removed: Readonly<Record<string, readonly number[]>>;
+}
+
+const planSchema: z.ZodType<Plan> = z.object({
   format: z.literal("shrinknet-plan"),
   version: z.literal(1),
-  /** Of the original file's bytes; see {@link modelHash}. */
   modelHash: z.string(),
   criterion: z.string(),
   schedule: z.string(),
   objective: z.string(),
   compensation: z.string(),
   seed: z.number(),
-  /** Removed units by group id, in the order of the group. */
   removed: z.record(z.string(), z.array(z.number().int().nonnegative())),
 });
-
-/** A removal decision. */
-export type Plan = Readonly<z.infer<typeof planSchema>>;
 
 /** The removed units of a run as a plan's `removed`. */
 export function removedByGroup(units: Units, removed: RemovedUnits): Record<string, number[]> {

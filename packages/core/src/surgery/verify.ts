@@ -71,9 +71,10 @@ export async function verify(
     const [a, b] = [small.numbers, large.numbers];
     for (let i = 0; i < b.length; i++) {
       const [x, y] = [a[i] as number, b[i] as number];
-      if (Object.is(x, y)) {
-        if (Number.isFinite(y)) entry.size = Math.max(entry.size, Math.abs(y));
-      }
+      // the same infinity or NaN on both sides is no difference; NaN on one side is, and stays
+      const difference = Object.is(x, y) ? 0 : Math.abs(x - y);
+      if (difference > entry.difference || Number.isNaN(difference)) entry.difference = difference;
+      if (Number.isFinite(y)) entry.size = Math.max(entry.size, Math.abs(y));
     }
   }
 }

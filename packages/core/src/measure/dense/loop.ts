@@ -16,7 +16,7 @@ const BLOCK = 128;
 /** A bump allocator over the kernel's memory; everything is laid out anew for each call of {@link errorsOf}. */
 class Arena {
   readonly #memory: Kernel["memory"];
-  #top = 1024; // the kernel's own constants lie below
+  #top = 8192; // the kernel's own constants lie below: the tables of log at 1024 to 5120
 
   constructor(memory: Kernel["memory"], floats: number) {
     this.#memory = memory;
