@@ -20,7 +20,8 @@ export interface TrainingPlan {
   readonly objective: ObjectiveName;
   /** Samples in a step. */
   readonly batch: number;
-  readonly rate: number;
+  /** Step size of Adam, or that of each epoch (the first is 1). */
+  readonly rate: number | ((epoch: number) => number);
   readonly maxEpochs: number;
   /** Ends training; asked after every epoch. */
   readonly done: (quality: Quality, epoch: number) => boolean;
@@ -33,10 +34,10 @@ export async function train(
   model: Model,
   plan: TrainingPlan,
 ): Promise<{ model: Model; quality: Quality; epochs: number }> {
-  const { runner, data, batch, seed } = plan;
+  const { runner, data, batch, seed, rate } = plan;
   const prunable = await prepare(model, runner);
   const subject = await subjectOf(prunable, runner, data, plan.objective);
-  const training = await trainingStep(prunable, { runner, objective: subject.objective, rate: plan.rate });
+  const training = await trainingStep(prunable, { runner, objective: subject.objective });
   const random = randomSource(seed);
   const order = Array.from({ length: data.size }, (_, i) => i);
   let quality = await qualityOf(subject);
@@ -44,11 +45,12 @@ export async function train(
   try {
     while (epoch < plan.maxEpochs && !plan.done(quality, epoch)) {
       epoch++;
+      const step = typeof rate === "number" ? rate : rate(epoch);
       shuffle(order, random);
       for (let from = 0; from < order.length; from += batch) {
         const chosen = order.slice(from, from + batch);
         const feeds = Object.entries(subject.data.inputs).map(([name, tensor]) => [name, take(tensor, 0, chosen)]);
-        await training.step(Object.fromEntries(feeds), take(subject.targets, 0, chosen));
+        await training.step(Object.fromEntries(feeds), take(subject.targets, 0, chosen), step);
       }
       quality = await qualityOf(subject, training.model());
       plan.onEpoch?.(epoch, quality);

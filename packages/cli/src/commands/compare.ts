@@ -81,9 +81,9 @@ export function compareCommand(io: Io): CommandUnknownOpts {
       const { nodeRunner } = await import("@shrinknet/runtime");
       const runs = options.criteria.length * options.schedules.length;
       const pace = new Map<string, ReturnType<typeof paceTeller>>();
-      const summary = await interruptible(io, async (signal) => {
-        const result = await withProgress(io, { title: `Comparing on ${path}`, quiet }, (tell) =>
-          naming({ model: path }, () =>
+      const summary = await withProgress(io, { title: `Comparing on ${path}`, quiet }, (tell) =>
+        interruptible(io, tell, async (signal) => {
+          const result = await naming({ model: path }, () =>
             compare(bytes, {
               ...{ runner: nodeRunner({ threads }), data, test, objective, seed, shapes, signal, name: path },
               ...{ criteria: options.criteria, schedules: options.schedules, budget: { remove } },
@@ -99,11 +99,11 @@ export function compareCommand(io: Io): CommandUnknownOpts {
                 tell(`run ${pace.size} of ${runs}: ${name}: ${teller(stage)}`, share);
               },
             }),
-          ),
-        );
-        if (signal.aborted) throw new ShrinkError("budget", "interrupted; nothing was written");
-        return result;
-      });
+          );
+          if (signal.aborted) throw new ShrinkError("budget", "interrupted; nothing was written");
+          return result;
+        }),
+      );
       const files: OutputFile[] = [];
       if (options.csv !== undefined) files.push({ path: options.csv, content: compareCsv(summary) });
       if (options.report !== undefined) {

@@ -95,8 +95,8 @@ export function pruneCommand(io: Io): CommandUnknownOpts {
         shrinking: criterion === "oracle" && schedule === "rerank",
         known: options.remove !== undefined,
       });
-      const result = await interruptible(io, (signal) =>
-        withProgress(io, { title: `Pruning ${path}`, quiet: options.quiet }, (tell) =>
+      const result = await withProgress(io, { title: `Pruning ${path}`, quiet: options.quiet }, (tell) =>
+        interruptible(io, tell, (signal) =>
           naming({ model: path }, () =>
             prune(bytes, {
               ...{ runner: nodeRunner({ threads }), data, test, criterion, schedule, objective, seed, shapes, signal },
@@ -112,6 +112,9 @@ export function pruneCommand(io: Io): CommandUnknownOpts {
         ),
       );
       const { summary } = result;
+      if (summary.before.units === 0) {
+        throw new ShrinkError("model", `${path}: nothing can be removed, so nothing was written; inspect shows why`);
+      }
       const isPartial = summary.stopped === "interrupted";
       const files = await outputsOf(result, options, isPartial);
       await writeFiles(files);

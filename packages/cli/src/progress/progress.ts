@@ -1,8 +1,8 @@
 /** Progress of a long run on standard error. */
 import type { Io } from "../io.ts";
 
-/** Says how far the work is: a short text, and the share (0 to 1) that is done. */
-export type Tell = (text: string, share: number) => void;
+/** Says how far the work is: a short text, and the share (0 to 1) that is done. Without a share it is shown at once. */
+export type Tell = (text: string, share?: number) => void;
 
 /** Between two lines where nothing can be redrawn. */
 const QUIET_MS = 10_000;
@@ -25,9 +25,11 @@ export async function withProgress<T>(
 function lines(io: Io, title: string): Tell {
   let [tenth, last] = [0, Date.now()];
   return (text, share) => {
-    const [now, reached] = [Date.now(), Math.floor(share * 10)];
-    if (reached <= tenth || now - last < QUIET_MS) return;
-    [tenth, last] = [reached, now];
+    if (share !== undefined) {
+      const [now, reached] = [Date.now(), Math.floor(share * 10)];
+      if (reached <= tenth || now - last < QUIET_MS) return;
+      [tenth, last] = [reached, now];
+    }
     io.stderr.write(`${title}: ${text}\n`);
   };
 }

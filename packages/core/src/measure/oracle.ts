@@ -19,7 +19,7 @@ const ELEMENTS_PER_RUN = 2 ** 18;
 
 export class Oracle {
   readonly #subject: Subject;
-  readonly #activations: Activations;
+  readonly activations: Activations;
   readonly #kernel: Kernel | undefined;
   /** Candidate evaluations so far. */
   evaluations = 0;
@@ -27,7 +27,7 @@ export class Oracle {
   /** `loops: false` leaves out the WebAssembly loops, so that every tail runs as a graph. */
   constructor(subject: Subject, activations: Activations, { loops = true }: { readonly loops?: boolean } = {}) {
     this.#subject = subject;
-    this.#activations = activations;
+    this.activations = activations;
     this.#kernel = loops ? loadKernel() : undefined;
   }
 
@@ -44,18 +44,18 @@ export class Oracle {
 
   async #measureGroup(group: Group, candidates: readonly number[], result: Map<number, number>): Promise<void> {
     const subject = this.#subject;
-    const dense = this.#kernel && denseTail(subject, this.#activations.state, group);
+    const dense = this.#kernel && denseTail(subject, this.activations.state, group);
     if (this.#kernel && dense) {
-      await this.#activations.keep([dense.z, dense.sink.value]);
-      const sums = errorsOf(this.#kernel, subject, this.#activations, dense, candidates);
+      await this.activations.keep([dense.z, dense.sink.value]);
+      const sums = errorsOf(this.#kernel, subject, this.activations, dense, candidates);
       candidates.forEach((unit, i) => {
         result.set(unit, sums[i] as number);
       });
       return;
     }
     const count = this.#candidatesPerRun(group, candidates.length);
-    const tail = buildTail(subject, this.#activations.state, group, count);
-    await this.#activations.keep(tail.cached);
+    const tail = buildTail(subject, this.activations.state, group, count);
+    await this.activations.keep(tail.cached);
     const session = await subject.runner.load(writeModel(tail.model));
     try {
       for (let from = 0; from < candidates.length; from += count) {
@@ -79,7 +79,7 @@ export class Oracle {
     const sums = new Float64Array(candidates.length);
     const told = tail.feeds(candidates);
     for (const [index, chunk] of this.#subject.chunks.entries()) {
-      const kept = this.#activations.of(index);
+      const kept = this.activations.of(index);
       const feeds: Record<string, Tensor> = { ...told, [TARGET]: chunk.targets };
       for (const name of tail.cached) feeds[name] = kept.get(name) as Tensor;
       const part = ((await session.run(feeds))[tail.output] as Tensor).numbers;
@@ -89,14 +89,14 @@ export class Oracle {
   }
 
   #candidatesPerRun(group: Group, candidates: number): number {
-    if (!canBatch(this.#activations.state, group)) return 1;
-    const { graph } = this.#activations.state.model;
+    if (!canBatch(this.activations.state, group)) return 1;
+    const { graph } = this.activations.state.model;
     let widest = 1;
     for (const name of downstream(
       graph,
       group.sinks.map((sink) => sink.node),
     )) {
-      widest = Math.max(widest, sizeOf(this.#activations.state.shapes.get(name)?.dims ?? []));
+      widest = Math.max(widest, sizeOf(this.activations.state.shapes.get(name)?.dims ?? []));
     }
     const samples = this.#subject.chunks[0]?.targets.dims[0] ?? 1;
     return Math.max(1, Math.min(candidates, Math.floor(ELEMENTS_PER_RUN / (widest * samples))));

@@ -159,8 +159,7 @@ export function buildTail(subject: Subject, state: State, group: Group, count: n
   function tile(name: string, dims: readonly number[]): string {
     const follows = name === TARGET || state.shapes.get(name)?.batchAxis === 0;
     if (count === 1 || !follows) return name;
-    const repeats = b.ints([count, ...dims.map(() => 1)]);
-    return flat(b.op("Expand", [b.unsqueeze(name, [0]), repeats]), dims);
+    return b.op("Tile", [name, b.ints(dims.map((_, axis) => (axis === 0 ? count : 1)))]);
   }
 
   /** [K, n, ...dims after the first] -> [K * n, ...]. */

@@ -59,13 +59,14 @@ export async function taylorTerms(subject: Subject, state: State, second: boolea
     };
   });
   const names = outputs.flatMap(({ product, bend }) => [product, bend].filter((name) => name !== undefined));
-  const session = await subject.runner.load(writeModel({ ...state.model, graph: b.graph(names) }));
   const terms = {
     slope: new Float64Array(units.count),
     absolute: new Float64Array(units.count),
     squared: new Float64Array(units.count),
     bend: new Float64Array(units.count),
   };
+  if (names.length === 0) return terms; // the error depends on no unit
+  const session = await subject.runner.load(writeModel({ ...state.model, graph: b.graph(names) }));
   const gains = gainsTensor(new Float64Array(units.count).fill(1), units.count, realTypeOf(graph, state.shapes));
   try {
     for (const chunk of subject.chunks) {

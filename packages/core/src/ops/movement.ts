@@ -79,14 +79,16 @@ export const Concat: OpRule = {
 function tieReshaped(t: Ties, x: Port | undefined, y: Port | undefined): void {
   if (!x || !y) return;
   for (const { a, b } of blocks(x.dims, y.dims)) {
-    const long = {
-      a: a.filter((axis) => x.dims[axis] !== 1),
-      b: b.filter((axis) => y.dims[axis] !== 1),
-    };
+    const long = { a: longAxes(x, a), b: longAxes(y, b) };
     if (long.a.length === 1 && long.b.length === 1) t.tie(x, long.a[0] as number, y, long.b[0] as number);
     else if (long.b.length === 1) carry(t, x, long.a, y, long.b[0] as number);
     else if (long.a.length === 1) carry(t, y, long.b, x, long.a[0] as number);
   }
+}
+
+/** A block's axes with more than one index, or its only axis. */
+function longAxes({ dims }: Port, axes: readonly number[]): readonly number[] {
+  return axes.length === 1 ? axes : axes.filter((axis) => dims[axis] !== 1);
 }
 
 /** Ties the outermost of `axes` of `parts` with the axis of `whole` that they make together. */

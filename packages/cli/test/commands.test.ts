@@ -1,0 +1,229 @@
+/** Each command does what it says. */
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { z } from "zod";
+import { applyJson, compareJson, evaluateJson, gainJson, inspectJson, pruneJson } from "./contract.ts";
+import { Workplace } from "./support.ts";
+
+const place = new Workplace();
+beforeAll(() => place.fill());
+afterAll(() => place.remove());
+
+/** The one JSON object that a command prints, checked. */
+async function json<Schema extends z.ZodType>(line: string, schema: Schema): Promise<z.infer<Schema>> {
+  const { code, stdout, stderr } = await place.run(`${line} --json`);
+  expect(stderr).toBe("");
+  expect(code).toBe(0);
+  return schema.parse(JSON.parse(stdout));
+}
+
+const rowsOf = (name: string): string[][] =>
+  place
+    .text(name)
+    .trimEnd()
+    .split("\n")
+    .map((line) => line.split(","));
+
+test("inspect", async () => {
+  const { code, stdout, stderr } = await place.run("inspect digits.onnx");
+  expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
+  expect(stdout).toMatchInlineSnapshot(`
+    "digits.onnx: opset 17, 107 parameters, 93 MACs per sample
+    input x: float32 [N, 8]
+    output y: float32 [N, 3]
+
+    group  kind    units  cut from
+    fc1    neuron      6  fc1.weight[:,i], fc1.bias[i], fc2.weight[i]
+    fc2    neuron      5  fc2.weight[:,i], fc2.bias[i], fc3.weight[i]
+
+    frozen  units  why
+    fc3         3  output "y" of the model
+
+    11 of 14 units (78.6 %) can be removed.
+    "
+  `);
+  const result = await json("inspect digits.onnx", inspectJson);
+  expect(result.groups.map(({ id, size }) => [id, size])).toEqual([
+    ["fc1", 6],
+    ["fc2", 5],
+  ]);
+  expect(result.units).toBe(11);
+});
+
+describe("evaluate", () => {
+  test("prints error and accuracy", async () => {
+    const { code, stdout } = await place.run("evaluate digits.onnx --data test.npz");
+    expect(code).toBe(0);
+    expect(stdout).toMatch(/^digits.onnx on 48 samples of test.npz\nerror +[\d.]+ \(cross-entropy\)\naccuracy +87.50 %\n/);
+  });
+
+  test("--json", async () => {
+    const result = await json("evaluate digits.onnx --data test.npz --objective sse --threads 1", evaluateJson);
+    expect(result).toMatchObject({ samples: 48, objective: "sse", accuracy: 0.875, parameters: 107 });
+    expect(result.bytes).toBe(place.read("digits.onnx").byteLength);
+    expect(result.runner).toMatch(/^onnxruntime-node .*1 thread$/);
+  });
+});
+
+describe("prune", () => {
+  test("prints sizes, quality, widths, why it stopped and what was written", async () => {
+    const { code, stdout, stderr } = await place.run(
+      "prune digits.onnx --data calib.npz --test test.npz --remove 4 --out told.onnx --plan told.json",
+    );
+    expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
+    expect(stdout.replace(/[\d.]+ s\)/, "0.1 s)").replace(/difference .*/, "difference 0")).toMatchInlineSnapshot(`
+      "digits.onnx: removed 4 of 11 units (oracle, rerank, objective cross-entropy, 38 evaluations, 0.1 s)
+
+                           before    after         change
+      units                    11        7        -36.4 %
+      parameters              107       63        -41.1 %
+      MACs per sample          93       53        -43.0 %
+      file size in bytes      779      602        -22.7 %
+      error                 49.13    50.28         +2.3 %
+      accuracy            87.50 %  65.63 %  -21.88 points
+      test error            35.74    48.22        +34.9 %
+      test accuracy       87.50 %  54.17 %  -33.33 points
+
+      layer  kind    before  after
+      fc1    neuron       6      4
+      fc2    neuron       5      3
+
+      stopped: removed 4 of 11 units as asked
+      verified: largest difference 0
+      wrote told.onnx, told.json
+      "
+    `);
+  });
+
+  test("--json, and the written file has the size and quality that it says", async () => {
+    const result = await json(
+      "prune digits.onnx --data calib.npz --test test.npz --remove 40% --out small.onnx --plan plan.json --trace trace.csv --report report.html",
+      pruneJson,
+    );
+    expect(result).toMatchObject({ criterion: "oracle", schedule: "rerank", objective: "cross-entropy", seed: 0 });
+    expect(result.removed).toHaveLength(4);
+    expect(result.after.units).toBe(7);
+    for (const [data, said] of [
+      ["calib.npz", result.after],
+      ["test.npz", result.after.test],
+    ] as const) {
+      const now = await json(`evaluate small.onnx --data ${data}`, evaluateJson);
+      expect(now.accuracy).toBe(said?.accuracy);
+      expect(now.error).toBeCloseTo(said?.error ?? Number.NaN, 4);
+      expect(now).toMatchObject({
+        parameters: result.after.parameters,
+        macs: result.after.macs,
+        bytes: result.after.bytes,
+      });
+    }
+    const [head, ...rows] = rowsOf("trace.csv");
+    expect(head?.join()).toBe(
+      "step,group,unit,layer,score,predicted,error,accuracy,testError,testAccuracy,parameters,macs",
+    );
+    expect(rows.map((row) => row[2])).toEqual(result.removed.map((row) => String(row.unit)));
+    expect(place.text("report.html")).toContain("<html");
+  });
+
+  test("apply makes the same file from the plan", async () => {
+    const result = await json("apply digits.onnx plan.json --out again.onnx", applyJson);
+    expect(place.read("again.onnx").equals(place.read("small.onnx"))).toBe(true);
+    expect(result.before.units - result.after.units).toBe(4);
+    const { stdout } = await place.run("apply digits.onnx plan.json --out again.onnx");
+    expect(stdout).toMatch(/^digits.onnx: removed 4 of 11 units as plan.json says\n/);
+    expect(stdout).toMatch(/verified: largest difference .*\nwrote again.onnx\n$/);
+  });
+
+  test("needs no data for magnitude; unknown errors are null", async () => {
+    const result = await json("prune digits.onnx --criterion magnitude --remove 5 --out bare.onnx", pruneJson);
+    expect(result).toMatchObject({ objective: "none", evaluations: 0, before: { error: null } });
+    const { stdout } = await place.run("prune digits.onnx --criterion magnitude --remove 5 --out bare.onnx");
+    expect(stdout).not.toMatch(/error|NaN/);
+  });
+
+  test("stops at a limit, and traces JSON lines", async () => {
+    const result = await json(
+      "prune digits.onnx --data calib.npz --max-error-rise 60% --trace trace.jsonl --out limit.onnx",
+      pruneJson,
+    );
+    expect(result.stopped).toMatch(/^one more removal would raise the error/);
+    expect(result.after.error).toBeLessThanOrEqual(1.6 * (result.before.error ?? 0));
+    const lines = place.text("trace.jsonl").trimEnd().split("\n").filter(Boolean);
+    expect(lines.map((line) => JSON.parse(line))).toEqual(result.removed);
+  });
+
+  test("names: --only, --skip and --min-keep", async () => {
+    const line = "prune digits.onnx --data calib.npz --criterion taylor1 --remove 3 --out named.onnx";
+    const groups = async (more: string) => (await json(`${line} ${more}`, pruneJson)).removed.map((row) => row.group);
+    expect(await groups("--only fc2")).toEqual(["fc2", "fc2", "fc2"]);
+    expect(await groups("--only fc* --skip *2")).toEqual(["fc1", "fc1", "fc1"]);
+    await place.fails(`${line} --only fc2 --min-keep 4`, 1, /target: not reached after removing 1 of 11 units/);
+  });
+
+  test("--best-effort writes what was reached", async () => {
+    const line = "prune digits.onnx --data calib.npz --max-error-rise 60% --target-macs 5% --out best.onnx";
+    await place.fails(line, 1, /^shrinknet: target: not reached after removing \d+ of 11 units \(.*--best-effort\n/);
+    const result = await json(`${line} --best-effort`, pruneJson);
+    expect(place.read("best.onnx").byteLength).toBe(result.after.bytes);
+  });
+});
+
+describe("compare", () => {
+  test("every criterion under every schedule", async () => {
+    const line =
+      "compare digits.onnx --data calib.npz --test test.npz --criteria oracle,magnitude --schedules rerank,once --csv compare.csv";
+    const result = await json(`${line} --report compare.html`, compareJson);
+    expect(result.runs.map(({ criterion, schedule, steps }) => [criterion, schedule, steps.length])).toEqual([
+      ["oracle", "rerank", 9],
+      ["magnitude", "rerank", 9],
+      ["oracle", "once", 9],
+      ["magnitude", "once", 9],
+    ]);
+    const [head, ...rows] = rowsOf("compare.csv");
+    expect(head?.join()).toBe(
+      "criterion,schedule,removed,error,accuracy,testError,testAccuracy,group,unit,layer,predicted",
+    );
+    expect(rows).toHaveLength(36);
+    expect(place.text("compare.html")).toContain("<html");
+  });
+
+  test("prints how runs do at four stages", async () => {
+    const { code, stdout } = await place.run("compare digits.onnx --data calib.npz --criteria oracle,taylor2 --remove 4");
+    expect(code).toBe(0);
+    expect(stdout).toMatch(/^digits.onnx: 11 units, objective cross-entropy, error [\d.]+, accuracy 87.50 %\n/);
+    expect(stdout).toMatch(/\nerror +after 1 +after 2 +after 3 +after 4\noracle +rerank( +[\d.]+){4}\ntaylor2 /);
+  });
+});
+
+describe("gain", () => {
+  test("one curve per unit", async () => {
+    const line = "gain digits.onnx --data calib.npz --unit fc1:0 fc2:4 --to 2 --step 0.5 --csv gain.csv --svg gain.svg";
+    const result = await json(line, gainJson);
+    expect(result.curves.map(({ group, unit }) => [group, unit])).toEqual([
+      ["fc1", 0],
+      ["fc2", 4],
+    ]);
+    const [curve] = result.curves;
+    expect(curve?.points.map(({ gain }) => gain)).toEqual([0, 0.5, 1, 1.5, 2]);
+    expect(curve?.points[0]?.error).toBeCloseTo(curve?.removed ?? Number.NaN, 4);
+    expect(curve?.points[2]?.error).toBeCloseTo(curve?.baseline ?? Number.NaN, 4);
+    const [head, first] = rowsOf("gain.csv");
+    expect(head).toEqual(["group", "unit", "layer", "gain", "error", "tangent", "parabola"]);
+    expect(Number(first?.[5])).toBeCloseTo(curve?.tangent ?? Number.NaN, 6);
+    expect(Number(first?.[6])).toBeCloseTo(curve?.parabola ?? Number.NaN, 6);
+    for (const name of ["gain-1.svg", "gain-2.svg"]) expect(place.text(name)).toContain("<svg");
+    const { stdout } = await place.run("gain digits.onnx --data calib.npz --unit fc1:0 --to 1 --svg gain.svg");
+    expect(stdout).toMatch(/^digits.onnx: error [\d.]+ \(cross-entropy\), 11 gains measured for each unit\n/);
+    expect(place.text("gain.svg")).toContain("<svg");
+  });
+});
+
+test("results do not depend on threads or on the run", async () => {
+  const line = "prune digits.onnx --data calib.npz --remove 6 --quiet";
+  const files = await Promise.all(
+    ["--threads 1", "--threads 1", "--threads 2"].map(async (threads, at) => {
+      expect((await place.run(`${line} ${threads} --out same-${at}.onnx --plan same-${at}.json`)).code).toBe(0);
+      return [place.read(`same-${at}.onnx`).toString("base64"), place.text(`same-${at}.json`)];
+    }),
+  );
+  expect(files[1]).toEqual(files[0]);
+  expect(files[2]).toEqual(files[0]);
+});

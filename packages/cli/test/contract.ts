@@ -1,0 +1,129 @@
+/** The JSON that the contract promises. More may be added to each object. */
+import { z } from "zod";
+
+const count = z.number().int().nonnegative();
+const quality = z.object({ error: z.number(), accuracy: z.number().min(0).max(1).optional() });
+const size = z.object({ units: count, parameters: count, macs: count, bytes: count });
+
+const state = z.object({
+  ...size.shape,
+  /** Null without data. */
+  error: z.number().nullable(),
+  accuracy: z.number().optional(),
+  test: quality.optional(),
+});
+
+const removal = z.object({
+  step: count,
+  group: z.string(),
+  unit: count,
+  layer: z.string(),
+  score: z.number(),
+  error: z.number().nullable(),
+  accuracy: z.number().optional(),
+  parameters: count,
+  macs: count,
+});
+
+export const pruneJson = z.object({
+  model: z.string(),
+  out: z.string(),
+  criterion: z.string(),
+  schedule: z.enum(["once", "rerank"]),
+  objective: z.string(),
+  compensation: z.string(),
+  seed: count,
+  before: state,
+  after: state,
+  removed: z.array(removal),
+  evaluations: count,
+  seconds: z.number().nonnegative(),
+  verified: z.number().nonnegative(),
+  layers: z.array(
+    z.object({ group: z.string(), layer: z.string(), kind: z.string(), before: count, after: count }),
+  ),
+  stopped: z.string(),
+});
+
+const port = z.object({ name: z.string(), type: z.string(), shape: z.array(z.union([z.number(), z.string(), z.null()])) });
+
+export const inspectJson = z.object({
+  inputs: z.array(port),
+  outputs: z.array(port),
+  opset: count,
+  parameters: count,
+  macs: count,
+  units: count,
+  groups: z.array(
+    z.object({
+      id: z.string(),
+      kind: z.enum(["neuron", "channel", "head"]),
+      size: count,
+      layer: z.string(),
+      members: z.array(
+        z.object({ initializer: z.string(), axis: count, offset: count.optional(), stride: count.optional() }),
+      ),
+    }),
+  ),
+  frozen: z.array(z.object({ value: z.string(), axis: count, size: count, reason: z.string() })),
+});
+
+export const evaluateJson = z.object({
+  model: z.string(),
+  data: z.string(),
+  samples: count,
+  objective: z.string(),
+  ...quality.shape,
+  parameters: count,
+  macs: count,
+  bytes: count,
+  runner: z.string(),
+});
+
+export const compareJson = z.object({
+  baseline: state,
+  runs: z.array(
+    z.object({
+      criterion: z.string(),
+      schedule: z.string(),
+      steps: z.array(
+        z.object({
+          removed: count,
+          ...quality.shape,
+          test: quality.optional(),
+          group: z.string(),
+          unit: count,
+          layer: z.string(),
+          predicted: z.number().nullable(),
+        }),
+      ),
+      seconds: z.number(),
+      evaluations: count,
+    }),
+  ),
+});
+
+export const gainJson = z.object({
+  model: z.string(),
+  objective: z.string(),
+  curves: z.array(
+    z.object({
+      group: z.string(),
+      unit: count,
+      points: z.array(z.object({ gain: z.number(), error: z.number() })),
+      baseline: z.number(),
+      tangent: z.number(),
+      parabola: z.number(),
+      removed: z.number(),
+    }),
+  ),
+});
+
+export const applyJson = z.object({
+  model: z.string(),
+  plan: z.string(),
+  out: z.string(),
+  before: size,
+  after: size,
+  verified: z.number(),
+});

@@ -1,0 +1,2 @@
+/** The text of the generated kernel file. */
+export function generate(): Promise<string>;
