@@ -1,6 +1,6 @@
 /** Each command does what it says. */
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { z } from "zod";
+import type { z } from "zod";
 import { applyJson, compareJson, evaluateJson, gainJson, inspectJson, pruneJson } from "./contract.ts";
 import { Workplace } from "./support.ts";
 
@@ -53,7 +53,9 @@ describe("evaluate", () => {
   test("prints error and accuracy", async () => {
     const { code, stdout } = await place.run("evaluate digits.onnx --data test.npz");
     expect(code).toBe(0);
-    expect(stdout).toMatch(/^digits.onnx on 48 samples of test.npz\nerror +[\d.]+ \(cross-entropy\)\naccuracy +87.50 %\n/);
+    expect(stdout).toMatch(
+      /^digits.onnx on 48 samples of test.npz\nerror +[\d.]+ \(cross-entropy\)\naccuracy +87.50 %\n/,
+    );
   });
 
   test("--json", async () => {
@@ -141,13 +143,14 @@ describe("prune", () => {
 
   test("stops at a limit, and traces JSON lines", async () => {
     const result = await json(
-      "prune digits.onnx --data calib.npz --max-error-rise 60% --trace trace.jsonl --out limit.onnx",
+      "prune digits.onnx --data calib.npz --max-error-rise 2% --trace trace.jsonl --out limit.onnx",
       pruneJson,
     );
     expect(result.stopped).toMatch(/^one more removal would raise the error/);
-    expect(result.after.error).toBeLessThanOrEqual(1.6 * (result.before.error ?? 0));
+    expect(result.removed.length).toBeGreaterThan(0);
+    expect(result.after.error).toBeLessThanOrEqual(1.02 * (result.before.error ?? 0));
     const lines = place.text("trace.jsonl").trimEnd().split("\n").filter(Boolean);
-    expect(lines.map((line) => JSON.parse(line))).toEqual(result.removed);
+    expect(lines.map((line) => JSON.parse(line))).toMatchObject(result.removed);
   });
 
   test("names: --only, --skip and --min-keep", async () => {
@@ -159,7 +162,7 @@ describe("prune", () => {
   });
 
   test("--best-effort writes what was reached", async () => {
-    const line = "prune digits.onnx --data calib.npz --max-error-rise 60% --target-macs 5% --out best.onnx";
+    const line = "prune digits.onnx --data calib.npz --max-error-rise 2% --target-macs 5% --out best.onnx";
     await place.fails(line, 1, /^shrinknet: target: not reached after removing \d+ of 11 units \(.*--best-effort\n/);
     const result = await json(`${line} --best-effort`, pruneJson);
     expect(place.read("best.onnx").byteLength).toBe(result.after.bytes);
@@ -186,7 +189,9 @@ describe("compare", () => {
   });
 
   test("prints how runs do at four stages", async () => {
-    const { code, stdout } = await place.run("compare digits.onnx --data calib.npz --criteria oracle,taylor2 --remove 4");
+    const { code, stdout } = await place.run(
+      "compare digits.onnx --data calib.npz --criteria oracle,taylor2 --remove 4",
+    );
     expect(code).toBe(0);
     expect(stdout).toMatch(/^digits.onnx: 11 units, objective cross-entropy, error [\d.]+, accuracy 87.50 %\n/);
     expect(stdout).toMatch(/\nerror +after 1 +after 2 +after 3 +after 4\noracle +rerank( +[\d.]+){4}\ntaylor2 /);

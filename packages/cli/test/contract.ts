@@ -39,13 +39,15 @@ export const pruneJson = z.object({
   evaluations: count,
   seconds: z.number().nonnegative(),
   verified: z.number().nonnegative(),
-  layers: z.array(
-    z.object({ group: z.string(), layer: z.string(), kind: z.string(), before: count, after: count }),
-  ),
+  layers: z.array(z.object({ group: z.string(), layer: z.string(), kind: z.string(), before: count, after: count })),
   stopped: z.string(),
 });
 
-const port = z.object({ name: z.string(), type: z.string(), shape: z.array(z.union([z.number(), z.string(), z.null()])) });
+const port = z.object({
+  name: z.string(),
+  type: z.string(),
+  shape: z.array(z.union([z.number(), z.string(), z.null()])),
+});
 
 export const inspectJson = z.object({
   inputs: z.array(port),

@@ -38,7 +38,8 @@ export interface CompareOptions extends Selection, ProbeOptions {
 export async function compare(file: Uint8Array, options: CompareOptions): Promise<CompareSummary> {
   const { runner, data, criteria = ["oracle", "taylor1", "taylor2"], schedules = ["rerank"], seed = 0 } = options;
   const chosen = criteria.map(criterionOf);
-  const prunable = await prepare(readModel(file), runner, withDataShapes(options));
+  const model = readModel(file);
+  const prunable = await prepare(model, runner, withDataShapes(model.graph, options));
   const subject = await subjectOf(prunable, runner, data, options.objective);
   const test = options.test && (await subjectOf(prunable, runner, options.test, options.objective));
   const intact = new Uint8Array(prunable.units.count);

@@ -58,6 +58,7 @@ export { VERIFY_TOLERANCE, verify } from "./surgery/verify.ts";
 
 // Training and looking closer
 export { type Training, type TrainOptions, trainingStep } from "./recover/train.ts";
+export { type AnalyzeOptions, analyze, analyzedCriteria } from "./analysis/analyze.ts";
 export { type GainOptions, gainCurves, parseUnit } from "./analysis/gain.ts";
 
 // What everything takes and gives

@@ -5,8 +5,9 @@
 
 import type { Criterion } from "./criteria/criterion.ts";
 import { criterionOf } from "./criteria/index.ts";
-import type { Dataset } from "./data.ts";
+import { bindInputs, type Dataset } from "./data.ts";
 import { ShrinkError } from "./errors.ts";
+import type { Graph } from "./graph/graph.ts";
 import type { ProbeOptions } from "./graph/shapes.ts";
 import type { ObjectiveName } from "./measure/objective.ts";
 import { qualityOf } from "./measure/quality.ts";
@@ -62,7 +63,7 @@ export async function prune(file: Uint8Array, options: PruneOptions): Promise<Pr
   const { runner, schedule = "rerank", seed = 0, names = { model: "", out: "" } } = options;
   const criterion = criterionOf(options.criterion ?? "oracle");
   const original = readModel(file);
-  const prunable = await prepare(original, runner, withDataShapes(options));
+  const prunable = await prepare(original, runner, withDataShapes(original.graph, options));
   const subject = options.data && (await subjectOf(prunable, runner, options.data, options.objective));
   const test = options.test && (await subjectOf(prunable, runner, options.test, options.objective));
   const before = await stateOfModel(prunable, new Uint8Array(prunable.units.count), file.byteLength, subject, test);
@@ -148,15 +149,15 @@ function defaultBudget(before: ModelState | undefined): Budget {
   return before.accuracy === undefined ? { maxErrorRise: 0.1 } : { maxAccuracyDrop: 0.01 };
 }
 
-/** Dims of free axes come from the data where the caller gives none. */
-export function withDataShapes({
-  shapes,
-  data,
-}: {
-  shapes?: ProbeOptions["shapes"];
-  data?: Dataset | undefined;
-}): ProbeOptions {
+/**
+ * Dims of free axes come from the data where the caller gives none. Throws a `data` error where the data does not fit.
+ */
+export function withDataShapes(
+  graph: Graph,
+  { shapes, data }: ProbeOptions & { readonly data?: Dataset | undefined },
+): ProbeOptions {
   if (!data) return { shapes };
-  const fromData = Object.fromEntries(Object.entries(data.inputs).map(([name, tensor]) => [name, tensor.dims]));
+  const { inputs } = bindInputs(data, graph.feeds);
+  const fromData = Object.fromEntries(Object.entries(inputs).map(([name, tensor]) => [name, tensor.dims]));
   return { shapes: { ...fromData, ...shapes } };
 }

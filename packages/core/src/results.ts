@@ -173,3 +173,158 @@ export interface GainSummary {
   readonly objective: string;
   readonly curves: readonly GainCurve[];
 }
+
+/** A unit by its group and its position in the group of the original model. */
+export interface UnitName {
+  readonly group: string;
+  readonly unit: number;
+  /** Name of the group's root layer. */
+  readonly layer: string;
+}
+
+/** How a criterion's ranking of the units at one step agrees with the measured one. */
+export interface Agreement {
+  readonly criterion: string;
+  /** Rank correlation, -1 to 1; NaN where a ranking is constant. */
+  readonly spearman: number;
+  /** Kendall's tau-b, -1 to 1; NaN where a ranking is constant. */
+  readonly kendall: number;
+  /** Of the least costly units (1, 5 and 10 % of them, at least one): which share is among the criterion's lowest. */
+  readonly top: readonly { readonly share: number; readonly count: number; readonly overlap: number }[];
+  /** Measured cost of the unit that the criterion would remove, less that of the best one; in units of the error. */
+  readonly regret: number;
+}
+
+/**
+ * What removing one unit costs, what the Taylor criteria say it does, and why they are wrong; all in units of the error,
+ * summed over samples. measured = taylor2 + diagonal + truncation.
+ */
+export interface UnitCost extends UnitName {
+  /** Error without the unit - error with it. */
+  readonly measured: number;
+  /** -E'(1), E as a function of the unit's gain. */
+  readonly taylor1: number;
+  /** -E'(1) + half the bend of the diagonal recursion. */
+  readonly taylor2: number;
+  /** Half of E''(1) - half the recursion's bend: what the diagonal leaves out. */
+  readonly diagonal: number;
+  /** measured - (-E'(1) + half of E''(1)): the error is no parabola in the unit's gain. */
+  readonly truncation: number;
+}
+
+/** Sums over units of sizes, in units of the error. */
+export interface FailureSizes {
+  /** Units that were looked at. */
+  readonly units: number;
+  /** Sum of |measured|. */
+  readonly measured: number;
+  /** Sum of |measured - taylor2|. */
+  readonly failure: number;
+  /** Sum of |truncation|. */
+  readonly truncation: number;
+  /** Sum of |diagonal|. */
+  readonly diagonal: number;
+}
+
+/** One stage of an oracle run, looked at in full. */
+export interface AnalyzedStep extends Quality {
+  /** Units removed so far; 0 for the intact network. */
+  readonly removed: number;
+  /** Units that may still be removed: the ones that are ranked. */
+  readonly left: number;
+  readonly agreement: readonly Agreement[];
+  readonly failure: FailureSizes;
+  /** Of all units that are left, or of at most 256, evenly over the ranking; ascending by group and unit. */
+  readonly costs: readonly UnitCost[];
+  /** What the units removed so far cost together: the error - the error of the intact network. */
+  readonly joint: number;
+  /** The sum of what each of them cost alone, measured on the intact network. */
+  readonly alone: number;
+}
+
+/** Two units and what removing both costs; costs are changes of the error. */
+export interface UnitPair {
+  readonly a: UnitName;
+  readonly b: UnitName;
+  /** Cost of removing a alone, b alone, both. */
+  readonly costA: number;
+  readonly costB: number;
+  readonly cost: number;
+  /** cost - costA - costB: below 0 the two cancel each other, above 0 each covers for the other. */
+  readonly interaction: number;
+}
+
+/** A unit, alone and beside the one that it cancels most. */
+export interface Partnership extends UnitName {
+  /** Cost of removing it alone. */
+  readonly cost: number;
+  /** The unit with the lowest interaction with it. */
+  readonly partner: UnitName;
+  readonly partnerCost: number;
+  /** Cost of removing both. */
+  readonly pairCost: number;
+  /** What it costs once the partner is gone: pairCost - partnerCost. */
+  readonly after: number;
+}
+
+/** Units that cost less together than the sum of what each costs alone. */
+export interface CancellingGroup {
+  /** In the order in which they were found; the first two are the pair that it grew from. */
+  readonly units: readonly UnitName[];
+  /** Cost of removing all. */
+  readonly joint: number;
+  /** Sum of the costs of removing each alone. */
+  readonly parts: number;
+  /** Cost after each removal when they go in this order; the last one is `joint`. */
+  readonly path: readonly number[];
+}
+
+/** What removals of single units cannot see, measured on the intact network. */
+export interface Interactions {
+  /** The units that were paired, by group, in each from the least to the most costly. */
+  readonly units: readonly (UnitName & { readonly cost: number })[];
+  /** Removable units of the network. */
+  readonly of: number;
+  /** Which units were paired, in words. */
+  readonly chosen: string;
+  /** Interaction of units[i] and units[j], symmetric, 0 on the diagonal; in units of the error. */
+  readonly matrix: readonly (readonly number[])[];
+  /** Pairs with the lowest interactions, strongest first. */
+  readonly cancelling: readonly UnitPair[];
+  /** Pairs with the highest interactions, strongest first. */
+  readonly covering: readonly UnitPair[];
+  /** By unit, from the most to the least costly. */
+  readonly partners: readonly Partnership[];
+  readonly groups: readonly CancellingGroup[];
+  /**
+   * Mean sizes per pair of what the sum of two taylor2 estimates gets wrong about removing both: the two truncations, the
+   * two diagonals, the interaction.
+   */
+  readonly failure: { readonly truncation: number; readonly diagonal: number; readonly interaction: number };
+}
+
+/** Why an estimate fails, with pictures: a gain curve and the reason for showing it. */
+export interface TellingCurve {
+  readonly why: string;
+  readonly cost: UnitCost;
+  readonly curve: GainCurve;
+}
+
+export interface AnalyzeSummary {
+  readonly model: string;
+  readonly objective: string;
+  readonly seed: number;
+  /** Samples that everything was measured on. */
+  readonly samples: number;
+  readonly baseline: ModelState;
+  readonly layers: CompareSummary["layers"];
+  readonly criteria: readonly string[];
+  /** How many units the oracle run removed. */
+  readonly removed: number;
+  readonly steps: readonly AnalyzedStep[];
+  /** Left out where fewer than two units can be removed. */
+  readonly interactions?: Interactions;
+  readonly curves: readonly TellingCurve[];
+  readonly evaluations: number;
+  readonly seconds: number;
+}

@@ -22,6 +22,8 @@ export interface TrainingPlan {
   readonly batch: number;
   /** Step size of Adam, or that of each epoch (the first is 1). */
   readonly rate: number | ((epoch: number) => number);
+  /** Steps in an epoch; default: as many as the data fill. */
+  readonly steps?: number | undefined;
   readonly maxEpochs: number;
   /** Ends training; asked after every epoch. */
   readonly done: (quality: Quality, epoch: number) => boolean;
@@ -34,7 +36,7 @@ export async function train(
   model: Model,
   plan: TrainingPlan,
 ): Promise<{ model: Model; quality: Quality; epochs: number }> {
-  const { runner, data, batch, seed, rate } = plan;
+  const { runner, data, batch, seed, rate, steps = Infinity } = plan;
   const prunable = await prepare(model, runner);
   const subject = await subjectOf(prunable, runner, data, plan.objective);
   const training = await trainingStep(prunable, { runner, objective: subject.objective });
@@ -47,7 +49,7 @@ export async function train(
       epoch++;
       const step = typeof rate === "number" ? rate : rate(epoch);
       shuffle(order, random);
-      for (let from = 0; from < order.length; from += batch) {
+      for (let from = 0; from < Math.min(order.length, steps * batch); from += batch) {
         const chosen = order.slice(from, from + batch);
         const feeds = Object.entries(subject.data.inputs).map(([name, tensor]) => [name, take(tensor, 0, chosen)]);
         await training.step(Object.fromEntries(feeds), take(subject.targets, 0, chosen), step);

@@ -23,7 +23,7 @@ if (o.spread) {
 }
 const t0 = Date.now();
 const rate = Number(o.rate ?? 0.003), decay = Number(o.decay ?? 1);
-const r = await train(model, { runner, data: s.calibration, objective: "sse" as ObjectiveName, batch: Number(o.batch ?? 50), rate: (epoch: number) => rate * decay ** epoch, maxEpochs: Number(o.epochs ?? 100), seed,
+const r = await train(model, { runner, data: s.calibration, objective: "sse" as ObjectiveName, batch: Number(o.batch ?? 50), rate: (epoch: number) => rate * decay ** epoch, steps: o.steps ? Number(o.steps) : undefined, maxEpochs: Number(o.epochs ?? 100), seed,
   done: (q) => (o.acc ? q.accuracy! >= Number(o.acc) : q.error / s.calibration.size <= Number(o.err ?? 1e-6)),
   onEpoch: (e, q) => { if (e % Number(o.every ?? 10) === 0 || o.every === "1") console.log(e, (q.error / s.calibration.size).toExponential(2), q.accuracy, ((Date.now() - t0) / 1000).toFixed(1)); } });
 console.log("trained", r.epochs, r.quality, ((Date.now() - t0) / 1000).toFixed(1), "s");

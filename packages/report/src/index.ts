@@ -5,11 +5,20 @@
 
 export type { ChartOptions } from "./charts/frame.ts";
 export { type GainChartOptions, gainChart } from "./charts/gain.ts";
+export { interactionsChart } from "./charts/interactions.ts";
 export { type LayerOrderOptions, type LayerRow, layerOrderChart } from "./charts/layer-order.ts";
 export { type Dot, type LineChart, lineChart, type Rule } from "./charts/line.ts";
+export { partnersChart } from "./charts/partners.ts";
 export { type PredictedChartOptions, type PredictedSeries, predictedChart } from "./charts/predicted.ts";
 export { accuracyChart, type ErrorChartOptions, errorChart, type QualityChartOptions } from "./charts/quality.ts";
 export { widthsChart } from "./charts/widths.ts";
+export {
+  computeAgreementLines,
+  computeFailureLines,
+  computeMeanAgreement,
+  computeShares,
+  type MeanAgreement,
+} from "./compute/analysis.ts";
 export { type Change, computeChanges } from "./compute/changes.ts";
 export { computeCompareCurves, computePruneCurves, type DataSet, type Measure } from "./compute/curves.ts";
 export { computeGainLines, type GainLines } from "./compute/gain-lines.ts";
@@ -17,6 +26,8 @@ export { computeLayerRuns, type LayerRun, type RemovalPlace } from "./compute/la
 export { computePredictions, type Prediction } from "./compute/predictions.ts";
 export { computeRunSummaries, type RunSummaries, type RunSummary } from "./compute/run-summary.ts";
 export type { ScaleType } from "./compute/scale.ts";
+export { computeSquares, type Square } from "./compute/squares.ts";
+export { analysisReport } from "./pages/analysis.ts";
 export { compareReport } from "./pages/compare.ts";
 export { pruneReport } from "./pages/prune.ts";
 export type { Point, Series } from "./series.ts";

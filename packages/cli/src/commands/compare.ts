@@ -69,15 +69,14 @@ export function compareCommand(io: Io): CommandUnknownOpts {
       "\nExample:\n  $ shrinknet compare digits.onnx --data calib.npz --criteria oracle,taylor2 --report compare.html",
     )
     .action(async (path, options) => {
-      const { objective, minKeep, only, skip, seed, remove, shape: shapes, threads, quiet } = options;
+      const { objective, minKeep, only, skip, seed, remove, scale, shape: shapes, threads, quiet } = options;
       await checkOutputs(
         { "--report": options.report, "--csv": options.csv },
         { "the model": path, "--data": options.data, "--test": options.test },
       );
       const { bytes } = await loadModel(path, shapes);
-      const scale = options.scale === undefined ? {} : { scale: options.scale };
-      const data = await loadData(options.data, scale);
-      const test = options.test === undefined ? undefined : await loadData(options.test, scale);
+      const data = await loadData(options.data, { scale });
+      const test = options.test === undefined ? undefined : await loadData(options.test, { scale });
       const { nodeRunner } = await import("@shrinknet/runtime");
       const runs = options.criteria.length * options.schedules.length;
       const pace = new Map<string, ReturnType<typeof paceTeller>>();
@@ -85,8 +84,17 @@ export function compareCommand(io: Io): CommandUnknownOpts {
         interruptible(io, tell, async (signal) => {
           const result = await naming({ model: path }, () =>
             compare(bytes, {
-              ...{ runner: nodeRunner({ threads }), data, test, objective, seed, shapes, signal, name: path },
-              ...{ criteria: options.criteria, schedules: options.schedules, budget: { remove } },
+              runner: nodeRunner({ threads }),
+              data,
+              test,
+              criteria: options.criteria,
+              schedules: options.schedules,
+              budget: { remove },
+              objective,
+              seed,
+              shapes,
+              signal,
+              name: path,
               ...(minKeep !== undefined && { minKeep }),
               ...(only && { only }),
               ...(skip && { skip }),
@@ -111,14 +119,8 @@ export function compareCommand(io: Io): CommandUnknownOpts {
         files.push({ path: options.report, content: compareReport(summary) });
       }
       await writeFiles(files);
-      if (options.json) printJson(io, summary);
-      else
-        io.stdout.write(
-          compareText(
-            summary,
-            files.map((file) => file.path),
-            colorsOf(io),
-          ),
-        );
+      if (options.json) return printJson(io, summary);
+      const names = files.map((file) => file.path);
+      io.stdout.write(compareText(summary, names, colorsOf(io)));
     });
 }

@@ -22,11 +22,11 @@ export function evaluateCommand(io: Io): CommandUnknownOpts {
     .addHelpText("after", "\nExample:\n  $ shrinknet evaluate small.onnx --data test.npz")
     .action(async (path, { data: dataPath, objective, scale, shape: shapes, threads, json }) => {
       const { bytes, model } = await loadModel(path, shapes);
-      const data = await loadData(dataPath, { ...(scale !== undefined && { scale }) });
+      const data = await loadData(dataPath, { scale });
       const { nodeRunner } = await import("@shrinknet/runtime");
       const runner = nodeRunner({ threads });
       const { subject, quality, size } = await naming({ model: path }, async () => {
-        const prunable = await prepare(model, runner, withDataShapes({ shapes, data }));
+        const prunable = await prepare(model, runner, withDataShapes(model.graph, { shapes, data }));
         const subject = await subjectOf(prunable, runner, data, objective);
         return {
           subject,

@@ -46,20 +46,23 @@ export function gainCommand(io: Io): CommandUnknownOpts {
       "\nExample:\n  $ shrinknet gain digits.onnx --data calib.npz --unit fc1:3 --to 4 --svg curve.svg",
     )
     .action(async (path, options) => {
-      const { objective, from, to, step, shape: shapes, threads, quiet } = options;
+      const { objective, from, to, step, scale, shape: shapes, threads, quiet } = options;
       const gains = gainsBetween(from, to, step);
       const charts = options.svg === undefined ? [] : chartPaths(options.svg, options.unit.length);
       await checkOutputs(
-        { "--csv": options.csv, ...Object.fromEntries(charts.map((chart, at) => [`--svg (${at + 1})`, chart])) },
+        {
+          "--csv": options.csv,
+          ...Object.fromEntries(charts.map((chart, at) => [at === 0 ? "--svg" : `--svg (${at + 1})`, chart])),
+        },
         { "the model": path, "--data": options.data },
       );
       const { model } = await loadModel(path, shapes);
-      const data = await loadData(options.data, options.scale === undefined ? {} : { scale: options.scale });
+      const data = await loadData(options.data, { scale });
       const { nodeRunner } = await import("@shrinknet/runtime");
       const summary = await withProgress(io, { title: `Measuring ${path}`, quiet }, (tell) =>
         naming({ model: path }, async (): Promise<GainSummary> => {
           const runner = nodeRunner({ threads });
-          const prunable = await prepare(model, runner, withDataShapes({ shapes, data }));
+          const prunable = await prepare(model, runner, withDataShapes(model.graph, { shapes, data }));
           const units = options.unit.map((unit) => parseUnit(unit, prunable.units));
           const subject = await subjectOf(prunable, runner, data, objective);
           const onProgress = (done: number, of: number): void => tell(`${done} of ${of} gains`, done / of);
@@ -79,15 +82,9 @@ export function gainCommand(io: Io): CommandUnknownOpts {
         });
       }
       await writeFiles(files);
-      if (options.json) printJson(io, summary);
-      else
-        io.stdout.write(
-          gainText(
-            summary,
-            files.map((file) => file.path),
-            colorsOf(io),
-          ),
-        );
+      if (options.json) return printJson(io, summary);
+      const names = files.map((file) => file.path);
+      io.stdout.write(gainText(summary, names, colorsOf(io)));
     });
 }
 

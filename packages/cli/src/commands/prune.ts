@@ -74,7 +74,7 @@ export function pruneCommand(io: Io): CommandUnknownOpts {
       "\nExample:\n  $ shrinknet prune digits.onnx --data calib.npz --test test.npz --max-accuracy-drop 1% --out small.onnx",
     )
     .action(async (path, options) => {
-      const { criterion, schedule, objective, minKeep, only, skip, seed, out, shape: shapes, threads, json } = options;
+      const { criterion, schedule, objective, minKeep, only, skip, seed, out, scale, shape: shapes, threads } = options;
       if (criteria[criterion]?.needsData && !options.data) {
         throw new ShrinkError(
           "option",
@@ -86,9 +86,8 @@ export function pruneCommand(io: Io): CommandUnknownOpts {
         { "the model": path, "--data": options.data, "--test": options.test },
       );
       const { bytes } = await loadModel(path, shapes);
-      const load = async (file: string | undefined) =>
-        file === undefined ? undefined : loadData(file, options.scale === undefined ? {} : { scale: options.scale });
-      const [data, test] = [await load(options.data), await load(options.test)];
+      const data = options.data === undefined ? undefined : await loadData(options.data, { scale });
+      const test = options.test === undefined ? undefined : await loadData(options.test, { scale });
       const { nodeRunner } = await import("@shrinknet/runtime");
       const budget = budgetOf(options);
       const pace = paceTeller({
@@ -99,7 +98,15 @@ export function pruneCommand(io: Io): CommandUnknownOpts {
         interruptible(io, tell, (signal) =>
           naming({ model: path }, () =>
             prune(bytes, {
-              ...{ runner: nodeRunner({ threads }), data, test, criterion, schedule, objective, seed, shapes, signal },
+              runner: nodeRunner({ threads }),
+              data,
+              test,
+              criterion,
+              schedule,
+              objective,
+              seed,
+              shapes,
+              signal,
               ...(budget && { budget }),
               ...(minKeep !== undefined && { minKeep }),
               ...(only && { only }),
@@ -119,15 +126,9 @@ export function pruneCommand(io: Io): CommandUnknownOpts {
       const files = await outputsOf(result, options, isPartial);
       await writeFiles(files);
       if (isPartial) throw interrupted(summary.removed.length, options.plan);
-      if (json) printJson(io, summary);
-      else
-        io.stdout.write(
-          pruneText(
-            summary,
-            files.map((file) => file.path),
-            colorsOf(io),
-          ),
-        );
+      if (options.json) return printJson(io, summary);
+      const names = files.map((file) => file.path);
+      io.stdout.write(pruneText(summary, names, colorsOf(io)));
     });
 }
 

@@ -15,7 +15,7 @@ export interface LoadOptions {
    * Every input value is multiplied by this and becomes float32: 1 / 255 takes pixels 0..255 to 0..1. Default: inputs
    * stay as the file has them. Labels and targets are never scaled.
    */
-  readonly scale?: number;
+  readonly scale?: number | undefined;
 }
 
 const forms = "Supported: .npz, .npy, .csv, or IDX files as IMAGES or IMAGES,LABELS (each may be gzipped)";

@@ -1,6 +1,6 @@
 import type { CompareRun, CompareStep, CompareSummary, Quality } from "shrinknet";
 import type { Colors } from "./colors.ts";
-import { csv } from "./csv.ts";
+import { type CsvColumns, csv } from "./csv.ts";
 import { formatCount, formatNumber, formatSeconds, formatShare, plural } from "./format.ts";
 import { type Column, table } from "./table.ts";
 
@@ -36,7 +36,8 @@ export function compareText(summary: CompareSummary, files: readonly string[], c
       ...counts.map((count): Column => ({ title: `after ${formatCount(count)}`, align: "right" })),
     ];
     const rows = runs.map(({ criterion, schedule, steps }) => [
-      ...[criterion, schedule],
+      criterion,
+      schedule,
       ...counts.map((count) => {
         const step = steps[count - 1];
         return step ? text(step) : "";
@@ -51,23 +52,36 @@ function runTable(runs: readonly CompareRun[], colors: Colors): string {
   return table(
     [{ title: "run" }, { title: "" }, ...numbers],
     runs.map(({ criterion, schedule, steps, evaluations, seconds }) => [
-      ...[criterion, schedule],
-      ...[formatCount(steps.length), formatCount(evaluations), formatSeconds(seconds)],
+      criterion,
+      schedule,
+      formatCount(steps.length),
+      formatCount(evaluations),
+      formatSeconds(seconds),
     ]),
     colors,
   );
 }
 
+type Row = CompareStep & Pick<CompareRun, "criterion" | "schedule">;
+
+const csvColumns: CsvColumns<Row> = {
+  criterion: (row) => row.criterion,
+  schedule: (row) => row.schedule,
+  removed: (row) => row.removed,
+  error: (row) => row.error,
+  accuracy: (row) => row.accuracy,
+  testError: (row) => row.test?.error,
+  testAccuracy: (row) => row.test?.accuracy,
+  group: (row) => row.group,
+  unit: (row) => row.unit,
+  layer: (row) => row.layer,
+  predicted: (row) => row.predicted,
+};
+
 /** One row per removal of every run. */
 export function compareCsv({ runs }: CompareSummary): string {
-  const head = "criterion,schedule,removed,error,accuracy,testError,testAccuracy,group,unit,layer,predicted".split(",");
   return csv(
-    head,
-    runs.flatMap(({ criterion, schedule, steps }) =>
-      steps.map(({ removed, error, accuracy, test, group, unit, layer, predicted }) => [
-        ...[criterion, schedule, removed, error, accuracy, test?.error, test?.accuracy],
-        ...[group, unit, layer, predicted],
-      ]),
-    ),
+    csvColumns,
+    runs.flatMap(({ criterion, schedule, steps }) => steps.map((step) => ({ criterion, schedule, ...step }))),
   );
 }

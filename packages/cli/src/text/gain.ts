@@ -1,6 +1,6 @@
 import type { GainCurve, GainSummary } from "shrinknet";
 import type { Colors } from "./colors.ts";
-import { csv } from "./csv.ts";
+import { type CsvColumns, csv } from "./csv.ts";
 import { formatNumber, plural } from "./format.ts";
 import { type Column, table } from "./table.ts";
 
@@ -24,16 +24,27 @@ export function gainText({ model, objective, curves }: GainSummary, files: reado
   ].join("");
 }
 
+interface Row {
+  readonly curve: GainCurve;
+  readonly gain: number;
+  readonly error: number;
+}
+
+const csvColumns: CsvColumns<Row> = {
+  group: ({ curve }) => curve.group,
+  unit: ({ curve }) => curve.unit,
+  layer: ({ curve }) => curve.layer,
+  gain: ({ gain }) => gain,
+  error: ({ error }) => error,
+  tangent: ({ curve, gain }) => predictedAt(curve, gain).tangent,
+  parabola: ({ curve, gain }) => predictedAt(curve, gain).parabola,
+};
+
 /** One row per unit and gain: the error, and what tangent and parabola at gain 1 predict there. */
 export function gainCsv({ curves }: GainSummary): string {
   return csv(
-    ["group", "unit", "layer", "gain", "error", "tangent", "parabola"],
-    curves.flatMap((curve) =>
-      curve.points.map(({ gain, error }) => {
-        const { tangent, parabola } = predictedAt(curve, gain);
-        return [curve.group, curve.unit, curve.layer, gain, error, tangent, parabola];
-      }),
-    ),
+    csvColumns,
+    curves.flatMap((curve) => curve.points.map((point) => ({ curve, ...point }))),
   );
 }
 

@@ -1,16 +1,24 @@
 /** The trace file: one row per removal. */
 import type { Removal } from "shrinknet";
-import { csv } from "./csv.ts";
+import { type CsvColumns, csv } from "./csv.ts";
+
+const columns: CsvColumns<Removal> = {
+  step: (row) => row.step,
+  group: (row) => row.group,
+  unit: (row) => row.unit,
+  layer: (row) => row.layer,
+  score: (row) => row.score,
+  predicted: (row) => row.predicted,
+  error: (row) => row.error,
+  accuracy: (row) => row.accuracy,
+  testError: (row) => row.test?.error,
+  testAccuracy: (row) => row.test?.accuracy,
+  parameters: (row) => row.parameters,
+  macs: (row) => row.macs,
+};
 
 /** CSV where the file's name ends in .csv, else JSON lines. */
 export function traceText(path: string, removals: readonly Removal[]): string {
-  if (!/\.csv$/i.test(path)) return removals.map((removal) => `${JSON.stringify(removal)}\n`).join("");
-  const head = "step,group,unit,layer,score,predicted,error,accuracy,testError,testAccuracy,parameters,macs".split(",");
-  return csv(
-    head,
-    removals.map(({ step, group, unit, layer, score, predicted, error, accuracy, test, parameters, macs }) => [
-      ...[step, group, unit, layer, score, predicted, error, accuracy],
-      ...[test?.error, test?.accuracy, parameters, macs],
-    ]),
-  );
+  if (/\.csv$/i.test(path)) return csv(columns, removals);
+  return removals.map((removal) => `${JSON.stringify(removal)}\n`).join("");
 }

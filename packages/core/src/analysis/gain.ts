@@ -79,9 +79,10 @@ export async function gainCurves(
 /** The number over all groups of a unit written GROUP:INDEX. Throws an `option` error that lists what there is. */
 export function parseUnit(text: string, units: Units): number {
   const at = text.lastIndexOf(":");
-  const [id, index] = [text.slice(0, at), Number(text.slice(at + 1))];
+  const [id, digits] = [text.slice(0, at), text.slice(at + 1)];
+  const index = /^\d+$/.test(digits) ? Number(digits) : -1;
   const group = units.groups.find((candidate) => candidate.id === id);
-  if (at > 0 && group && Number.isInteger(index) && index >= 0 && index < group.size) return group.first + index;
+  if (at > 0 && group && index >= 0 && index < group.size) return group.first + index;
   const known = units.groups.map(({ id: name, size }) => `${name}:0..${size - 1}`).join(", ");
   throw new ShrinkError(
     "option",

@@ -127,6 +127,13 @@ function walk(
   }
 }
 
+/** Whether the gradient can travel from a node's output to its input `slot`. */
+export function hasGradient(node: Node, slot: number): boolean {
+  const rule = ruleFor(node);
+  const pointwise = slot === 0 ? rule?.pointwise : undefined;
+  return (pick(rule?.linear, slot) ?? pick(rule?.vjp, slot) ?? pointwise) !== undefined;
+}
+
 function pick<Rule>(rules: BySlot<Rule> | undefined, slot: number): Rule | undefined {
   return Array.isArray(rules) ? (rules[slot] as Rule | undefined) : (rules as Rule | undefined);
 }

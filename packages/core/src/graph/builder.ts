@@ -131,6 +131,13 @@ export class GraphBuilder {
     return this.op("Slice", [x, this.ints([start]), this.ints([end]), this.ints([axis])]);
   }
 
+  /** Constant padding, begins then ends of all axes; `fill` names the value, `value` is the same for old opsets. */
+  pad(x: string, pads: readonly number[], fill: string, value: number): string {
+    if (pads.every((pad) => pad === 0)) return x;
+    if (this.opset < 11) return this.op("Pad", [x], { pads, mode: "constant", value: { float: value } });
+    return this.op("Pad", [x, this.ints(pads), fill], { mode: "constant" });
+  }
+
   reshape(x: string, dims: readonly number[]): string {
     return this.op("Reshape", [x, this.ints(dims)]);
   }

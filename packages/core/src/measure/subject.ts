@@ -2,6 +2,7 @@
 import { bindInputs, type Dataset, slice } from "../data.ts";
 import { realTypeOf } from "../derive/gate.ts";
 import { ShrinkError } from "../errors.ts";
+import { hasFixedBatch } from "../graph/free-batch.ts";
 import { dimsOf } from "../graph/shapes.ts";
 import { sizeOf, Tensor } from "../graph/tensor.ts";
 import { writeModel } from "../onnx/index.ts";
@@ -48,7 +49,10 @@ export async function subjectOf(
   const objective = objectiveFor(model.graph, shapes, data, objectiveName);
   const type = realTypeOf(model.graph, shapes);
   const outputDims = dimsOf(shapes, objective.value);
-  if (outputDims.length === 0 || shapes.get(objective.value)?.batchAxis !== 0) {
+  const followsSamples = hasFixedBatch(model.graph)
+    ? outputDims[0] === 1
+    : shapes.get(objective.value)?.batchAxis === 0;
+  if (outputDims.length === 0 || !followsSamples) {
     throw new ShrinkError(
       "model",
       `output "${objective.value}": its first axis does not follow the samples, expected one row for each sample of the input`,
@@ -67,6 +71,7 @@ export async function subjectOf(
 }
 
 function samplesPerChunk({ shapes, model }: Prunable): number {
+  if (hasFixedBatch(model.graph)) return 1;
   let perSample = 0;
   for (const [name, shape] of shapes) if (!model.graph.initializers.has(name)) perSample += sizeOf(shape.dims);
   return Math.max(1, Math.min(SAMPLES_PER_CHUNK, Math.floor(ELEMENTS_PER_CHUNK / Math.max(1, perSample))));

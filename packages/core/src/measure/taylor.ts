@@ -11,6 +11,7 @@ import { GraphBuilder, opsetOf } from "../graph/builder.ts";
 import { dimsOf } from "../graph/shapes.ts";
 import type { Tensor } from "../graph/tensor.ts";
 import { writeModel } from "../onnx/index.ts";
+import type { Group, Sink } from "../units/units.ts";
 import { TARGET } from "./objective.ts";
 import { ownersLeft, type State } from "./state.ts";
 import type { Subject } from "./subject.ts";
@@ -29,7 +30,7 @@ export interface TaylorTerms {
 /** Measures the Taylor terms of all units of a state. `second` adds the second-order pass; without it `bend` is 0. */
 export async function taylorTerms(subject: Subject, state: State, second: boolean): Promise<TaylorTerms> {
   const { units } = subject.prunable;
-  const left = { ...units, groups: units.groups.map((group) => ({ ...group, sinks: group.sinks.map(remaining) })) };
+  const left = { ...units, groups: units.groups.map((group) => ({ ...group, sinks: sinksLeft(group) })) };
   const gated = gateModel(state.model, state.shapes, left);
   const { graph } = gated.model;
   const b = new GraphBuilder({ opset: opsetOf(state.model), real: realTypeOf(graph, state.shapes), base: graph });
@@ -81,8 +82,11 @@ export async function taylorTerms(subject: Subject, state: State, second: boolea
   }
   return terms;
 
-  function remaining<S extends { owners: Int32Array }>(sink: S): S {
-    return { ...sink, owners: ownersLeft(sink, state.removed) };
+  /** Where the group's units are still read; a layer that has lost all its units has nothing to gate. */
+  function sinksLeft(group: Group): Sink[] {
+    return group.sinks
+      .map((sink) => ({ ...sink, owners: ownersLeft(sink, state.removed) }))
+      .filter((sink) => sink.owners.length > 0);
   }
 
   /** A unit read at several places, or at several indexes, has one slope per sample: their sum. */

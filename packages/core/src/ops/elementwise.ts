@@ -105,7 +105,70 @@ export const Dropout: OpRule = {
   linear: incoming,
 };
 
+/** Sum: adds any number of inputs. */
+export const Sum: OpRule = { ties: broadcast, linear: (d) => d.unbroadcast(incoming(d), d.slot) };
+
+/** Max and Min of two or more inputs: what arrives goes to the inputs that are chosen. */
+const choice: OpRule = {
+  ties: broadcast,
+  linear: (d) => d.unbroadcast(d.b.mul(incoming(d), d.b.indicator(d.b.op("Equal", [d.X(d.slot), d.Y()]))), d.slot),
+};
+
+export const Max: OpRule = choice;
+export const Min: OpRule = choice;
+
+/** Where: condition ? X : Y. */
+export const Where: OpRule = {
+  ties: broadcast,
+  linear: [
+    undefined,
+    (d) => d.unbroadcast(d.b.where(d.X(0), incoming(d), d.b.scalar(0)), 1),
+    (d) => d.unbroadcast(d.b.where(d.X(0), d.b.scalar(0), incoming(d)), 2),
+  ],
+};
+
+/** Comparisons carry units but no derivative. */
+const comparison: OpRule = { ties: broadcast };
+
+export const Equal: OpRule = comparison;
+export const Greater: OpRule = comparison;
+export const GreaterOrEqual: OpRule = comparison;
+export const Less: OpRule = comparison;
+export const LessOrEqual: OpRule = comparison;
+export const And: OpRule = comparison;
+export const Or: OpRule = comparison;
+export const Not: OpRule = comparison;
+
+/** Cast between element types; real to real passes derivatives on. */
+export const Cast: OpRule = { ties: sameShape, linear: [(d) => d.b.cast(incoming(d), d.b.real)] };
+
+/** Floor, Ceil, Round and Sign: flat almost everywhere. */
+const steps: OpRule = unary({ first: (d) => d.b.scalar(0) });
+
+export const Floor: OpRule = steps;
+export const Ceil: OpRule = steps;
+export const Round: OpRule = steps;
+export const Sign: OpRule = steps;
+
 // ----- Functions -----
+
+/** Abs: f' = sign x. */
+export const Abs: OpRule = unary({ first: (d) => d.b.op("Sign", [d.X(0)]) });
+
+/** Reciprocal: f' = -y^2, f'' = 2 y^3. */
+export const Reciprocal: OpRule = unary({
+  first: (d) => negative(d, d.b.square(d.Y())),
+  second: (d) => d.b.mul(d.b.scalar(2), d.b.mul(d.b.square(d.Y()), d.Y())),
+});
+
+/** Sin: f' = cos x, f'' = -sin x. */
+export const Sin: OpRule = unary({ first: (d) => d.b.op("Cos", [d.X(0)]), second: (d) => negative(d, d.Y()) });
+
+/** Cos: f' = -sin x, f'' = -cos x. */
+export const Cos: OpRule = unary({
+  first: (d) => negative(d, d.b.op("Sin", [d.X(0)])),
+  second: (d) => negative(d, d.Y()),
+});
 
 /** Exp: f' = f'' = y. */
 export const Exp: OpRule = unary({ first: (d) => d.Y(), second: (d) => d.Y() });
@@ -156,6 +219,45 @@ export const Relu: OpRule = unary({
 export const LeakyRelu: OpRule = unary({
   first: (d) => d.b.where(isPositive(d), d.b.scalar(1), d.b.scalar(floatAttribute(d.node, "alpha", 0.01))),
 });
+
+/** PRelu: X, slope broadcast to X: f' = 1 or slope. */
+export const PRelu: OpRule = {
+  ties: broadcast,
+  pointwise: { first: (d) => d.b.where(isPositive(d), d.b.scalar(1), d.X(1)) },
+};
+
+/** ThresholdedRelu: f' = [x > alpha]. */
+export const ThresholdedRelu: OpRule = unary({
+  first: (d) => isAbove(d, d.X(0), d.b.scalar(floatAttribute(d.node, "alpha", 1))),
+});
+
+/** Softsign: y = x / (1 + |x|): f' = 1 / (1 + |x|)^2, f'' = -2 sign(x) / (1 + |x|)^3. */
+export const Softsign: OpRule = unary({
+  first: (d) => d.b.square(softsignScale(d)),
+  second: (d) => {
+    const cubed = d.b.mul(d.b.square(softsignScale(d)), softsignScale(d));
+    return d.b.mul(d.b.mul(d.b.scalar(-2), d.b.op("Sign", [d.X(0)])), cubed);
+  },
+});
+
+function softsignScale(d: Backward): string {
+  return d.b.op("Reciprocal", [d.b.add(d.b.scalar(1), d.b.op("Abs", [d.X(0)]))]);
+}
+
+/** HardSwish: x * clip(x / 6 + 1/2, 0, 1): f' = 0, x / 3 + 1/2 or 1; f'' = 1/3 between -3 and 3. */
+export const HardSwish: OpRule = unary({
+  first: (d) => {
+    const middle = d.b.add(d.b.mul(d.X(0), d.b.scalar(1 / 3)), d.b.scalar(0.5));
+    const above = d.b.indicator(d.b.op("Not", [d.b.op("Less", [d.X(0), d.b.scalar(3)])]));
+    return d.b.add(d.b.mul(middle, between(d, -3, 3)), above);
+  },
+  second: (d) => d.b.mul(between(d, -3, 3), d.b.scalar(1 / 3)),
+});
+
+/** [low < x < high] as reals. */
+function between(d: Backward, low: number, high: number): string {
+  return d.b.mul(isAbove(d, d.X(0), d.b.scalar(low)), isAbove(d, d.b.scalar(high), d.X(0)));
+}
 
 /** Elu: f' = 1 or y + alpha, f'' = 0 or y + alpha. */
 export const Elu: OpRule = unary(exponentialUnit(1, 1));

@@ -3,54 +3,107 @@
  * list below and its rule to a family file; a name without a rule does not compile.
  */
 import type { Node } from "../graph/graph.ts";
+import * as convolution from "./convolution.ts";
 import * as elementwise from "./elementwise.ts";
+import * as indexing from "./indexing.ts";
 import * as linear from "./linear.ts";
 import * as movement from "./movement.ts";
 import * as normalization from "./normalization.ts";
+import * as pooling from "./pooling.ts";
 import * as reduction from "./reduction.ts";
 import type { OpRule } from "./rule.ts";
+import * as shaping from "./shaping.ts";
 
 export type OperatorName =
+  | "Abs"
   | "Add"
+  | "And"
+  | "AveragePool"
   | "BatchNormalization"
+  | "Cast"
+  | "Ceil"
   | "Clip"
   | "Concat"
+  | "ConstantOfShape"
+  | "Conv"
+  | "ConvTranspose"
+  | "Cos"
   | "Div"
   | "Dropout"
   | "Elu"
+  | "Equal"
   | "Erf"
   | "Exp"
+  | "Expand"
   | "Flatten"
+  | "Floor"
+  | "Gather"
   | "Gelu"
   | "Gemm"
+  | "GlobalAveragePool"
+  | "GlobalMaxPool"
+  | "Greater"
+  | "GreaterOrEqual"
+  | "GroupNormalization"
   | "HardSigmoid"
+  | "HardSwish"
   | "Identity"
+  | "InstanceNormalization"
+  | "LayerNormalization"
   | "LeakyRelu"
+  | "Less"
+  | "LessOrEqual"
   | "Log"
   | "LogSoftmax"
   | "MatMul"
+  | "Max"
+  | "MaxPool"
+  | "Min"
   | "Mul"
   | "Neg"
+  | "Not"
+  | "Or"
+  | "PRelu"
+  | "Pad"
   | "Pow"
+  | "Reciprocal"
   | "ReduceMean"
   | "ReduceSum"
   | "Relu"
   | "Reshape"
+  | "Resize"
+  | "Round"
   | "Selu"
+  | "Shape"
   | "Sigmoid"
+  | "Sign"
+  | "Sin"
+  | "Slice"
   | "Softmax"
   | "Softplus"
+  | "Softsign"
+  | "Split"
   | "Sqrt"
+  | "Squeeze"
   | "Sub"
+  | "Sum"
   | "Tanh"
-  | "Transpose";
+  | "ThresholdedRelu"
+  | "Transpose"
+  | "Unsqueeze"
+  | "Upsample"
+  | "Where";
 
 export const rules: Readonly<Record<OperatorName, OpRule>> = {
+  ...convolution,
   ...elementwise,
+  ...indexing,
   ...linear,
   ...movement,
   ...normalization,
+  ...pooling,
   ...reduction,
+  ...shaping,
 };
 
 /** The rule for a node's operator; undefined for one we know nothing of, and for operators of other domains. */

@@ -1,7 +1,7 @@
 /** Operators that move elements without computing: shapes change, values do not. */
 import { intAttribute, intsAttribute, normalAxis } from "../graph/attributes.ts";
-import { int64, sizeOf } from "../graph/tensor.ts";
-import type { Backward, OpRule, Port, Ties } from "./rule.ts";
+import { int64 } from "../graph/tensor.ts";
+import type { Backward, Cut, CutResult, OpRule, Port, Ties } from "./rule.ts";
 
 const reshapeBack = (d: Backward): string => d.b.reshapeLike(d.incoming() as string, d.X(0));
 
@@ -15,16 +15,22 @@ export const Flatten: OpRule = {
 export const Reshape: OpRule = {
   ties: (t) => tieReshaped(t, t.X(0), t.Y()),
   linear: reshapeBack,
-  cut(c) {
-    const target = c.constant(1);
-    const dims = c.dims("output");
-    const kept = dims.map((_, axis) => c.kept("output", 0, axis)?.length);
-    if (!target || kept.every((length) => length === undefined)) return {};
-    const before = Array.from(target.numbers);
-    const after = before.map((dim, axis) => (dim > 0 && kept[axis] !== undefined ? (kept[axis] as number) : dim));
-    return { constants: new Map([[1, int64(after, target.dims)]]) };
-  },
+  cut: (c) => cutTarget(c, 1),
 };
+
+/** New lengths for a target shape in input `slot`: in the constant, or in place of what the graph computes. */
+export function cutTarget(c: Cut, slot: number): CutResult {
+  const kept = c.dims("output").map((_, axis) => c.kept("output", 0, axis)?.length);
+  if (kept.every((length) => length === undefined)) return {};
+  const target = c.constant(slot);
+  if (!target) {
+    const lengths = new Map(kept.flatMap((length, axis) => (length === undefined ? [] : [[axis, length] as const])));
+    return { lengths: new Map([[slot, lengths]]) };
+  }
+  const lead = kept.length - target.size; // Expand may name fewer axes than the result has
+  const after = Array.from(target.numbers, (dim, at) => (dim > 1 ? (kept[at + lead] ?? dim) : dim));
+  return { constants: new Map([[slot, int64(after, target.dims)]]) };
+}
 
 /** Transpose: axis i of the output is axis perm[i] of the input. */
 export const Transpose: OpRule = {
@@ -72,49 +78,55 @@ export const Concat: OpRule = {
 };
 
 /**
- * Ties across a change of shape. Dims are matched in blocks of equal product; inside a block of several axes on one
- * side, the outermost one with more than one index carries the units (a Flatten's channel, a head of attention), and
- * the others are frozen, because cutting them as well would not leave a box.
+ * Ties across a change of shape. Both shapes are split into common factors (Flatten: [C, H, W] and [C*H*W] into C, H, W;
+ * attention: [E] and [heads, size] into heads, size). In a run of several factors one carries the units, because cutting
+ * along two would not leave a box; the others are frozen.
  */
 function tieReshaped(t: Ties, x: Port | undefined, y: Port | undefined): void {
-  if (!x || !y) return;
-  for (const { a, b } of blocks(x.dims, y.dims)) {
-    const long = { a: longAxes(x, a), b: longAxes(y, b) };
-    if (long.a.length === 1 && long.b.length === 1) t.tie(x, long.a[0] as number, y, long.b[0] as number);
-    else if (long.b.length === 1) carry(t, x, long.a, y, long.b[0] as number);
-    else if (long.a.length === 1) carry(t, y, long.b, x, long.a[0] as number);
+  const runs = x && y && commonFactors(x.dims, y.dims);
+  if (!x || !y || !runs) return;
+  for (const factors of runs) {
+    const chosen = factors.length === 1 ? 0 : t.carrier(factors.map(({ a, b }) => [x, a.axis, y, b.axis] as const));
+    const factor = factors[chosen ?? -1];
+    if (!factor) continue;
+    const { length, a, b } = factor;
+    // both sides are tied through their digit: first within y's axis, then to x's
+    const digit = (j: number, inner: number): number => Math.floor(j / inner) % length;
+    t.tie(x, a.axis, y, b.axis, (j) => digit(j, b.inner) * a.inner);
+    t.tie(x, a.axis, x, a.axis, (i) => digit(i, a.inner) * a.inner);
   }
 }
 
-/** A block's axes with more than one index, or its only axis. */
-function longAxes({ dims }: Port, axes: readonly number[]): readonly number[] {
-  return axes.length === 1 ? axes : axes.filter((axis) => dims[axis] !== 1);
+/** A factor that both shapes share: `length`, and on each side its axis and the product of the factors inside it there. */
+interface Factor {
+  readonly length: number;
+  readonly a: { readonly axis: number; readonly inner: number };
+  readonly b: { readonly axis: number; readonly inner: number };
 }
 
-/** Ties the outermost of `axes` of `parts` with the axis of `whole` that they make together. */
-function carry(t: Ties, parts: Port, axes: readonly number[], whole: Port, axis: number): void {
-  const first = axes[0] as number;
-  const inner = sizeOf(axes.slice(1).map((a) => parts.dims[a] as number));
-  t.tie(parts, first, whole, axis, (j) => Math.floor(j / inner));
-}
-
-/** Splits two lists of dims with the same product into the smallest runs of axes whose products agree. */
-function blocks(x: readonly number[], y: readonly number[]): { a: number[]; b: number[] }[] {
-  const result: { a: number[]; b: number[] }[] = [];
-  let [i, j] = [0, 0];
-  while (i < x.length && j < y.length) {
-    const block = { a: [i], b: [j] };
-    let [left, right] = [x[i++] as number, y[j++] as number];
-    while (left !== right) {
-      if (left < right && i < x.length) {
-        block.a.push(i);
-        left *= x[i++] as number;
-      } else if (j < y.length) {
-        block.b.push(j);
-        right *= y[j++] as number;
-      } else return result;
+/**
+ * The common factors of two shapes with the same number of elements, outermost first, in runs that share axes; axes of
+ * length 1 are passed over. Undefined where a boundary of one shape cuts through an axis of the other unevenly.
+ */
+function commonFactors(x: readonly number[], y: readonly number[]): Factor[][] | undefined {
+  const runs: Factor[][] = [];
+  const walk = (dims: readonly number[]): { axis: number; left: number }[] =>
+    dims.flatMap((dim, axis) => (dim > 1 ? [{ axis, left: dim }] : []));
+  const [as, bs] = [walk(x), walk(y)];
+  let run: Factor[] = [];
+  while (as[0] && bs[0]) {
+    const [a, b] = [as[0], bs[0]];
+    const length = Math.min(a.left, b.left);
+    if (a.left % length !== 0 || b.left % length !== 0) return undefined;
+    a.left /= length;
+    b.left /= length;
+    run.push({ length, a: { axis: a.axis, inner: a.left }, b: { axis: b.axis, inner: b.left } });
+    if (a.left === 1) as.shift();
+    if (b.left === 1) bs.shift();
+    if (a.left === 1 && b.left === 1) {
+      runs.push(run);
+      run = [];
     }
-    result.push(block);
   }
-  return result;
+  return runs;
 }

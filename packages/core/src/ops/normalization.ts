@@ -121,3 +121,137 @@ function tieSoftmax(t: Ties): void {
     else t.freeze(x, axis, `${t.node.opType} normalises over this axis`);
   });
 }
+
+// ----- Normalisation over axes of one sample -----
+
+/**
+ * y = scale * n + shift, n = (x - mean) / deviation over `axes`. With A_ij = d_ij - (1 + n_i n_j) / N:
+ * dn_j/dx_i = A_ij / deviation, d2n_j/dx_i^2 = -(2 n_i A_ij + A_ii n_j) / (N deviation^2).
+ */
+interface Normal {
+  readonly axes: readonly number[];
+  readonly count: number;
+  /** n, shaped like X. */
+  readonly n: string;
+  /** 1 / deviation, with the normalised axes kept at length 1. */
+  readonly inverse: string;
+}
+
+function normalOf(d: Backward, axes: readonly number[]): Normal {
+  const { b } = d;
+  const centred = b.sub(d.X(0), b.mean(d.X(0), axes, true));
+  const variance = b.mean(b.square(centred), axes, true);
+  const epsilon = b.scalar(floatAttribute(d.node, "epsilon", 1e-5));
+  const inverse = b.op("Reciprocal", [b.op("Sqrt", [b.add(variance, epsilon)])]);
+  const count = axes.reduce((product, axis) => product * (d.dims(0)[axis] as number), 1);
+  return { axes, count, n: b.mul(centred, inverse), inverse };
+}
+
+/** dE/dx from dE/dn: (g - mean g - n mean(g n)) / deviation. */
+function normalGradient(d: Backward, { axes, n, inverse }: Normal, g: string): string {
+  const { b } = d;
+  const centred = b.sub(g, b.mean(g, axes, true));
+  return b.mul(b.sub(centred, b.mul(n, b.mean(b.mul(g, n), axes, true))), inverse);
+}
+
+/** d2E/dx^2 from dE/dn and d2E/dn^2, dropping only the cross terms of E in different n. */
+function normalCurvature(d: Backward, { axes, count, n, inverse }: Normal, g: string, h: string): string {
+  const { b } = d;
+  const sum = (x: string): string => b.sum(x, axes, true);
+  const share = b.scalar(1 / count);
+  const n2 = b.square(n);
+  const onePlus = b.add(b.scalar(1), n2); // 1 + n_i^2
+  const [h0, h1, h2] = [sum(h), sum(b.mul(h, n)), sum(b.mul(h, n2))];
+  const own = b.mul(h, b.sub(b.scalar(1), b.mul(b.scalar(2 / count), onePlus)));
+  const others = b.add(b.add(h0, b.mul(b.mul(b.scalar(2), n), h1)), b.mul(n2, h2));
+  const squares = b.add(own, b.mul(b.scalar(1 / count ** 2), others));
+  const [g0, g1] = [sum(g), sum(b.mul(g, n))];
+  const reduced = b.sub(g, b.mul(share, b.add(g0, b.mul(n, g1)))); // sum_j g_j A_ij
+  const bend = b.add(b.mul(b.mul(b.scalar(2), n), reduced), b.mul(b.sub(b.scalar(1), b.mul(share, onePlus)), g1));
+  return b.mul(b.sub(squares, b.mul(share, bend)), b.square(inverse));
+}
+
+/** A normalisation operator: which axes it averages over, and its scale[...] lined up with X. */
+function normalization(
+  axesOf: (d: Backward) => number[],
+  scaleOf: (d: Backward) => string | undefined,
+): Pick<OpRule, "vjp" | "curvature"> {
+  const scaled = (d: Backward, x: string, order: 1 | 2): string => {
+    const scale = scaleOf(d);
+    if (scale === undefined) return x;
+    return d.b.mul(x, order === 1 ? scale : d.b.square(scale));
+  };
+  return {
+    vjp: [(d) => normalGradient(d, normalOf(d, axesOf(d)), scaled(d, d.incoming() as string, 1))],
+    curvature: [
+      (d) => {
+        const [g, h] = [scaled(d, d.gradient() as string, 1), scaled(d, d.incoming() as string, 2)];
+        return normalCurvature(d, normalOf(d, axesOf(d)), g, h);
+      },
+    ],
+  };
+}
+
+const axesFrom = (first: number, rank: number): number[] => Array.from({ length: rank - first }, (_, i) => first + i);
+
+const layerAxis = (t: { readonly node: Ties["node"] }, rank: number): number =>
+  normalAxis(intAttribute(t.node, "axis", -1), rank);
+
+/** LayerNormalization over all axes from `axis` on. */
+export const LayerNormalization: OpRule = {
+  ties(t) {
+    const [x, y] = [t.X(0), t.Y()];
+    if (!x || !y) return;
+    const first = layerAxis(t, x.dims.length);
+    x.dims.forEach((_, axis) => {
+      if (axis < first) t.tie(x, axis, y, axis);
+      else t.freeze(x, axis, "normalises over this axis");
+    });
+  },
+  ...normalization(
+    (d) => axesFrom(layerAxis(d, d.dims(0).length), d.dims(0).length),
+    (d) => d.X(1),
+  ),
+};
+
+/** InstanceNormalization: over the positions of each channel. */
+export const InstanceNormalization: OpRule = {
+  ties(t) {
+    const [x, scale, shift, y] = [t.X(0), t.X(1), t.X(2), t.Y()];
+    if (!x || !scale || !shift || !y) return;
+    t.tie(x, 0, y, 0);
+    t.tie(x, 1, y, 1);
+    t.tie(scale, 0, y, 1);
+    t.tie(shift, 0, y, 1);
+    for (let axis = 2; axis < x.dims.length; axis++) t.freeze(x, axis, "normalises over this axis");
+  },
+  ...normalization(
+    (d) => axesFrom(2, d.dims(0).length),
+    (d) => perChannel(d, d.X(1)),
+  ),
+};
+
+/** GroupNormalization: whole groups of channels can go, as they are normalised apart. */
+export const GroupNormalization: OpRule = {
+  ties(t) {
+    const [x, y] = [t.X(0), t.Y()];
+    if (!x || !y) return;
+    const size = (x.dims[1] as number) / intAttribute(t.node, "num_groups", 1);
+    t.tie(x, 0, y, 0);
+    t.tie(x, 1, y, 1);
+    t.tie(x, 1, x, 1, (i) => Math.floor(i / size) * size);
+    for (const slot of [1, 2]) {
+      const parameter = t.X(slot); // one per channel (opset 21) or per group (18)
+      const perGroup = parameter?.dims[0] !== x.dims[1];
+      if (parameter) t.tie(parameter, 0, y, 1, (j) => (perGroup ? Math.floor(j / size) : j));
+    }
+    for (let axis = 2; axis < x.dims.length; axis++) t.freeze(x, axis, "normalises over this axis");
+  },
+  cut(c) {
+    const kept = c.kept("output", 0, 1);
+    if (!kept) return {};
+    const groups = intAttribute(c.node, "num_groups", 1);
+    const left = kept.length / ((c.dims("output")[1] as number) / groups);
+    return { node: { ...c.node, attributes: { ...c.node.attributes, num_groups: { kind: "int", value: left } } } };
+  },
+};

@@ -30,6 +30,13 @@ export interface Ties {
    * index). A negative `map(j)` ties nothing.
    */
   tie(a: Port, axisA: number, b: Port, axisB: number, map?: (j: number) => number): void;
+  /** The axis may be cut, but this node ties it to nothing. */
+  pass(port: Port, axis: number): void;
+  /**
+   * Which of several pairs of axes carries the units through a change of shape: the first pair of which neither axis is
+   * frozen elsewhere. Undefined while that is being found out.
+   */
+  carrier(pairs: readonly (readonly [a: Port, axisA: number, b: Port, axisB: number])[]): number | undefined;
   /** The operator sums over this axis of input `slot` and is linear in it: an index that is 0 contributes nothing. */
   absorb(slot: number, axis: number): void;
   /** The operator makes the indexes of this axis of its output from weights: they are candidates for removal. */
@@ -55,6 +62,8 @@ export interface CutResult {
   readonly node?: Node;
   /** New values of constant inputs, by slot. */
   readonly constants?: ReadonlyMap<number, Tensor>;
+  /** Lengths that must replace elements of a computed shape (an int64 input), by slot and element. */
+  readonly lengths?: ReadonlyMap<number, ReadonlyMap<number, number>>;
 }
 
 /** What a backward rule may ask about one node. Names are values of the graph under construction. */

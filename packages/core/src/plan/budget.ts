@@ -32,6 +32,9 @@ export function checkBudget(budget: Budget, before: Pick<ModelState, "accuracy">
     }
   };
   if (budget.remove && "share" in budget.remove) share("remove", budget.remove.share);
+  else if (budget.remove && !(Number.isInteger(budget.remove.count) && budget.remove.count >= 0)) {
+    throw new ShrinkError("option", `remove: ${budget.remove.count}, expected a whole number of units, 0 or more`);
+  }
   share("target MACs", budget.targetMacs);
   share("target parameters", budget.targetParams);
   share("largest accuracy drop", budget.maxAccuracyDrop);
@@ -69,7 +72,8 @@ export function limitBroken(budget: Budget, next: Progress, before: Progress): s
   ) {
     return `one more removal would lower the accuracy from ${percent(before.accuracy)} to ${percent(next.accuracy)}`;
   }
-  if (budget.maxErrorRise !== undefined && (next.error ?? 0) > (1 + budget.maxErrorRise) * (before.error ?? 0)) {
+  // an error that is no number is no permitted one
+  if (budget.maxErrorRise !== undefined && !((next.error ?? 0) <= (1 + budget.maxErrorRise) * (before.error ?? 0))) {
     return `one more removal would raise the error from ${before.error} to ${next.error}`;
   }
   return undefined;

@@ -2,7 +2,7 @@
  * Training steps as graphs: one run computes the gradients of all weights on a batch and their updated values (Adam,
  * Kingma and Ba 2015). The weights are graph inputs and outputs, so the caller owns them between steps.
  */
-import { differentiate } from "../derive/backward.ts";
+import { differentiate, hasGradient } from "../derive/backward.ts";
 import { GraphBuilder, opsetOf } from "../graph/builder.ts";
 import type { Model } from "../graph/graph.ts";
 import { allocate, isFloat, Tensor, tensorOf } from "../graph/tensor.ts";
@@ -16,7 +16,7 @@ export interface TrainOptions {
   readonly objective: Objective;
   /** Step size of Adam; default 0.001. May be changed between steps. */
   readonly rate?: number;
-  /** Names of the initializers to train; default: all floating-point ones of rank 1 and more. */
+  /** Names of the initializers to train; default: all floating-point ones of rank 1 and more that have a gradient. */
   readonly weights?: readonly string[];
 }
 
@@ -104,5 +104,6 @@ export async function trainingStep({ model, shapes }: Prunable, options: TrainOp
 function trainable({ graph }: Model): string[] {
   return [...graph.initializers]
     .filter(([, tensor]) => isFloat(tensor.type) && tensor.dims.length > 0)
-    .map(([name]) => name);
+    .map(([name]) => name)
+    .filter((name) => graph.value(name)?.uses.every(({ node, slot }) => hasGradient(node, slot)));
 }

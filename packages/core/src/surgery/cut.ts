@@ -3,9 +3,9 @@
  * shape constants follow by the operators' rules, everything else is shared with the original, which is never changed.
  */
 import { opsetOf } from "../graph/builder.ts";
-import type { Graph, Model, ValueInfo } from "../graph/graph.ts";
+import type { Graph, Model, Node, ValueInfo } from "../graph/graph.ts";
 import { dimsOf, type Shapes } from "../graph/shapes.ts";
-import { type Tensor, take } from "../graph/tensor.ts";
+import { int64, type Tensor, take, tensorOf } from "../graph/tensor.ts";
 import { ruleFor } from "../ops/index.ts";
 import type { Cut } from "../ops/rule.ts";
 import { nodeId, placeKey } from "../units/places.ts";
@@ -32,7 +32,7 @@ export function cut({ model, shapes, units }: Prunable, removed: RemovedUnits): 
   const { graph } = model;
   const opset = opsetOf(model);
   const slices = new SlicedInitializers(graph.initializers, outerReads(graph));
-  const nodes = graph.nodes.map((node) => {
+  const nodes = graph.nodes.flatMap((node) => {
     const id = nodeId(node);
     const key = (side: "input" | "output", slot: number, axis: number): string => {
       const value = (side === "input" ? node.inputs : node.outputs)[slot] as string;
@@ -53,8 +53,23 @@ export function cut({ model, shapes, units }: Prunable, removed: RemovedUnits): 
       const kept = tensor.dims.map((_, axis) => context.kept("input", slot, axis));
       return slices.use(name, kept, result.constants?.get(slot));
     });
+    for (const [slot, tensor] of result.constants ?? []) {
+      if (!graph.initializers.has(node.inputs[slot] ?? "")) inputs[slot] = slices.add(`${id}/cut`, tensor);
+    }
+    const targets = [...(result.lengths ?? [])].map(([slot, lengths]) => {
+      const shape = patchShape(
+        node.inputs[slot] as string,
+        lengths,
+        dimsOf(shapes, node.inputs[slot] as string)[0] as number,
+        slices,
+        id,
+      );
+      inputs[slot] = shape.outputs[0] as string;
+      return shape;
+    });
     const changed = result.node ?? node;
-    return inputs.every((name, slot) => name === changed.inputs[slot]) ? changed : { ...changed, inputs };
+    const same = inputs.length === changed.inputs.length && inputs.every((name, slot) => name === changed.inputs[slot]);
+    return [...targets, same ? changed : { ...changed, inputs }];
   });
   const info = (value: ValueInfo): ValueInfo => cutInfo(value, shapes, units, removed);
   return {
@@ -66,6 +81,27 @@ export function cut({ model, shapes, units }: Prunable, removed: RemovedUnits): 
       valueInfo: new Map([...graph.valueInfo].map(([name, value]) => [name, info(value)])),
     }),
   };
+}
+
+/** A node that replaces some lengths of a computed shape and leaves the others to the graph. */
+function patchShape(
+  shape: string,
+  lengths: ReadonlyMap<number, number>,
+  rank: number,
+  slices: SlicedInitializers,
+  id: string,
+): Node {
+  const at = Array.from({ length: rank }, (_, axis) => axis);
+  const isCut = slices.add(
+    `${id}/isCut`,
+    tensorOf(
+      "bool",
+      at.map((axis) => (lengths.has(axis) ? 1 : 0)),
+    ),
+  );
+  const values = slices.add(`${id}/lengths`, int64(at.map((axis) => lengths.get(axis) ?? 0)));
+  const name = `${id}/shape`;
+  return { name, opType: "Where", domain: "", inputs: [isCut, values, shape], outputs: [name], attributes: {} };
 }
 
 /** Cuts each initializer once for all uses that agree, and makes a further copy for each use that does not. */
@@ -94,6 +130,14 @@ class SlicedInitializers {
       if (indexes) tensor = take(tensor, axis, indexes);
     });
     this.#names.set(key, fresh);
+    this.#made.set(fresh, tensor);
+    return fresh;
+  }
+
+  /** Stores a further tensor and returns its name. */
+  add(hint: string, tensor: Tensor): string {
+    let fresh = hint;
+    for (let copy = 2; this.#made.has(fresh) || this.#original.has(fresh); copy++) fresh = `${hint}.${copy}`;
     this.#made.set(fresh, tensor);
     return fresh;
   }

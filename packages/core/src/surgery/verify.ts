@@ -2,8 +2,9 @@
 
 import { GAINS, gainsTensor, gateModel, realTypeOf } from "../derive/gate.ts";
 import { ShrinkError } from "../errors.ts";
+import { hasFixedBatch } from "../graph/free-batch.ts";
 import type { Model } from "../graph/graph.ts";
-import type { Tensor } from "../graph/tensor.ts";
+import { sizeOf, Tensor } from "../graph/tensor.ts";
 import { writeModel } from "../onnx/index.ts";
 import type { Runner } from "../runner.ts";
 import type { Prunable } from "../units/prepare.ts";
@@ -40,7 +41,7 @@ export async function verify(
   const whole = await runner.load(writeModel(gated.model));
   const worst = new Map<string, { difference: number; size: number }>();
   try {
-    for (const feed of feeds) {
+    for (const feed of hasFixedBatch(original.graph) ? feeds.flatMap(oneByOne) : feeds) {
       const [small, large] = [await smaller.run(feed), await whole.run({ ...feed, [GAINS]: gains })];
       for (const { name } of original.graph.outputs) compare(name, small[name], large[name] as Tensor);
     }
@@ -77,4 +78,16 @@ export async function verify(
       if (Number.isFinite(y)) entry.size = Math.max(entry.size, Math.abs(y));
     }
   }
+}
+
+/** A batch as single samples, for a file that takes no more than one. */
+function oneByOne(feed: Readonly<Record<string, Tensor>>): Record<string, Tensor>[] {
+  const samples = Object.values(feed)[0]?.dims[0] ?? 0;
+  return Array.from({ length: samples }, (_, n) => {
+    const row = ({ type, dims, data }: Tensor): Tensor => {
+      const width = sizeOf(dims.slice(1));
+      return new Tensor(type, [1, ...dims.slice(1)], data.slice(n * width, (n + 1) * width));
+    };
+    return Object.fromEntries(Object.entries(feed).map(([name, tensor]) => [name, row(tensor)]));
+  });
 }

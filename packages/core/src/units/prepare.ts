@@ -1,9 +1,12 @@
 /** Makes a model ready: bring it into the form the rules read, learn its shapes, find its units. */
 
 import { opsetOf } from "../graph/builder.ts";
+import { foldByRunning } from "../graph/fold.ts";
+import { freeBatch, hasFixedBatch } from "../graph/free-batch.ts";
 import type { Model } from "../graph/graph.ts";
 import { foldConstants, removeDead, runPasses } from "../graph/passes.ts";
 import { type ProbeOptions, probeShapes, type Shapes } from "../graph/shapes.ts";
+import { removeChannelShuffles } from "../graph/shuffle.ts";
 import type { Runner } from "../runner.ts";
 import { findUnits } from "./find.ts";
 import type { Units } from "./units.ts";
@@ -16,10 +19,19 @@ export interface Prunable {
   readonly units: Units;
 }
 
-/** Prepares a model for measuring and cutting. Runs it on two made-up samples to learn its shapes. */
+/**
+ * Prepares a model for measuring and cutting. Runs it on made-up samples to learn its shapes; a batch axis that the file
+ * fixes to 1 is freed where that provably changes nothing.
+ */
 export async function prepare(model: Model, runner: Runner, options: ProbeOptions = {}): Promise<Prunable> {
-  const graph = runPasses(model.graph, [foldConstants, removeDead]);
-  const folded = { ...model, graph };
-  const shapes = await probeShapes(folded, runner, options);
-  return { model: folded, shapes, units: findUnits(graph, shapes, opsetOf(model)) };
+  const simple = { ...model, graph: runPasses(model.graph, [foldConstants, removeDead]) };
+  const folded = await foldByRunning(simple, runner);
+  let prunable = { model: folded, shapes: await probeShapes(folded, runner, options) };
+  if (hasFixedBatch(folded.graph)) {
+    const freed = await freeBatch(folded, runner, prunable.shapes);
+    if (freed) prunable = { model: freed, shapes: await probeShapes(freed, runner, options) };
+  }
+  const graph = removeChannelShuffles(prunable.model.graph, prunable.shapes);
+  const ready = { model: { ...prunable.model, graph }, shapes: prunable.shapes };
+  return { ...ready, units: findUnits(graph, ready.shapes, opsetOf(model)) };
 }

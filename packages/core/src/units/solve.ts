@@ -34,8 +34,26 @@ export interface Solution {
   readonly produced: readonly ProducedAxis[];
 }
 
-/** Solves the graph's ties. */
+/**
+ * Solves the graph's ties. A change of shape that several axes could carry units through is first left open, to see which
+ * of its axes are frozen for other reasons; then all is solved again with the first axis that is free.
+ */
 export function solve(graph: Graph, shapes: Shapes, opset: number): Solution {
+  const open = closeTies(graph, shapes, opset, () => undefined);
+  const isFree = (place: Place | undefined): boolean => {
+    for (let i = 0; i < (place?.length ?? 0); i++) {
+      if (open.frozen(open.find((place as Place).start + i)) === undefined) return true;
+    }
+    return false;
+  };
+  return closeTies(graph, shapes, opset, (pairs) => pairs.findIndex((pair) => pair.every(isFree)));
+}
+
+/** Decides between pairs of places that could carry units; see {@link Ties.carrier}. */
+type Carrier = (pairs: readonly (readonly (Place | undefined)[])[]) => number | undefined;
+
+/** Asks every rule and closes its ties. */
+function closeTies(graph: Graph, shapes: Shapes, opset: number, carrier: Carrier): Solution {
   const places = new Places(graph, shapes);
   const sets = new UnionFind(places.total);
   const reasons = new Map<number, string>(); // by index, later by representative
@@ -91,6 +109,17 @@ export function solve(graph: Graph, shapes: Shapes, opset: number): Solution {
           const i = map(j);
           if (i >= 0) sets.union(pa.start + i, pb.start + j);
         }
+      },
+      pass(p, axis) {
+        at(p, axis);
+      },
+      carrier(pairs) {
+        const found = pairs.map(([a, axisA, b, axisB]) => [at(a, axisA), at(b, axisB)]);
+        const chosen = carrier(found);
+        if (chosen === undefined) return undefined;
+        const free = new Set(found[chosen] ?? []);
+        for (const place of found.flat()) if (place && !free.has(place)) mentioned.delete(place);
+        return chosen;
       },
       absorb(slot, axis) {
         const place = at({ side: "input", slot, dims: [] }, axis);

@@ -351,9 +351,9 @@ const cases: Readonly<Record<string, Case>> = {
     groups: { first: 4, z: 5 },
   },
   "an operator without a rule freezes": {
-    nodes: [node("Sin", ["h"], ["z"])],
+    nodes: [node("Hardmax", ["h"], ["z"])],
     groups: {},
-    frozen: 'Sin "z": operator without a rule',
+    frozen: 'Hardmax "z": operator without a rule',
   },
   "an operator of another domain freezes": {
     nodes: [node("Relu", ["h"], ["a"]), node("BiasGelu", ["a", "c"], ["z"], {}, { domain: "com.microsoft" })],

@@ -23,7 +23,9 @@ const cases = fc.tuple(network, fc.integer({ min: 1, max: 2 ** 30 }));
 
 const SAMPLES = 9;
 const worst = new Map<number, number>();
+
 import { afterAll } from "vitest";
+
 afterAll(() => console.log("WORST", worst));
 
 test("the cut file computes what the gated original computes, for any batch size", async () => {
@@ -34,7 +36,9 @@ test("the cut file computes what the gated original computes, for any batch size
       const removed = randomRemoval(prunable, seed);
       const x = inputs(recipe, 5);
       // relative to the largest output; float32 sums of up to 16 terms in another order through up to 9 layers
-      const dd = await cutDifference(original, prunable, removed, { x }); worst.set(0, Math.max(worst.get(0) ?? 0, dd)); expect(dd).toBeLessThan(1e-5);
+      const dd = await cutDifference(original, prunable, removed, { x });
+      worst.set(0, Math.max(worst.get(0) ?? 0, dd));
+      expect(dd).toBeLessThan(1e-5);
       const bytes = cutBytes(prunable, removed);
       const session = await runner.load(bytes);
       for (const batch of [1, 5]) {

@@ -1,0 +1,194 @@
+/** Convolutions. X[N, Cin, ...spatial], W[Cout, Cin / group, ...kernel], B?[Cout] -> Y[N, Cout, ...spatial]. */
+import { intAttribute, intsAttribute, stringAttribute } from "../graph/attributes.ts";
+import type { Node } from "../graph/graph.ts";
+import { sizeOf } from "../graph/tensor.ts";
+import type { Backward, OpRule, Port, Ties } from "./rule.ts";
+
+/** Kernel geometry of a node, with `auto_pad` resolved from the shapes at hand. */
+interface Geometry {
+  readonly kernel: readonly number[];
+  readonly strides: readonly number[];
+  readonly dilations: readonly number[];
+  /** Begin of each spatial axis, then end of each. */
+  readonly pads: readonly number[];
+}
+
+/** What {@link windowOf} needs to know of a node. */
+interface Windowed {
+  readonly node: Node;
+  dims(slot: number): readonly number[];
+  outDims(): readonly number[];
+}
+
+/** The geometry of a convolution or pooling node whose window spans `kernel`. */
+export function windowOf({ node, dims, outDims }: Windowed, kernel: readonly number[]): Geometry {
+  const ones = kernel.map(() => 1);
+  const strides = intsAttribute(node, "strides") ?? ones;
+  const dilations = intsAttribute(node, "dilations") ?? ones;
+  const auto = stringAttribute(node, "auto_pad", "NOTSET");
+  if (!auto.startsWith("SAME"))
+    return { kernel, strides, dilations, pads: intsAttribute(node, "pads") ?? [...ones, ...ones].map(() => 0) };
+  const totals = kernel.map((k, axis) => {
+    const [input, output] = [dims(0)[axis + 2] as number, outDims()[axis + 2] as number];
+    const reach = (output - 1) * (strides[axis] as number) + (k - 1) * (dilations[axis] as number) + 1;
+    return Math.max(0, reach - input);
+  });
+  const small = totals.map((total) => Math.floor(total / 2));
+  const large = totals.map((total, axis) => total - (small[axis] as number));
+  return { kernel, strides, dilations, pads: auto === "SAME_UPPER" ? [...small, ...large] : [...large, ...small] };
+}
+
+/** Rows of X that a window never reaches: what a transposed convolution must add to get X's shape back. */
+export function outputPadding(d: Backward, { kernel, strides, dilations, pads }: Geometry): number[] {
+  const rank = kernel.length;
+  return kernel.map((k, axis) => {
+    const [input, output] = [d.dims(0)[axis + 2] as number, d.outDims()[axis + 2] as number];
+    const reach = (output - 1) * (strides[axis] as number) + (k - 1) * (dilations[axis] as number) + 1;
+    return input + (pads[axis] as number) + (pads[axis + rank] as number) - reach;
+  });
+}
+
+/**
+ * Ties of a convolution's channels. One group: it sums over all of X's channels. Several groups (depthwise included): a
+ * group's inputs and outputs go together, since the groups that stay must keep equal sizes.
+ */
+function tieChannels(t: Ties, x: Port, y: Port, group: number): void {
+  t.tie(x, 0, y, 0);
+  if (group === 1) return;
+  const [into, from] = [(x.dims[1] as number) / group, (y.dims[1] as number) / group];
+  t.tie(x, 1, y, 1, (j) => Math.floor(j / from) * into);
+  t.tie(x, 1, x, 1, (i) => Math.floor(i / into) * into);
+}
+
+const groupsOf = (node: Node): number => intAttribute(node, "group", 1);
+
+/** Number of groups that stay, given the output channels that stay. */
+function keptGroups(node: Node, channels: number, kept: readonly number[] | undefined): Node {
+  const group = groupsOf(node);
+  if (!kept || group === 1) return node;
+  const left = kept.length / (channels / group);
+  return { ...node, attributes: { ...node.attributes, group: { kind: "int", value: left } } };
+}
+
+export const Conv: OpRule = {
+  ties(t) {
+    const [x, w, b, y] = [t.X(0), t.X(1), t.X(2), t.Y()];
+    if (!x || !w || !y || !t.constant(1)) return;
+    const group = groupsOf(t.node);
+    tieChannels(t, x, y, group);
+    t.tie(w, 0, y, 1);
+    if (b) t.tie(b, 0, y, 1);
+    if (group === 1) {
+      t.tie(x, 1, w, 1);
+      t.absorb(0, 1);
+    } else t.pass(w, 1);
+    for (let axis = 2; axis < w.dims.length; axis++) t.pass(w, axis);
+    t.produce(1);
+  },
+  cut: (c) => ({ node: keptGroups(c.node, c.dims("output")[1] as number, c.kept("output", 0, 1)) }),
+  linear: [
+    (d) => {
+      const geometry = windowOf(d, d.dims(1).slice(2));
+      return d.b.op("ConvTranspose", [d.incoming() as string, d.coefficient(d.X(1))], {
+        ...window(geometry),
+        group: groupsOf(d.node),
+        output_padding: outputPadding(d, geometry),
+      });
+    },
+    (d) => weightGradient(d),
+    (d) =>
+      d.b.sum(
+        d.incoming() as string,
+        d.outDims().flatMap((_, axis) => (axis === 1 ? [] : [axis])),
+      ),
+  ],
+  macs: ({ dims, outDims }) => sizeOf(outDims()) * sizeOf(dims(1).slice(1)),
+  contribution(c) {
+    if (c.slot !== 0 || c.axis !== 1 || groupsOf(c.node) !== 1 || c.span !== 1) return undefined;
+    const weights = c.b.op("Gather", [c.X(1), c.indexes], { axis: 1 }); // [Cout, K, ...kernel]
+    const { candidates, b } = c;
+    const geometry = window(windowOf(c, c.dims(1).slice(2)));
+    const rest = c.outDims().slice(1);
+    if (candidates === 1) return b.unsqueeze(b.op("Conv", [c.slices, weights], geometry), [0]);
+    // each candidate's channel is a group of its own: [N, K, ...] * [K * Cout, 1, ...kernel] -> [N, K * Cout, ...]
+    const perm = [
+      1,
+      0,
+      ...c
+        .dims(1)
+        .slice(2)
+        .map((_, axis) => axis + 2),
+    ];
+    const stacked = b.reshape(b.op("Transpose", [weights], { perm }), [-1, 1, ...c.dims(1).slice(2)]);
+    const parts = b.op("Conv", [c.slices, stacked], { ...geometry, group: candidates });
+    const apart = b.reshape(parts, [-1, candidates, ...rest]);
+    return b.op("Transpose", [apart], { perm: [1, 0, ...rest.map((_, axis) => axis + 2)] });
+  },
+};
+
+/** kernel_shape is left to the weights. */
+function window({ strides, dilations, pads }: Geometry): {
+  strides: readonly number[];
+  dilations: readonly number[];
+  pads: readonly number[];
+} {
+  return { strides, dilations, pads };
+}
+
+/** dE/dW: X's and dY's channels take the place of samples, strides and dilations change roles. One group only. */
+function weightGradient(d: Backward): string {
+  const { b } = d;
+  const geometry = windowOf(d, d.dims(1).slice(2));
+  const swap = [1, 0, ...geometry.kernel.map((_, axis) => axis + 2)];
+  const group = groupsOf(d.node);
+  const x = d.coefficient(d.X(0));
+  const dy = d.incoming() as string;
+  const rank = geometry.kernel.length;
+  const parts = Array.from({ length: group }, (_, g) => {
+    const [into, from] = [(d.dims(0)[1] as number) / group, (d.outDims()[1] as number) / group];
+    const xs = group === 1 ? x : b.slice(x, 1, g * into, (g + 1) * into);
+    const dys = group === 1 ? dy : b.slice(dy, 1, g * from, (g + 1) * from);
+    const inputs = [b.op("Transpose", [xs], { perm: swap }), b.op("Transpose", [dys], { perm: swap })];
+    let gradient = b.op("Conv", inputs, {
+      strides: geometry.dilations,
+      dilations: geometry.strides,
+      pads: geometry.pads,
+    });
+    for (let axis = 0; axis < rank; axis++) gradient = b.slice(gradient, axis + 2, 0, geometry.kernel[axis] as number);
+    return b.op("Transpose", [gradient], { perm: swap });
+  });
+  return parts.length === 1 ? (parts[0] as string) : b.op("Concat", parts, { axis: 0 });
+}
+
+/** ConvTranspose: W[Cin, Cout / group, ...kernel]. */
+export const ConvTranspose: OpRule = {
+  ties(t) {
+    const [x, w, b, y] = [t.X(0), t.X(1), t.X(2), t.Y()];
+    if (!x || !w || !y || !t.constant(1)) return;
+    const group = groupsOf(t.node);
+    tieChannels(t, x, y, group);
+    t.tie(x, 1, w, 0);
+    if (b) t.tie(b, 0, y, 1);
+    if (group === 1) {
+      t.tie(w, 1, y, 1);
+      t.absorb(0, 1);
+    } else t.pass(w, 1);
+    for (let axis = 2; axis < w.dims.length; axis++) t.pass(w, axis);
+    t.produce(1);
+  },
+  cut: (c) => ({ node: keptGroups(c.node, c.dims("output")[1] as number, c.kept("output", 0, 1)) }),
+  linear: [
+    (d) => {
+      const geometry = windowOf({ ...d, dims: () => d.outDims(), outDims: () => d.dims(0) }, d.dims(1).slice(2));
+      const inputs = [d.incoming() as string, d.coefficient(d.X(1))];
+      return d.b.op("Conv", inputs, { ...window(geometry), group: groupsOf(d.node) });
+    },
+    undefined,
+    (d) =>
+      d.b.sum(
+        d.incoming() as string,
+        d.outDims().flatMap((_, axis) => (axis === 1 ? [] : [axis])),
+      ),
+  ],
+  macs: ({ dims }) => sizeOf(dims(0)) * sizeOf(dims(1).slice(1)),
+};

@@ -1,0 +1,47 @@
+import { expect, test } from "vitest";
+import { random } from "../../src/criteria/random.ts";
+import { comparable, lowest } from "../../src/plan/rank.ts";
+import type { Group } from "../../src/units/units.ts";
+
+const groups = [
+  { first: 0, size: 2 },
+  { first: 2, size: 3 },
+] as unknown as Group[];
+const all = [0, 1, 2, 3, 4];
+const scores = (...values: number[]): Float64Array => Float64Array.from(values);
+
+test("the lowest score wins", () => {
+  expect(lowest(scores(3, 2, -1, 5, 0), all)).toBe(2);
+  expect(lowest(scores(3, 2, -1, 5, 0), [0, 1, 3])).toBe(1);
+});
+
+test("of equal scores the first wins, by group, then index", () => {
+  expect(lowest(scores(1, 0, 0, 0, 0), all)).toBe(1);
+  expect(lowest(scores(1, 0, 0, 0, 0), [3, 4])).toBe(3);
+  expect(lowest(scores(0, -0, 0, 0, 0), all)).toBe(0);
+});
+
+test("a score that is no number goes last", () => {
+  const nan = Number.NaN;
+  expect(lowest(scores(nan, 4, nan, 3, nan), all)).toBe(3);
+  expect(lowest(scores(nan, Number.POSITIVE_INFINITY, nan, nan, nan), all)).toBe(1);
+  expect(lowest(scores(nan, nan, nan, nan, nan), all)).toBe(0);
+});
+
+test("scores in units of the error compare as they are", () => {
+  const own = scores(1, 2, 3, 4, 5);
+  expect(comparable(random, own, groups, all)).toBe(own);
+});
+
+test("other scores are divided by the mean size in their group of the units that are left", () => {
+  const criterion = { ...random, inErrorUnits: false };
+  const own = scores(1, 3, 10, 20, 30);
+  expect([...comparable(criterion, own, groups, all)]).toEqual([0.5, 1.5, 0.5, 1, 1.5]);
+  expect([...comparable(criterion, own, groups, [0, 2, 3])]).toEqual([1, 3, 10 / 15, 20 / 15, 30]);
+  expect([...own]).toEqual([1, 3, 10, 20, 30]);
+});
+
+test("a group whose scores are all 0 keeps them", () => {
+  const criterion = { ...random, inErrorUnits: false };
+  expect([...comparable(criterion, scores(0, 0, 1, 1, 1), groups, all)]).toEqual([0, 0, 1, 1, 1]);
+});

@@ -1,0 +1,227 @@
+/** The path as one call. */
+import { describe, expect, test } from "vitest";
+import { applyPlan } from "../src/apply.ts";
+import { compare } from "../src/compare.ts";
+import { readModel, writeModel } from "../src/onnx/index.ts";
+import { parsePlan } from "../src/plan/plan.ts";
+import { type PruneOptions, prune } from "../src/prune.ts";
+import { dataset, runner } from "./helpers.ts";
+import { build } from "./property/networks.ts";
+import { model, node, random } from "./support/build.ts";
+
+const layer = {
+  form: "Gemm",
+  normalize: false,
+  skip: false,
+  branches: [],
+  move: "nothing",
+  activation: "Sigmoid",
+} as const;
+const network = build({
+  seed: 5,
+  opset: 17,
+  inputs: 4,
+  layers: [
+    { ...layer, width: 8 },
+    { ...layer, width: 6 },
+  ],
+  outputs: 3,
+  end: "softmax",
+});
+const file = writeModel(network.model);
+const r = random(2);
+const samples = (size: number) =>
+  dataset({ x: r.tensor([size, 4]) }, { labels: Int32Array.from({ length: size }, () => r.int(3)) });
+const [data, held] = [samples(60), samples(20)];
+const run = (options: Partial<PruneOptions> = {}) => prune(file, { runner, data, ...options });
+
+describe("prune", () => {
+  test("removes what is asked, and says what it did", async () => {
+    const seen: number[] = [];
+    const { bytes, plan, summary } = await run({
+      test: held,
+      budget: { remove: { share: 0.5 } },
+      onProgress: ({ removed }) => seen.push(removed),
+    });
+    expect(seen).toEqual([1, 2, 3, 4, 5, 6, 7]);
+    expect(summary.removed.map(({ step }) => step)).toEqual(seen);
+    expect(summary).toMatchObject({ criterion: "oracle", schedule: "rerank", objective: "cross-entropy", seed: 0 });
+    expect(summary.before.units - summary.after.units).toBe(7);
+    expect(summary.after.bytes).toBe(bytes.byteLength);
+    expect(summary.before.bytes).toBe(file.byteLength);
+    expect(summary.verified).toBeLessThan(1e-5);
+    expect(Object.values(plan.removed).flat()).toHaveLength(7);
+    const last = summary.removed.at(-1);
+    expect(last?.error).toBeCloseTo(summary.after.error, 4);
+    expect(last?.test?.accuracy).toBe(summary.after.test?.accuracy);
+    expect(last?.parameters).toBe(summary.after.parameters);
+    const stored = [...readModel(bytes).graph.initializers.values()].reduce((sum, { size }) => sum + size, 0);
+    expect(summary.after.parameters).toBe(stored);
+    expect(summary.layers.reduce((sum, { before, after }) => sum + before - after, 0)).toBe(7);
+  });
+
+  test("each removal under oracle costs what was predicted of it", async () => {
+    const { summary } = await run({ budget: { remove: { count: 6 } } });
+    let error = summary.before.error;
+    for (const { predicted, score, error: after } of summary.removed) {
+      expect(predicted).toBe(score);
+      expect(Math.abs(error + score - after) / after).toBeLessThan(1e-5); // sums of 60 float32 errors
+      error = after;
+    }
+  });
+
+  test("the same from run to run, also for random with the same seed", async () => {
+    for (const criterion of ["oracle", "random"]) {
+      const [first, second] = [
+        await run({ criterion, seed: 3, budget: { remove: { count: 5 } } }),
+        await run({ criterion, seed: 3, budget: { remove: { count: 5 } } }),
+      ];
+      expect(second.bytes).toEqual(first.bytes);
+      expect(second.plan).toEqual(first.plan);
+    }
+  });
+
+  test("once ranks a single time", async () => {
+    const { summary } = await run({ schedule: "once", budget: { remove: { count: 5 } } });
+    expect(summary.evaluations).toBe(14);
+    const scores = summary.removed.map(({ score }) => score);
+    expect(scores).toEqual([...scores].sort((a, b) => a - b));
+  });
+
+  test("a limit is never broken", async () => {
+    const rise = (await run({ budget: { maxErrorRise: 0.05 } })).summary;
+    expect(rise.after.error).toBeLessThanOrEqual(1.05 * rise.before.error);
+    expect(rise.stopped).toContain("would raise the error");
+    const drop = (await run({ budget: { maxAccuracyDrop: 0.02 } })).summary;
+    expect((drop.before.accuracy as number) - (drop.after.accuracy as number)).toBeLessThanOrEqual(0.02 + 1e-12);
+  });
+
+  test("targets for MACs and parameters are met", async () => {
+    const macs = (await run({ criterion: "magnitude", budget: { targetMacs: 0.5 } })).summary;
+    expect(macs.after.macs).toBeLessThanOrEqual(0.5 * macs.before.macs);
+    const parameters = (await run({ criterion: "magnitude", budget: { targetParams: 0.6 } })).summary;
+    expect(parameters.after.parameters).toBeLessThanOrEqual(0.6 * parameters.before.parameters);
+    expect(parameters.removed.at(-2)?.parameters).toBeGreaterThan(0.6 * parameters.before.parameters);
+  });
+
+  test("a target that cannot be reached is an error that says how far it got", async () => {
+    const budget = { targetMacs: 0.01 };
+    await expect(run({ budget })).rejects.toThrow(
+      /target: not reached after removing 12 of 14 units \(no more removable/,
+    );
+    const { summary } = await run({ budget, bestEffort: true });
+    expect(summary.removed).toHaveLength(12);
+  });
+
+  test("minKeep, only and skip hold", async () => {
+    const groups = (await run({ budget: { remove: { count: 0 } } })).summary.layers.map(({ group }) => group);
+    const [first, second] = groups as [string, string];
+    const only = await run({ only: [first], minKeep: 3, bestEffort: true, budget: { remove: { count: 14 } } });
+    expect(only.summary.layers.map(({ after }) => after)).toEqual([3, 6]);
+    const skip = await run({ skip: [first], bestEffort: true, budget: { remove: { count: 14 } } });
+    expect(skip.summary.layers.map(({ after }) => after)).toEqual([8, 1]);
+    await expect(run({ only: ["nothing*"] })).rejects.toThrow(`expected one of ${first}, ${second}`);
+  });
+
+  test("works without data where the criterion needs none, and refuses where it does", async () => {
+    const { summary } = await prune(file, { runner, criterion: "magnitude", budget: { remove: { count: 3 } } });
+    expect(summary.removed).toHaveLength(3);
+    expect(summary.before.accuracy).toBeUndefined();
+    await expect(prune(file, { runner, budget: { remove: { count: 3 } } })).rejects.toThrow(
+      "criterion oracle: needs data",
+    );
+    await expect(prune(file, { runner, criterion: "magnitude" })).rejects.toThrow("budget: none given");
+  });
+
+  test("an interrupted run keeps what it has", async () => {
+    const signal = { aborted: false };
+    const { summary } = await run({
+      signal,
+      budget: { remove: { count: 9 } },
+      onProgress: ({ removed }) => {
+        signal.aborted = removed === 2;
+      },
+    });
+    expect(summary).toMatchObject({ stopped: "interrupted" });
+    expect(summary.removed).toHaveLength(2);
+  });
+});
+
+describe("a plan", () => {
+  test("replayed on the original file gives the same file", async () => {
+    const { bytes, plan } = await run({ budget: { remove: { count: 5 } } });
+    const again = await applyPlan(file, parsePlan(JSON.stringify(plan)), { runner });
+    expect(again.bytes).toEqual(bytes);
+    expect(again.verified).toBeLessThan(1e-5);
+  });
+
+  test("is refused for another file", async () => {
+    const { bytes, plan } = await run({ budget: { remove: { count: 5 } } });
+    await expect(applyPlan(bytes, plan, { runner })).rejects.toThrow(`made for a model with hash ${plan.modelHash}`);
+  });
+});
+
+test("compare runs every criterion under every schedule to the end", async () => {
+  const { baseline, runs, layers } = await compare(file, {
+    runner,
+    data,
+    criteria: ["taylor2", "random"],
+    schedules: ["rerank", "once"],
+  });
+  expect(runs.map(({ criterion, schedule }) => `${criterion} ${schedule}`)).toEqual([
+    "taylor2 rerank",
+    "random rerank",
+    "taylor2 once",
+    "random once",
+  ]);
+  for (const { steps } of runs) expect(steps).toHaveLength(12);
+  expect(layers.map(({ size }) => size)).toEqual([8, 6]);
+  expect(baseline.units).toBe(14);
+  expect(runs[1]?.steps[0]?.predicted).toBeNull();
+  // all but one unit of each layer is gone, but not the same ones
+  expect(runs[0]?.steps.at(-1)?.removed).toBe(12);
+});
+
+test("a model with two inputs, one of them read late", async () => {
+  const two = model({
+    inputs: { x: ["N", 3], late: ["N", 2] },
+    outputs: ["y"],
+    initializers: { w: r.tensor([3, 5]), v: r.tensor([7, 2]) },
+    nodes: [
+      node("MatMul", ["x", "w"], ["a"]),
+      node("Sigmoid", ["a"], ["b"]),
+      node("Concat", ["late", "b"], ["c"], { axis: 1 }),
+      node("MatMul", ["c", "v"], ["y"]),
+    ],
+  });
+  const both = dataset({ x: r.tensor([9, 3]), late: r.tensor([9, 2]) });
+  for (const criterion of ["oracle", "taylor2", "activation", "apoz", "fisher"]) {
+    const { summary } = await prune(writeModel(two), {
+      runner,
+      data: both,
+      criterion,
+      budget: { remove: { count: 3 } },
+    });
+    expect(summary).toMatchObject({ objective: "match" });
+    expect(summary.before.error).toBeCloseTo(0, 9);
+    expect(summary.removed).toHaveLength(3);
+  }
+});
+
+test("a second output that only it depends on a unit costs nothing to remove", async () => {
+  const forked = model({
+    inputs: { x: ["N", 3] },
+    outputs: ["y", "z"],
+    initializers: { w: r.tensor([3, 4]), v: r.tensor([4, 2]), u: r.tensor([3, 2]) },
+    nodes: [node("MatMul", ["x", "w"], ["a"]), node("MatMul", ["a", "v"], ["z"]), node("MatMul", ["x", "u"], ["y"])],
+  });
+  for (const criterion of ["oracle", "taylor1", "taylor2", "fisher"]) {
+    const { summary } = await prune(writeModel(forked), {
+      runner,
+      data: dataset({ x: r.tensor([6, 3]) }),
+      criterion,
+      budget: { remove: { count: 2 } },
+    });
+    expect(summary.removed.map(({ score }) => Math.abs(score))).toEqual([0, 0]);
+  }
+});

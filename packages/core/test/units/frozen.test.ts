@@ -1,0 +1,135 @@
+/** What cannot be cut, and the reason that `inspect` shows. */
+import { describe, expect, test } from "vitest";
+import { oracle } from "../../src/criteria/oracle.ts";
+import { inspect } from "../../src/inspect.ts";
+import { subjectOf } from "../../src/measure/subject.ts";
+import { readModel, writeModel } from "../../src/onnx/index.ts";
+import { choose } from "../../src/plan/choose.ts";
+import { prune } from "../../src/prune.ts";
+import { groupOf } from "../../src/units/units.ts";
+import { cutDifference, dataset, prepared, removal, runner, sizes } from "../helpers.ts";
+import { AttributeType, floats, info, modelFile, node as protoNode } from "../onnx/files.ts";
+import { model, node, random } from "../support/build.ts";
+
+const r = random(12);
+const values = (count: number): number[] => Array.from(r.tensor([count]).numbers);
+
+/** x -> first -> h -> (nodes) -> y, with a second layer beside. */
+function withBody(captured: string): Uint8Array {
+  const branch = (opType: string) => ({
+    name: opType,
+    node: [protoNode(opType, [captured], ["inner"])],
+    output: [info("inner", ["N", "C"])],
+  });
+  return modelFile({
+    node: [
+      protoNode("MatMul", ["x", "w1"], ["h"], { name: "first" }),
+      protoNode("Tanh", ["h"], ["a"]),
+      protoNode("MatMul", ["a", "w2"], ["b"], { name: "second" }),
+      protoNode("Relu", ["b"], ["c"]),
+      protoNode("If", ["flag"], ["d"], {
+        attribute: [
+          { name: "then_branch", type: AttributeType.GRAPH, g: branch("Neg") },
+          { name: "else_branch", type: AttributeType.GRAPH, g: branch("Exp") },
+        ],
+      }),
+      protoNode("ReduceMean", ["d"], ["e"]),
+      protoNode("MatMul", ["c", "w3"], ["f"], { name: "last" }),
+      protoNode("Add", ["f", "e"], ["y"]),
+    ],
+    initializer: [
+      floats("w1", values(8), [2, 4]),
+      floats("w2", values(12), [4, 3]),
+      floats("w3", values(6), [3, 2]),
+      { name: "flag", dataType: 9, rawData: Uint8Array.of(1) },
+    ],
+    input: [info("x", ["N", 2])],
+    output: [info("y", ["N", 2])],
+  });
+}
+
+describe("a control-flow body", () => {
+  test("freezes the units whose values it reads, and no others", async () => {
+    const original = readModel(withBody("c"));
+    const prunable = await prepared(original);
+    expect(sizes(prunable)).toEqual({ first: 4 });
+    expect(prunable.units.frozen.find(({ layer }) => layer === "second")).toMatchObject({
+      value: "b",
+      axis: 1,
+      size: 3,
+      reason: 'If "d" reads it inside its body',
+    });
+    const removed = removal(prunable, { first: [1, 3] });
+    expect(await cutDifference(original, prunable, removed, { x: r.tensor([4, 2]) })).toBeLessThan(1e-5);
+  });
+
+  test("that reads a layer's weights keeps them whole, while the layer's own copy is cut", async () => {
+    const original = readModel(withBody("w2"));
+    const prunable = await prepared(original);
+    expect(sizes(prunable)).toEqual({ first: 4, second: 3 });
+    const removed = removal(prunable, { first: [0], second: [2] });
+    expect(await cutDifference(original, prunable, removed, { x: r.tensor([4, 2]) })).toBeLessThan(1e-5);
+  });
+});
+
+const dense = (nodes: Parameters<typeof model>[0]["nodes"], outputs = ["y"]) =>
+  model({
+    inputs: { x: ["N", 3] },
+    outputs,
+    initializers: { w1: random(1).tensor([3, 4]), w2: random(2).tensor([4, 2]) },
+    nodes,
+  });
+
+test("every frozen layer is listed with value, axis, size and reason", async () => {
+  const hidden = dense([
+    node("MatMul", ["x", "w1"], ["h"]),
+    node("Hardmax", ["h"], ["a"]),
+    node("MatMul", ["a", "w2"], ["y"]),
+  ]);
+  const { frozen, groups, units } = await inspect(writeModel(hidden), { runner, name: "m.onnx" });
+  expect([groups, units]).toEqual([[], 0]);
+  expect(frozen).toEqual([
+    { value: "h", axis: 1, size: 4, reason: 'Hardmax "a": operator without a rule', layer: "h" },
+    { value: "y", axis: 1, size: 2, reason: 'output "y" of the model', layer: "y" },
+  ]);
+});
+
+test("units that nothing sums over are not removable, and it is said", async () => {
+  const open = dense([node("MatMul", ["x", "w1"], ["h"]), node("Relu", ["h"], ["y"])]);
+  const { frozen } = (await prepared(open)).units;
+  expect(frozen.map(({ reason }) => reason)).toEqual(['output "y" of the model']);
+});
+
+test("a hidden value that is also an output of the model freezes", async () => {
+  const seen = dense([node("MatMul", ["x", "w1"], ["h"]), node("MatMul", ["h", "w2"], ["y"])], ["y", "h"]);
+  expect((await prepared(seen)).units.groups).toEqual([]);
+});
+
+describe("a model with nothing to remove", () => {
+  const bare = model({
+    inputs: { x: ["N", 3] },
+    outputs: ["y"],
+    initializers: { w: random(1).tensor([3, 2]) },
+    nodes: [node("MatMul", ["x", "w"], ["y"])],
+  });
+  const data = dataset({ x: r.tensor([6, 3]) }, { labels: Int32Array.of(0, 1, 0, 1, 0, 1) });
+
+  test("is inspected, and chosen from without a removal", async () => {
+    const prunable = await prepared(bare);
+    expect(prunable.units).toMatchObject({ count: 0, groups: [] });
+    const chosen = await choose(prunable, await subjectOf(prunable, runner, data), { criterion: oracle });
+    expect(chosen).toMatchObject({ trace: [], reached: true, evaluations: 0 });
+    expect(chosen.stopped).toContain("no more removable units");
+    expect(() => groupOf(prunable.units, 0)).toThrow("unit 0");
+  });
+
+  test("comes out of prune as it went in, unless a goal was set", async () => {
+    const file = writeModel(bare);
+    const result = await prune(file, { runner, data, budget: { maxErrorRise: 1 } });
+    expect(result.summary).toMatchObject({ removed: [], verified: 0 });
+    expect(readModel(result.bytes).graph.initializers.get("w")?.dims).toEqual([3, 2]);
+    await expect(prune(file, { runner, data, budget: { remove: { count: 1 } } })).rejects.toThrow(
+      "target: not reached after removing 0 of 0 units",
+    );
+  });
+});
