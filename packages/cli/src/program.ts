@@ -28,6 +28,10 @@ const commands: Readonly<Record<string, Entry>> = {
     summary: "run several criteria side by side; writes no model",
     load: async () => (await import("./commands/compare.ts")).compareCommand,
   },
+  analyze: {
+    summary: "measure why estimates of a unit's worth fail on a model",
+    load: async () => (await import("./commands/analyze.ts")).analyzeCommand,
+  },
   gain: {
     summary: "measure the error as the output of single units is scaled",
     load: async () => (await import("./commands/gain.ts")).gainCommand,

@@ -33,6 +33,7 @@ if (o.compare) {
   const c = await compare(writeModel(r.model), { runner, data: s.calibration, test: s.test, objective: "sse", minKeep: 0, schedules: o.compare.split("+") as "rerank"[], criteria: (o.crit ?? "oracle+taylor1+taylor2").split("+") });
   for (const run of c.runs) {
     const n = run.steps.length;
+    console.log("at or below start until", run.steps.findIndex((x) => x.error > c.baseline.error), "lowest", Math.min(...run.steps.map((x) => x.error)));
     console.log(run.criterion, run.schedule, run.seconds.toFixed(1) + "s", Array.from({ length: 11 }, (_, i) => { const st = i === 0 ? c.baseline : run.steps[Math.round(i * n / 10) - 1]!; return `${i * 10}%:${st.error.toPrecision(3)}${st.accuracy === undefined ? "" : "/" + st.accuracy.toFixed(3)}`; }).join(" "));
     console.log("   layer2 share in first 30%", run.steps.slice(0, Math.round(n * .3)).filter((x) => x.layer !== "hidden1").length / Math.round(n * .3));
   }

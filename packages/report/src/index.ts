@@ -15,6 +15,7 @@ export { widthsChart } from "./charts/widths.ts";
 export {
   computeAgreementLines,
   computeFailureLines,
+  computeGroupPaths,
   computeMeanAgreement,
   computeShares,
   type MeanAgreement,

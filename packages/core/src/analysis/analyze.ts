@@ -7,6 +7,7 @@ import type { Criterion, ScoringContext } from "../criteria/criterion.ts";
 import { subjectIn } from "../criteria/criterion.ts";
 import { criterionOf } from "../criteria/index.ts";
 import type { Dataset } from "../data.ts";
+import { ShrinkError } from "../errors.ts";
 import type { ProbeOptions } from "../graph/shapes.ts";
 import type { ObjectiveName } from "../measure/objective.ts";
 import { type Subject, subjectOf } from "../measure/subject.ts";
@@ -43,6 +44,7 @@ export interface AnalyzeOptions extends Selection, ProbeOptions {
   /** Name for the summary. */
   readonly name?: string;
   readonly onProgress?: ((doing: string, share: number) => void) | undefined;
+  /** When aborted, the analysis ends with a `budget` error: half of it says little. */
   readonly signal?: { readonly aborted: boolean } | undefined;
 }
 
@@ -62,7 +64,11 @@ export const analyzedCriteria: Readonly<Record<string, Criterion>> = Object.from
 /** Analyzes a model on data. Nothing is written; the input is never changed. */
 export async function analyze(file: Uint8Array, options: AnalyzeOptions): Promise<AnalyzeSummary> {
   const started = Date.now();
-  const { runner, data, seed = 0, minKeep = 1, remove = { share: 0.6 }, pairUnits = 128, onProgress } = options;
+  const { runner, data, seed = 0, minKeep = 1, remove = { share: 0.6 }, pairUnits = 128 } = options;
+  const tell = (doing: string, share: number): void => {
+    if (options.signal?.aborted) throw new ShrinkError("budget", "interrupted; nothing was written");
+    options.onProgress?.(doing, share);
+  };
   const criteria = (options.criteria ?? Object.values(analyzedCriteria)).map((criterion) =>
     typeof criterion === "string" ? (analyzedCriteria[criterion] ?? criterionOf(criterion)) : criterion,
   );
@@ -89,8 +95,8 @@ export async function analyze(file: Uint8Array, options: AnalyzeOptions): Promis
     ...oracle,
     async score(context) {
       const costs = await oracle.score(context);
-      if (wanted.has(removed) && !options.signal?.aborted) {
-        onProgress?.(`looking at the network without ${removed} units`, drafts.length / (wanted.size + 2));
+      if (wanted.has(removed)) {
+        tell(`looking at the network without ${removed} units`, drafts.length / (wanted.size + 2));
         const draft = await lookAt(context, criteria, costs);
         drafts.push({ removed, ...draft });
         if (removed === 0) {
@@ -98,7 +104,7 @@ export async function analyze(file: Uint8Array, options: AnalyzeOptions): Promis
           const found = await interactionsOf(context, costs, draft.costs, {
             most: pairUnits,
             minKeep,
-            onProgress: (share) => onProgress?.("measuring pairs", (1 + share) / (wanted.size + 2)),
+            onProgress: (share) => tell("measuring pairs", (1 + share) / (wanted.size + 2)),
           });
           interactions = found?.interactions;
           evaluations += found?.evaluations ?? 0;
@@ -136,7 +142,7 @@ export async function analyze(file: Uint8Array, options: AnalyzeOptions): Promis
     steps,
     ...(interactions && { interactions }),
     curves: await tellingCurves(subject, steps[0]?.costs ?? [], (share) =>
-      onProgress?.("measuring gain curves", (1 + wanted.size + share) / (wanted.size + 2)),
+      tell("measuring gain curves", (1 + wanted.size + share) / (wanted.size + 2)),
     ),
     evaluations: evaluations + run.evaluations,
     seconds: (Date.now() - started) / 1000,

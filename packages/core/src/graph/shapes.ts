@@ -5,7 +5,7 @@
 import { ShrinkError } from "../errors.ts";
 import { writeModel } from "../onnx/index.ts";
 import type { Runner } from "../runner.ts";
-import type { Model, ValueInfo } from "./graph.ts";
+import type { Graph, Model, ValueInfo } from "./graph.ts";
 import { allocate, type ElementType, sizeOf, Tensor } from "./tensor.ts";
 
 /** Type and dims of a value when the model runs on one sample. */
@@ -15,6 +15,8 @@ export interface ValueShape {
   readonly dims: readonly number[];
   /** The axis that grows with the number of samples; undefined for constants. */
   readonly batchAxis?: number | undefined;
+  /** For few integers that do not depend on the samples or their number (lengths of axes, mostly): the values. */
+  readonly constant?: Tensor | undefined;
 }
 
 /** By value name; initializers and graph inputs included. */
@@ -59,16 +61,23 @@ export async function probeShapes(model: Model, runner: Runner, options: ProbeOp
     }
     for (const name of names) {
       const { type, dims } = one[name] as Tensor;
+      const other = two?.[name];
       shapes.set(name, {
         type,
         dims,
-        batchAxis: two ? growingAxis(dims, (two[name] as Tensor).dims) : undefined,
+        batchAxis: other && growingAxis(dims, other.dims),
+        constant: other && sameIntegers(one[name] as Tensor, other),
       });
     }
     return shapes;
   } finally {
     await session.release();
   }
+}
+
+/** A value that is known before the model runs: an initializer, or integers that are the same for all samples. */
+export function constantOf(graph: Graph, shapes: Shapes, name: string | undefined): Tensor | undefined {
+  return graph.initializers.get(name ?? "") ?? shapes.get(name ?? "")?.constant;
 }
 
 /** The dims of `name`; throws if the value is unknown. */
@@ -107,6 +116,12 @@ function blank(input: ValueInfo, dims: readonly number[]): Tensor {
     for (let i = 0; i < reals.length; i++) reals[i] = ((i * 37) % 101) / 50 - 1;
   }
   return new Tensor(type, dims, data);
+}
+
+/** Integers that came out the same for one and for two samples; undefined for anything else. */
+function sameIntegers(one: Tensor, two: Tensor): Tensor | undefined {
+  const few = (one.type === "int64" || one.type === "int32") && one.dims.length <= 1 && one.size <= 64;
+  return few && one.size === two.size && Array.from(one.numbers).join() === Array.from(two.numbers).join() ? one : undefined;
 }
 
 function growingAxis(one: readonly number[], two: readonly number[]): number | undefined {

@@ -20,7 +20,10 @@ export const Reshape: OpRule = {
 
 /** New lengths for a target shape in input `slot`: in the constant, or in place of what the graph computes. */
 export function cutTarget(c: Cut, slot: number): CutResult {
-  const kept = c.dims("output").map((_, axis) => c.kept("output", 0, axis)?.length);
+  // an axis that holds units times samples is left to what the other lengths leave: -1
+  const kept = c
+    .dims("output")
+    .map((_, axis) => (c.kept("output", 0, axis) && c.grows(0, axis) ? -1 : c.kept("output", 0, axis)?.length));
   if (kept.every((length) => length === undefined)) return {};
   const target = c.constant(slot);
   if (!target) {

@@ -23,7 +23,7 @@ export interface Ties {
   X(slot: number): Port | undefined;
   /** Output `index`; undefined if left out. */
   Y(index?: number): Port | undefined;
-  /** The value of input `slot` if it is an initializer. */
+  /** The value of input `slot` if it is known before the model runs. */
   constant(slot: number): Tensor | undefined;
   /**
    * Index `map(j)` of axis `axisA` of `a` and index `j` of axis `axisB` of `b` are cut together (default: the same
@@ -53,7 +53,9 @@ export interface Cut {
   dims(side: "input" | "output", slot?: number): readonly number[];
   /** Which indexes of an axis stay, ascending; undefined: all. */
   kept(side: "input" | "output", slot: number, axis: number): readonly number[] | undefined;
-  /** The value of input `slot` if it is an initializer. */
+  /** Whether the length of an output's axis grows with the number of samples (as heads * samples does). */
+  grows(output: number, axis: number): boolean;
+  /** The value of input `slot` if it is known before the model runs. */
   constant(slot: number): Tensor | undefined;
 }
 

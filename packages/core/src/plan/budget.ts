@@ -82,7 +82,7 @@ export function limitBroken(budget: Budget, next: Progress, before: Progress): s
 /** Number of units that the budget asks to remove. */
 export function removalGoal({ remove }: Budget, units: number): number | undefined {
   if (!remove) return undefined;
-  return "share" in remove ? Math.round(remove.share * units) : Math.min(remove.count, units);
+  return "share" in remove ? Math.round(remove.share * units) : remove.count;
 }
 
 /** Whether anything but the supply of units ends the run. */

@@ -92,7 +92,7 @@ async function removeWorst(
   const removed: RemovedUnits = new Uint8Array(units.count);
   const trace: Removal[] = [];
   const oracle = subject && meter && new Oracle(subject, meter.activations);
-  const expected = removalGoal(budget, units.count) ?? units.count;
+  const expected = Math.min(removalGoal(budget, units.count) ?? units.count, units.count);
   const measure = async (count: number): Promise<Progress> => ({
     ...sizeAfter(prunable, removed),
     ...(await meter?.measure()),

@@ -4,7 +4,7 @@
  */
 import { opsetOf } from "../graph/builder.ts";
 import type { Graph, Model, Node, ValueInfo } from "../graph/graph.ts";
-import { dimsOf, type Shapes } from "../graph/shapes.ts";
+import { constantOf, dimsOf, type Shapes } from "../graph/shapes.ts";
 import { int64, type Tensor, take, tensorOf } from "../graph/tensor.ts";
 import { ruleFor } from "../ops/index.ts";
 import type { Cut } from "../ops/rule.ts";
@@ -31,7 +31,7 @@ export function cut({ model, shapes, units }: Prunable, removed: RemovedUnits): 
   if (!removed.includes(1)) return model;
   const { graph } = model;
   const opset = opsetOf(model);
-  const slices = new SlicedInitializers(graph.initializers, outerReads(graph));
+  const slices = new SlicedInitializers(graph);
   const nodes = graph.nodes.flatMap((node) => {
     const id = nodeId(node);
     const key = (side: "input" | "output", slot: number, axis: number): string => {
@@ -44,7 +44,8 @@ export function cut({ model, shapes, units }: Prunable, removed: RemovedUnits): 
       opset,
       dims: (side, slot = 0) => dimsOf(shapes, (side === "input" ? node.inputs : node.outputs)[slot] as string),
       kept: (side, slot, axis) => keptIndexes(units, key(side, slot, axis), removed),
-      constant: (slot) => graph.initializers.get(node.inputs[slot] ?? ""),
+      grows: (output, axis) => shapes.get(node.outputs[output] as string)?.batchAxis === axis,
+      constant: (slot) => constantOf(graph, shapes, node.inputs[slot]),
     };
     const result = ruleFor(node)?.cut?.(context) ?? {};
     const inputs = node.inputs.map((name, slot) => {
@@ -106,15 +107,17 @@ function patchShape(
 
 /** Cuts each initializer once for all uses that agree, and makes a further copy for each use that does not. */
 class SlicedInitializers {
+  readonly #graph: Graph;
   readonly #original: ReadonlyMap<string, Tensor>;
   /** New names by original name and what was kept. */
   readonly #names = new Map<string, string>();
   readonly #made = new Map<string, Tensor>();
 
-  /** `whole`: names that are read where no rule can follow, and so stay as they are. */
-  constructor(original: ReadonlyMap<string, Tensor>, whole: Iterable<string>) {
-    this.#original = original;
-    for (const name of whole) if (original.has(name)) this.use(name, []);
+  constructor(graph: Graph) {
+    this.#graph = graph;
+    this.#original = graph.initializers;
+    // what is read where no rule can follow stays as it is
+    for (const name of outerReads(graph)) if (this.#original.has(name)) this.use(name, []);
   }
 
   /** The name under which this use finds its slices. */
@@ -123,8 +126,7 @@ class SlicedInitializers {
     const key = isWhole ? name : `${name} ${replacement?.numbers} ${kept.map((indexes) => indexes ?? "all").join("|")}`;
     const known = this.#names.get(key);
     if (known !== undefined) return known;
-    let fresh = name;
-    for (let copy = 2; this.#made.has(fresh); copy++) fresh = `${name}.${copy}`;
+    const fresh = this.#made.has(name) ? this.#freshName(name) : name;
     let tensor = replacement ?? (this.#original.get(name) as Tensor);
     kept.forEach((indexes, axis) => {
       if (indexes) tensor = take(tensor, axis, indexes);
@@ -140,6 +142,13 @@ class SlicedInitializers {
     for (let copy = 2; this.#made.has(fresh) || this.#original.has(fresh); copy++) fresh = `${hint}.${copy}`;
     this.#made.set(fresh, tensor);
     return fresh;
+  }
+
+  #freshName(name: string): string {
+    for (let copy = 2; ; copy++) {
+      const fresh = `${name}.${copy}`;
+      if (!this.#made.has(fresh) && !this.#graph.value(fresh)) return fresh;
+    }
   }
 
   /** All initializers of the new graph: the original's order, then further copies. */

@@ -5,7 +5,7 @@
  */
 import type { Graph, Node } from "../graph/graph.ts";
 import { describe } from "../graph/graph.ts";
-import type { Shapes } from "../graph/shapes.ts";
+import { constantOf, type Shapes } from "../graph/shapes.ts";
 import { ruleFor } from "../ops/index.ts";
 import type { Port, Ties } from "../ops/rule.ts";
 import { nodeId, type Place, Places, placeKey } from "./places.ts";
@@ -101,7 +101,7 @@ function closeTies(graph: Graph, shapes: Shapes, opset: number, carrier: Carrier
       opset,
       X: (slot) => port("input", slot),
       Y: (slot = 0) => port("output", slot),
-      constant: (slot) => graph.initializers.get(node.inputs[slot] ?? ""),
+      constant: (slot) => constantOf(graph, shapes, node.inputs[slot]),
       tie(a, axisA, b, axisB, map = (j) => j) {
         const [pa, pb] = [at(a, axisA), at(b, axisB)];
         if (!pa || !pb) return;

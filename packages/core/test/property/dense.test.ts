@@ -30,8 +30,8 @@ test("the cut file computes what the gated original computes, for any batch size
       const prunable = await prepared(original);
       const removed = randomRemoval(prunable, seed);
       const x = inputs(recipe, 5);
-      // relative to the largest output; float32 sums of up to 16 terms in another order through up to 9 layers
-      expect(await cutDifference(original, prunable, removed, { x })).toBeLessThan(1e-5);
+      // relative to the largest output, sums in another order; the worst of 1,800 networks was 4e-7
+      expect(await cutDifference(original, prunable, removed, { x })).toBeLessThan(4e-6);
       const bytes = cutBytes(prunable, removed);
       const session = await runner.load(bytes);
       for (const batch of [1, 5]) {
@@ -51,7 +51,7 @@ test("the oracle's errors are those of the cut model, exactly, also after remova
     fc.asyncProperty(cases, async ([recipe, seed]) => {
       const prunable = await prepare(build(recipe, "float64").model, exact);
       const subject = await subjectOf(prunable, exact, data(recipe, "float64"));
-      await expectOracle(subject, removalSteps(prunable, seed), 1e-11); // rounding of float64
+      await expectOracle(subject, removalSteps(prunable, seed), 1e-13); // the worst of 900 networks was 8e-16
     }),
     { numRuns: 60 },
   );
@@ -62,7 +62,8 @@ test("the same on onnxruntime in float32, by the WebAssembly loops and by tail g
     fc.asyncProperty(cases, async ([recipe, seed]) => {
       const prunable = await prepared(build(recipe).model);
       const subject = await subjectOf(prunable, runner, data(recipe));
-      for (const loops of [true, false]) await expectOracle(subject, removalSteps(prunable, seed), 1e-5, loops);
+      // rounding of float32: the worst of 900 networks was 5e-7; that the sums are the same is shown in float64 above
+      for (const loops of [true, false]) await expectOracle(subject, removalSteps(prunable, seed), 5e-6, loops);
     }),
     { numRuns: 60 },
   );

@@ -1,5 +1,5 @@
-import type { AnalyzedStep, AnalyzeSummary } from "shrinknet";
-import type { Series } from "../series.ts";
+import type { AnalyzedStep, AnalyzeSummary, CancellingGroup } from "shrinknet";
+import type { Point, Series } from "../series.ts";
 
 /** A criterion's agreement with the oracle over all steps. Means leave out steps where a measure is not defined. */
 export interface MeanAgreement {
@@ -37,26 +37,19 @@ export function computeMeanAgreement({ criteria, steps }: AnalyzeSummary): MeanA
   return rows.sort((a, b) => key(b) - key(a));
 }
 
-/** A line per criterion: one of its measures of agreement at each step, against units removed. */
+/** A line per criterion of `criteria`, in their order: one measure of agreement at each step, against units removed. */
 export function computeAgreementLines(
-  { criteria, steps }: AnalyzeSummary,
+  { steps }: AnalyzeSummary,
   measure: "spearman" | "regret",
-  only: readonly string[] = criteria,
+  criteria: readonly string[],
 ): Series[] {
-  return criteria.flatMap((criterion, style) =>
-    only.includes(criterion)
-      ? [
-          {
-            name: criterion,
-            style,
-            points: steps.map(({ removed, agreement }) => [
-              removed,
-              agreement.find((row) => row.criterion === criterion)?.[measure] ?? Number.NaN,
-            ]),
-          } satisfies Series,
-        ]
-      : [],
-  );
+  return criteria.map((name) => ({
+    name,
+    points: steps.map(({ removed, agreement }) => [
+      removed,
+      agreement.find(({ criterion }) => criterion === name)?.[measure] ?? Number.NaN,
+    ]),
+  }));
 }
 
 /** Sizes of taylor2's failure and its two causes at each step, per unit left, against units removed. */
@@ -71,6 +64,14 @@ export function computeFailureLines(steps: readonly AnalyzedStep[]): Series[] {
     line("of it truncation", ({ failure }) => failure.truncation),
     line("of it diagonal", ({ failure }) => failure.diagonal),
   ];
+}
+
+/** A line per group: the change of the error as its units go one after another. */
+export function computeGroupPaths(groups: readonly CancellingGroup[]): Series[] {
+  return groups.map(({ path }, i) => ({
+    name: `group ${i + 1}`,
+    points: [[0, 0], ...path.map((cost, at): Point => [at + 1, cost])],
+  }));
 }
 
 /** Truncation's and the diagonal's shares of their sum, 0 to 1; NaN where both are 0. */

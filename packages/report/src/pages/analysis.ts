@@ -7,13 +7,14 @@ import { predictedChart } from "../charts/predicted.ts";
 import {
   computeAgreementLines,
   computeFailureLines,
+  computeGroupPaths,
   computeMeanAgreement,
   computeShares,
   type MeanAgreement,
 } from "../compute/analysis.ts";
 import { chooseScale } from "../compute/scale.ts";
 import { formatAccuracy, formatCount, formatNumber, formatSeconds, formatShare, formatSigned } from "../format.ts";
-import { type Content, html, type Markup } from "../html.ts";
+import { type Content, html } from "../html.ts";
 import type { Series } from "../series.ts";
 import { findings } from "./findings.ts";
 import { facts, figure, page, section, table } from "./page.ts";
@@ -184,7 +185,7 @@ ${table(
 }
 
 function interactionSection({ steps }: AnalyzeSummary, interactions: Interactions): Content {
-  const { cancelling, covering, groups, failure } = interactions;
+  const { cancelling, covering, failure } = interactions;
   const joint: Series[] = [
     { name: "removed together", points: steps.map((step) => [step.removed, step.joint]) },
     { name: "sum of each alone", points: steps.map((step) => [step.removed, step.alone]) },
@@ -208,11 +209,12 @@ ${figure(
 )}
 </div>
 <p>Adding up two taylor2 estimates for a pair is wrong, per pair, by ${formatNumber(failure.truncation)} of truncation, ${formatNumber(failure.diagonal)} of diagonal and ${formatNumber(failure.interaction)} of interaction (mean sizes).</p>
-<h3>Pairs that cancel most</h3>
-${pairTable(cancelling)}
-<h3>Pairs that cover for each other most</h3>
-${pairTable(covering)}
-${groups.length > 0 && html`<h3>Groups that cost less together than their parts</h3>\n${groupTable(groups)}`}</section>
+<div class="charts">
+<div><h3>Pairs that cancel most</h3>
+${pairTable(cancelling)}</div>
+<div><h3>Pairs that cover for each other most</h3>
+${pairTable(covering)}</div>
+</div></section>
 `;
 }
 
@@ -239,30 +241,40 @@ function pairTable(pairs: readonly UnitPair[]): Content {
   );
 }
 
-function groupTable(groups: readonly CancellingGroup[]): Markup {
-  return table(
-    ["units", "error change after each", "together", "sum of the parts"],
-    groups.map(({ units, path, joint, parts }) => [
-      units.map(unitLabel).join(", "),
-      path.map(formatSigned).join(" → "),
-      formatSigned(joint),
-      formatSigned(parts),
-    ]),
-    "names2",
-  );
+function groupList(groups: readonly CancellingGroup[]): Content {
+  const items = groups.map(({ units, path, joint, parts }, i) => {
+    const order = units.map((unit, at) => `${unitLabel(unit)} (${formatSigned(path[at])})`).join(" → ");
+    return html`<li>group ${i + 1}: ${formatSigned(joint)} together, ${formatSigned(parts)} in parts. ${order}</li>\n`;
+  });
+  return html`<h3>Groups that cost less together than their parts</h3>
+<p>Grown from a cancelling pair by the unit that saves most. In brackets: the change of the error once all units up to that one are gone.</p>
+<ul>
+${items}</ul>`;
 }
 
-function eliteSection({ partners }: Interactions): Content {
+function eliteSection({ partners, groups }: Interactions): Content {
   const shown = partners.slice(0, mostPartners);
+  const most = shown.length < partners.length ? `: the ${shown.length} most costly` : "";
   return html`<section><h2>Elite and cancelling units</h2>
 <div class="charts">
 ${figure(
-  partnersChart(shown, {
-    title: `Elite and cancelling units${shown.length < partners.length ? `: the ${shown.length} most costly` : ""}`,
-  }),
-  "Circle: what removing the unit costs. Triangle: what it costs once the unit on the right, its best partner, is gone. Close together: elite, it is worth what it costs. Far apart: most of its worth lies in undoing its partner.",
+  partnersChart(shown, { title: `Elite and cancelling units${most}` }),
+  "Circle: what removing the unit costs. Triangle: what it costs once the unit on the right, its best partner, is gone; left of 0, removing it then helps. Close together: elite, it is worth what it costs. Far apart: most of its worth lies in undoing its partner.",
 )}
+${
+  groups.length > 0 &&
+  figure(
+    lineChart({
+      title: "Cancelling groups: the error rises and falls again",
+      xLabel: "units of the group removed",
+      yLabel: "change of the error",
+      series: computeGroupPaths(groups),
+    }),
+    "A line per group, its units removed in the order listed below. Where the line falls, removing one more unit repairs what those before it broke.",
+  )
+}
 </div>
+${groups.length > 0 && groupList(groups)}
 <details><summary>All ${formatCount(partners.length)} units with their best partners</summary>
 ${table(
   ["unit", "best partner", "cost alone", "cost of the partner", "cost of both", "cost once the partner is gone"],

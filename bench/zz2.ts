@@ -1,0 +1,10 @@
+import { nodeRunner } from "@shrinknet/runtime";
+import { readModel, prepare } from "shrinknet";
+import { readFileSync } from "node:fs";
+const runner0 = nodeRunner({ threads: 2 });
+const runner = { name: "x", async load(b: Uint8Array, o: object) { const t = performance.now(); const s = await runner0.load(b, o); console.log("load", (performance.now() - t).toFixed(0)); return { async run(f: any, n?: any) { const t = performance.now(); const r = await s.run(f, n); console.log("run", (performance.now() - t).toFixed(0)); return r; }, release: () => s.release() }; } };
+let t = performance.now();
+const m = readModel(readFileSync(process.argv[2]!)); console.log("read", performance.now() - t);
+t = performance.now();
+await prepare(m, runner as never);
+console.log("prepare", performance.now() - t);

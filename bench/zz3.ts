@@ -1,0 +1,10 @@
+import { nodeRunner } from "@shrinknet/runtime";
+import { readModel, prepare, stateOf, cut } from "shrinknet";
+import { readFileSync } from "node:fs";
+const runner = nodeRunner({ threads: 2 });
+const m = readModel(readFileSync("/tmp/tv/swin_t-op13.onnx"));
+const p = await prepare(m, runner);
+const removed = new Uint8Array(p.units.count); removed[0] = 1;
+const st = stateOf(p, removed);
+const pre = "/features/features.1/features.1.0/attn/";
+for (const n of st.model.graph.nodes) if (n.name.startsWith(pre) || n.outputs[0]!.startsWith(pre)) console.log(n.opType, n.name, n.inputs.map((i) => i.replace(pre, "") + ":" + (st.model.graph.initializers.get(i) ? "const" + st.model.graph.initializers.get(i)!.dims + (st.model.graph.initializers.get(i)!.size < 8 ? "=" + Array.from(st.model.graph.initializers.get(i)!.numbers) : "") : p.shapes.get(i)?.dims.join("x"))).join(" , "), "->", p.shapes.get(n.outputs[0]!)?.dims.join("x"));
