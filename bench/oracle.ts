@@ -37,7 +37,7 @@ async function measure(name: string): Promise<void> {
     data,
     objective: "sse",
     batch: 50,
-    rate: 0.003,
+    rate: 0.01,
     maxEpochs: 60,
     seed: 1,
     done: ({ accuracy = 0 }) => accuracy >= 0.99,

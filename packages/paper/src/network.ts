@@ -8,18 +8,20 @@ export interface DenseSpec {
   readonly hidden?: string;
   /** Operator after the last layer; undefined: linear. */
   readonly output?: "Sigmoid" | "Softmax" | undefined;
+  /** Weights are this many times as large as Glorot's; default 1. */
+  readonly spread?: number | undefined;
   readonly seed: number;
 }
 
 /** x[N, in] -> Gemm, activation, ..., Gemm, output -> y[N, out]. Weights uniform by Glorot and Bengio 2010, biases 0. */
-export function denseModel({ widths, hidden = "Sigmoid", output, seed }: DenseSpec): Model {
+export function denseModel({ widths, hidden = "Sigmoid", output, spread = 1, seed }: DenseSpec): Model {
   const random = randomSource(seed);
   const b = new GraphBuilder({ opset: 17, base: emptyGraph("dense") });
   let value = b.input("x", "float32", ["N", widths[0] as number]);
   const last = widths.length - 2;
   for (let layer = 0; layer <= last; layer++) {
     const [from, to] = [widths[layer] as number, widths[layer + 1] as number];
-    const limit = Math.sqrt(6 / (from + to));
+    const limit = spread * Math.sqrt(6 / (from + to));
     const name = layer === last ? "output" : `hidden${layer + 1}`;
     const weights = float32(
       Float32Array.from({ length: from * to }, () => (random() * 2 - 1) * limit),

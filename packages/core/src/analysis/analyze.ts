@@ -96,7 +96,8 @@ export async function analyze(file: Uint8Array, options: AnalyzeOptions): Promis
     async score(context) {
       const costs = await oracle.score(context);
       if (wanted.has(removed)) {
-        tell(`looking at the network without ${removed} units`, drafts.length / (wanted.size + 2));
+        const done = drafts.length + (removed === 0 ? 0 : 1); // the pairs come after the first
+        tell(`looking at the network without ${removed} units`, done / (wanted.size + 2));
         const draft = await lookAt(context, criteria, costs);
         drafts.push({ removed, ...draft });
         if (removed === 0) {

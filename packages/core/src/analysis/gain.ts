@@ -3,8 +3,10 @@ import { GAINS, gainsTensor, gateModel, realTypeOf } from "../derive/gate.ts";
 import { ShrinkError } from "../errors.ts";
 import { GraphBuilder, opsetOf } from "../graph/builder.ts";
 import type { Tensor } from "../graph/tensor.ts";
+import { Activations } from "../measure/activations.ts";
 import { TARGET } from "../measure/objective.ts";
-import { stateOf } from "../measure/state.ts";
+import { Oracle } from "../measure/oracle.ts";
+import { type State, stateOf } from "../measure/state.ts";
 import type { Subject } from "../measure/subject.ts";
 import { taylorTerms } from "../measure/taylor.ts";
 import { writeModel } from "../onnx/index.ts";
@@ -27,53 +29,77 @@ export async function gainCurves(
   subject: Subject,
   { units: wanted, gains, removed, onProgress }: GainOptions,
 ): Promise<GainCurve[]> {
-  const { prunable, runner } = subject;
+  const { prunable } = subject;
   const { units } = prunable;
-  const base = Float64Array.from({ length: units.count }, (_, unit) => (removed?.[unit] ? 0 : 1));
-  const terms = await taylorTerms(subject, stateOf(prunable, removed ?? new Uint8Array(units.count)), true);
-  const gated = gateModel(prunable.model, prunable.shapes, units);
-  const type = realTypeOf(prunable.model.graph, prunable.shapes);
-  const b = new GraphBuilder({ opset: opsetOf(prunable.model), real: type, base: gated.model.graph });
-  b.input(TARGET, subject.targets.type);
-  const errors = subject.objective.error(b, subject.objective.value, TARGET);
-  const session = await runner.load(writeModel({ ...gated.model, graph: b.graph([errors]) }));
-  const errorAt = async (unit: number, gain: number): Promise<number> => {
-    const row = base.slice();
-    if (unit >= 0) row[unit] = gain;
-    const gainRow = gainsTensor(row, units.count, type);
-    let sum = 0;
-    for (const { feeds, targets } of subject.chunks) {
-      const result = await session.run({ ...feeds, [TARGET]: targets, [GAINS]: gainRow });
-      for (const error of Array.from((result[errors] as Tensor).numbers)) sum += error;
-    }
-    return sum;
-  };
+  const state = stateOf(prunable, removed ?? new Uint8Array(units.count));
+  const terms = await taylorTerms(subject, state, true);
+  const oracle = new Oracle(subject, new Activations(subject, state));
+  let gated: GatedErrors | undefined;
+  const curves: GainCurve[] = [];
   try {
-    const baseline = await errorAt(-1, 1);
-    const curves: GainCurve[] = [];
     for (const unit of wanted) {
-      const group = groupOf(units, unit);
-      const points: { gain: number; error: number }[] = [];
-      for (const gain of gains) {
-        points.push({ gain, error: await errorAt(unit, gain) });
-        onProgress?.(curves.length * gains.length + points.length, wanted.length * gains.length);
+      const all = [1, 0, ...gains];
+      const tell = (done: number): void => {
+        const measured = done - 2; // the first two are not asked for
+        if (measured > 0) onProgress?.(curves.length * gains.length + measured, wanted.length * gains.length);
+      };
+      let errors = await oracle.errorsAtGains(unit, all);
+      if (errors) tell(all.length);
+      else {
+        gated ??= await gatedErrors(subject, state);
+        errors = await gated.at(unit, all, tell);
       }
+      const [baseline = Number.NaN, without = Number.NaN, ...measured] = errors;
+      const group = groupOf(units, unit);
       const slope = terms.slope[unit] as number;
       curves.push({
         group: group.id,
         unit: unit - group.first,
         layer: group.layer,
-        points,
+        points: gains.map((gain, i) => ({ gain, error: measured[i] as number })),
         baseline,
         tangent: baseline - slope,
         parabola: baseline - slope + (terms.bend[unit] as number) / 2,
-        removed: await errorAt(unit, 0),
+        removed: without,
       });
     }
     return curves;
   } finally {
-    await session.release();
+    await gated?.release();
   }
+}
+
+/** Errors of any network by whole passes of the gated model, where the loops do not know the tail. */
+interface GatedErrors {
+  at(unit: number, gains: readonly number[], onDone: (done: number) => void): Promise<Float64Array>;
+  release(): Promise<void>;
+}
+
+async function gatedErrors(subject: Subject, { removed }: State): Promise<GatedErrors> {
+  const { prunable, runner, objective, targets, chunks } = subject;
+  const { model, shapes, units } = prunable;
+  const gated = gateModel(model, shapes, units);
+  const type = realTypeOf(model.graph, shapes);
+  const b = new GraphBuilder({ opset: opsetOf(model), real: type, base: gated.model.graph });
+  b.input(TARGET, targets.type);
+  const errors = objective.error(b, objective.value, TARGET);
+  const session = await runner.load(writeModel({ ...gated.model, graph: b.graph([errors]) }));
+  return {
+    async at(unit, gains, onDone) {
+      const sums = new Float64Array(gains.length);
+      for (const [i, gain] of gains.entries()) {
+        const row = Float64Array.from(removed, (gone, other) => (other === unit ? gain : 1 - gone));
+        const gainRow = gainsTensor(row, units.count, type);
+        for (const chunk of chunks) {
+          const result = await session.run({ ...chunk.feeds, [TARGET]: chunk.targets, [GAINS]: gainRow });
+          for (const error of Array.from((result[errors] as Tensor).numbers)) sums[i] = (sums[i] as number) + error;
+        }
+        onDone(i + 1);
+      }
+      return sums;
+    },
+    release: () => session.release(),
+  };
 }
 
 /** The number over all groups of a unit written GROUP:INDEX. Throws an `option` error that lists what there is. */

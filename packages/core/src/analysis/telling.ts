@@ -9,7 +9,7 @@ export interface TellingUnit {
 /** A cause is worth a picture where it is at least this share of the unit's cost. */
 const WORTH_SHOWING = 0.05;
 
-/** Up to four units, each once: the largest truncation, the largest diagonal error, taylor2's first pick, a success. */
+/** Up to four units, each once: the largest truncation, the largest diagonal error, taylor2's first pick, taylor2 at its best. */
 export function tellingUnits(costs: readonly UnitCost[]): TellingUnit[] {
   const failureOf = (cost: UnitCost): number => Math.abs(cost.measured - cost.taylor2);
   const most = (size: (cost: UnitCost) => number, among = costs): UnitCost | undefined =>
@@ -32,7 +32,7 @@ export function tellingUnits(costs: readonly UnitCost[]): TellingUnit[] {
   const sizes = costs.map(({ measured }) => Math.abs(measured)).sort((a, b) => a - b);
   const middle = sizes[sizes.length >> 1] ?? 0;
   add(
-    "A success: of the units that cost at least the median, the one that taylor2 estimates best for its cost.",
+    "taylor2 at its best: of the units that cost at least the median, the one that it estimates best for its cost.",
     most(
       (cost) => -failureOf(cost) / Math.abs(cost.measured),
       costs.filter(({ measured }) => Math.abs(measured) >= middle && measured !== 0),

@@ -5,7 +5,7 @@
 import { sizeOf, type Tensor } from "../graph/tensor.ts";
 import { downstream } from "../graph/traverse.ts";
 import { writeModel } from "../onnx/index.ts";
-import type { Group } from "../units/units.ts";
+import { type Group, groupOf } from "../units/units.ts";
 import type { Activations } from "./activations.ts";
 import { type Kernel, loadKernel } from "./dense/kernel.ts";
 import { errorsOf } from "./dense/loop.ts";
@@ -40,6 +40,19 @@ export class Oracle {
     }
     this.evaluations += candidates.length;
     return result;
+  }
+
+  /**
+   * Error of the network with one unit's output multiplied by each gain; undefined where the unit's tail is none that
+   * the loops know. Not counted as evaluations of candidates.
+   */
+  async errorsAtGains(unit: number, gains: readonly number[]): Promise<Float64Array | undefined> {
+    const group = groupOf(this.#subject.prunable.units, unit);
+    const dense = this.#kernel && denseTail(this.#subject, this.activations.state, group);
+    if (!this.#kernel || !dense) return undefined;
+    await this.activations.keep([dense.z, dense.sink.value]);
+    const parts = gains.map((gain) => 1 - gain);
+    return errorsOf(this.#kernel, this.#subject, this.activations, dense, Array(gains.length).fill(unit), parts);
   }
 
   async #measureGroup(group: Group, candidates: readonly number[], result: Map<number, number>): Promise<void> {

@@ -1,6 +1,8 @@
 /** Operators that pick or place parts along an axis. After a cut their positions are counted anew. */
+
+import { ShrinkError } from "../errors.ts";
 import { intAttribute, intsAttribute, normalAxis, stringAttribute } from "../graph/attributes.ts";
-import type { Node } from "../graph/graph.ts";
+import { describe, type Node } from "../graph/graph.ts";
 import { int64, sizeOf, type Tensor, tensorOf } from "../graph/tensor.ts";
 import type { Backward, Cut, OpRule, Port, Ties } from "./rule.ts";
 
@@ -222,16 +224,15 @@ export const Gather: OpRule = {
 /** Rows of a table that were picked by computed or many-dimensional indexes: one-hot rows times what arrives. */
 function scatterRows(d: Backward, axis: number): string {
   const { b } = d;
-  if (axis !== 0) throw new Error("only rows can be scattered");
+  if (axis !== 0)
+    throw new ShrinkError("operator", `${describe(d.node)}: no derivative for computed picks of axis ${axis}`);
   const [length = 1, ...inner] = d.dims(0);
-  const flat = b.reshape(d.X(1), [-1, 1]);
-  const rows = b.tensor(
-    int64(
-      Array.from({ length }, (_, i) => i),
-      [1, length],
-    ),
-  );
-  const oneHot = b.indicator(b.op("Equal", [b.cast(flat, "int64"), rows]));
+  const flat = b.cast(b.reshape(d.X(1), [-1, 1]), "int64");
+  const matches = (first: number): string => {
+    const rows = Array.from({ length }, (_, i) => first + i);
+    return b.indicator(b.op("Equal", [flat, b.tensor(int64(rows, [1, length]))]));
+  };
+  const oneHot = b.add(matches(0), matches(-length)); // negative picks count from the end
   const dy = b.reshape(d.incoming() as string, [-1, sizeOf(inner)]);
   return b.reshape(b.op("MatMul", [b.op("Transpose", [oneHot], { perm: [1, 0] }), dy]), [length, ...inner]);
 }
@@ -271,7 +272,7 @@ export const Pad: OpRule = {
       const rank = d.dims(0).length;
       const pads = integers(d, "pads", 1);
       if (!pads || stringAttribute(d.node, "mode", "constant") !== "constant")
-        throw new Error("only constant padding has a gradient");
+        throw new ShrinkError("operator", `${describe(d.node)}: no derivative for padding by other than a constant`);
       let value = d.incoming() as string;
       for (let axis = 0; axis < rank; axis++) {
         const [begin, end] = [pads[axis] as number, pads[axis + rank] as number];

@@ -88,6 +88,11 @@ export const Concat: OpRule = {
 function tieReshaped(t: Ties, x: Port | undefined, y: Port | undefined): void {
   const runs = x && y && commonFactors(x.dims, y.dims);
   if (!x || !y || !runs) return;
+  let same = true; // axes of length 1 have no factors; they are matched where all axes before them are the same
+  for (let axis = 0; axis < Math.min(x.dims.length, y.dims.length) && same; axis++) {
+    same = x.dims[axis] === y.dims[axis];
+    if (same && x.dims[axis] === 1) t.tie(x, axis, y, axis);
+  }
   for (const factors of runs) {
     const chosen = factors.length === 1 ? 0 : t.carrier(factors.map(({ a, b }) => [x, a.axis, y, b.axis] as const));
     const factor = factors[chosen ?? -1];

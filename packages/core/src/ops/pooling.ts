@@ -130,7 +130,7 @@ export const GlobalAveragePool: OpRule = {
     (d) => {
       const positions = sizeOf(d.dims(0).slice(2));
       const share = d.b.mul(d.incoming() as string, d.b.scalar(d.factor(1 / positions)));
-      return d.b.op("Expand", [share, d.b.op("Shape", [d.X(0)])]);
+      return d.b.expandLike(share, d.X(0));
     },
   ],
 };

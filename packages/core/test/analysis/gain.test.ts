@@ -1,9 +1,12 @@
 import { expect, test } from "vitest";
 import { gainCurves, parseUnit } from "../../src/analysis/gain.ts";
+import { GAINS, gainsTensor, gateModel } from "../../src/derive/gate.ts";
+import { qualityOf } from "../../src/measure/quality.ts";
 import { stateOf } from "../../src/measure/state.ts";
-import { subjectOf } from "../../src/measure/subject.ts";
+import { type Subject, subjectOf } from "../../src/measure/subject.ts";
 import { taylorTerms } from "../../src/measure/taylor.ts";
 import type { GainCurve } from "../../src/results.ts";
+import type { RemovedUnits } from "../../src/surgery/cut.ts";
 import { dataset, errorWithout, oracleErrors, prepared, removal, runner } from "../helpers.ts";
 import { build } from "../property/networks.ts";
 import { random } from "../support/build.ts";
@@ -94,3 +97,43 @@ test("a unit is named by group and index", async () => {
   }
   expect(() => parseUnit(`${first?.id}:`, units)).toThrow("not in this model");
 });
+
+test("the dense loops and whole passes of the gated model give the same curve, units gone or not", async () => {
+  const plain = { ...layer, skip: false, branches: [] } as const;
+  const { model: chain } = build({
+    seed: 5,
+    opset: 17,
+    inputs: 3,
+    layers: [
+      { ...plain, width: 6, activation: "Sigmoid" },
+      { ...plain, width: 5, activation: "Sigmoid" },
+    ],
+    outputs: 3,
+    end: "softmax",
+  });
+  const prunable = await prepared(chain);
+  const subject = await subjectOf(prunable, runner, data);
+  const removed = removal(prunable, [1, 8]);
+  const gains = [0, 0.3, 1, 2.5, 10];
+  const [first, second] = await gainCurves(subject, { units: [0, 9], gains, removed });
+  for (const [unit, curve] of [
+    [0, first],
+    [9, second],
+  ] as const) {
+    for (const { gain, error } of curve?.points ?? []) close(error, await gatedError(subject, removed, unit, gain));
+  }
+  expect(first?.points.map(({ gain }) => gain)).toEqual(gains);
+});
+
+/** The error of the gated model with the gains written into the file, all of it run by the runtime. */
+async function gatedError(subject: Subject, removed: RemovedUnits, unit: number, gain: number): Promise<number> {
+  const { model: original, shapes, units } = subject.prunable;
+  const gated = gateModel(original, shapes, units).model;
+  const gains = gainsTensor(
+    Float64Array.from(removed, (gone, other) => (other === unit ? gain : 1 - gone)),
+    units.count,
+  );
+  const initializers = new Map([...gated.graph.initializers, [GAINS, gains]]);
+  const graph = gated.graph.with({ initializers, inputs: gated.graph.inputs.filter(({ name }) => name !== GAINS) });
+  return (await qualityOf(subject, { ...gated, graph })).error;
+}

@@ -41,7 +41,7 @@ test("the cut file computes what the gated original computes, for any batch size
       await session.release();
       for (const [, tensor] of readModel(bytes).graph.initializers) expect(tensor.size).toBeGreaterThan(0);
     }),
-    { numRuns: 120 },
+    { numRuns: 80 },
   );
 });
 
@@ -53,7 +53,7 @@ test("the oracle's errors are those of the cut model, exactly, also after remova
       const subject = await subjectOf(prunable, exact, data(recipe, "float64"));
       await expectOracle(subject, removalSteps(prunable, seed), 1e-13); // the worst of 900 networks was 8e-16
     }),
-    { numRuns: 60 },
+    { numRuns: 40 },
   );
 });
 
@@ -65,7 +65,7 @@ test("the same on onnxruntime in float32, by the WebAssembly loops and by tail g
       // rounding of float32: the worst of 900 networks was 5e-7; that the sums are the same is shown in float64 above
       for (const loops of [true, false]) await expectOracle(subject, removalSteps(prunable, seed), 5e-6, loops);
     }),
-    { numRuns: 60 },
+    { numRuns: 20 },
   );
 });
 
@@ -82,7 +82,7 @@ test("picks are the same with one and two threads and from run to run", async ()
       expect(runs[1]).toEqual(runs[0]);
       expect(runs[2]).toEqual(runs[0]);
     }),
-    { numRuns: 25 },
+    { numRuns: 8 },
   );
 });
 
@@ -108,7 +108,7 @@ test("the model that is given is never changed", async () => {
       });
       expect(before).toEqual(kept);
     }),
-    { numRuns: 15 },
+    { numRuns: 6 },
   );
 });
 

@@ -70,7 +70,7 @@ export const network: fc.Arbitrary<Recipe> = fc.record({
   end: fc.constantFrom("linear", "logistic", "softmax", "log-softmax"),
 });
 
-/** A plain chain of dense layers with smooth activations. */
+/** A plain chain of dense layers with smooth activations. Its units are all removable: a layer of one unit may be frozen. */
 export const chain = (depth: { min: number; max: number }): fc.Arbitrary<Recipe> =>
   fc.record({
     seed: fc.integer({ min: 1, max: 2 ** 30 }),
@@ -78,7 +78,7 @@ export const chain = (depth: { min: number; max: number }): fc.Arbitrary<Recipe>
     inputs: fc.integer({ min: 1, max: 6 }),
     layers: fc.array(
       fc.record({
-        width: fc.integer({ min: 1, max: 8 }),
+        width: fc.integer({ min: 2, max: 8 }),
         form: fc.constantFrom(...forms),
         activation: fc.constantFrom<ActivationName>("Sigmoid", "Tanh"),
         normalize: fc.constant(false),

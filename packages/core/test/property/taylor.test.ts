@@ -44,7 +44,7 @@ test("the slope is the derivative of the error in the unit's gain, for every str
         expect(Math.abs(value - numeric) / scale, `unit ${unit}`).toBeLessThan(1e-8);
       });
     }),
-    { numRuns: 60 },
+    { numRuns: 40 },
   );
 });
 
@@ -68,7 +68,7 @@ test("the bend is the second derivative in the gain where one hidden layer makes
         });
       },
     ),
-    { numRuns: 60 },
+    { numRuns: 40 },
   );
 });
 
@@ -90,7 +90,7 @@ test("slope and bend are the paper's recursion where hidden layers follow each o
         expect(Math.abs((bend[unit] as number) - terms.bend)).toBeLessThan(1e-10 * (1 + Math.abs(terms.bend)));
       });
     }),
-    { numRuns: 60 },
+    { numRuns: 40 },
   );
 });
 

@@ -5,7 +5,6 @@
  *     npm run demo [-- OUT_FOLDER]
  */
 import { mkdir, writeFile } from "node:fs/promises";
-import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { compareReport } from "@shrinknet/report";
 import { nodeRunner } from "@shrinknet/runtime";
@@ -16,7 +15,7 @@ import { train } from "../train.ts";
 
 const out = process.argv[2] ?? "demo-out";
 const started = performance.now();
-const runner = nodeRunner({ threads: Math.min(2, availableParallelism()) });
+const runner = nodeRunner({ threads: 1 }); // so that training gives the same network on every machine of a kind
 const digits = cropped(loadDigits(), 20);
 const data = datasetOf(digits, "digits 1-5000", 0, 5000);
 const test = datasetOf(digits, "digits 5001-10000", 5000, 10000);
@@ -27,7 +26,7 @@ const trained = await train(denseModel({ widths: [400, 100, 10], output: "Sigmoi
   data,
   objective: "sse",
   batch: 50,
-  rate: 0.003,
+  rate: 0.01,
   maxEpochs: 100,
   seed: 1,
   done: ({ accuracy = 0 }) => accuracy >= 0.99,
@@ -75,7 +74,7 @@ console.log(
   `One point of accuracy buys ${removed.length} of 100 neurons: ${sizes(before)} -> ${sizes(after)}; ${percent(after.test?.accuracy)} on new digits.`,
 );
 console.log(
-  `Verified: the smaller file and the original without these neurons differ by at most ${verified.toExponential(0)}.`,
+  `Verified: the smaller file and the original without these neurons ${verified === 0 ? "give identical outputs" : `differ by at most ${verified.toExponential(0)}`}.`,
 );
 console.log(`In ${out}/: model.onnx, model.small.onnx, report.html (open it in a browser). ${seconds()} s in all.`);
 

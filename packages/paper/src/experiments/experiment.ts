@@ -29,8 +29,11 @@ export interface Training {
   readonly rate: number;
   /** Its factor from epoch to epoch; default 1. */
   readonly decay?: number;
+  /** Looks at the goal after which training ends without it. */
   readonly maxEpochs: number;
-  /** First-layer weights start this many times as large as Glorot's; default 1. */
+  /** Steps between two looks at the goal; default: one pass over the data. */
+  readonly steps?: number;
+  /** Weights start this many times as large as Glorot's; default 1. */
   readonly spread?: number;
 }
 

@@ -27,7 +27,13 @@ function halves(digits: Digits, name: string): Samples {
 /** The package stores pixels divided by 255, rounded to three decimals. */
 function rawPixels(data: Dataset): Dataset {
   const inputs = Object.entries(data.inputs).map(([name, { data: pixels, dims }]) => {
-    return [name, float32((pixels as Float32Array).map((pixel) => Math.round(pixel * 255)), dims)];
+    return [
+      name,
+      float32(
+        (pixels as Float32Array).map((pixel) => Math.round(pixel * 255)),
+        dims,
+      ),
+    ];
   });
   return { ...data, inputs: Object.fromEntries(inputs) };
 }

@@ -1,22 +1,22 @@
 import * as Plot from "@observablehq/plot";
 import type { Interactions } from "shrinknet";
 import { computeSquares } from "../compute/squares.ts";
-import { formatNumber } from "../format.ts";
+import { formatSigned } from "../format.ts";
 import { type ChartOptions, drawChart, fitText, layerLabel } from "./frame.ts";
 import { colors } from "./palette.ts";
 
-/** Pairs that are drawn: the strongest. */
-const mostSquares = 1500;
+/** Pairs of each kind that are drawn: the strongest. */
+const mostSquares = 800;
 
 /**
- * Interactions of all pairs as squares (a Hinton diagram): the area is the strength; filled squares cancel, empty ones cover for each other, so
- * that signs do not hang on colour. Units are in the order of `units` on both axes, layers are set apart by lines. At most the 1,500 strongest
- * pairs are drawn, each once.
+ * Interactions of all pairs as squares (a Hinton diagram), area is strength: above the diagonal, filled, pairs that cancel each other; below it,
+ * empty, pairs that cover for each other. Neither hangs on colour. Units are in the order of `units` on both axes, layers are set apart by lines.
+ * Of each kind at most the 800 strongest pairs are drawn.
  */
 export function interactionsChart(interactions: Interactions, options: ChartOptions = {}): string {
   const { title = "Interactions of pairs", width = 640 } = options;
   const { units, matrix } = interactions;
-  const { squares, largest } = computeSquares(matrix, mostSquares);
+  const { negative, positive } = computeSquares(matrix, mostSquares);
   const bands = layerBands(units);
   const [left, right, top, bottom] = [16, 16, 8, 40];
   const side = width - left - right;
@@ -30,10 +30,14 @@ export function interactionsChart(interactions: Interactions, options: ChartOpti
       width,
       height,
       legend: [
-        { name: "cancel each other (less than the parts)", kind: "bar", color: cancel },
-        { name: "cover for each other (more)", kind: "outline", color: cover },
+        { name: `above: cancel, up to ${formatSigned(negative[0]?.value)}`, kind: "bar", color: cancel },
+        {
+          name: `below: cover for each other, up to ${formatSigned(positive[0]?.value)}`,
+          kind: "outline",
+          color: cover,
+        },
       ],
-      yLabel: `area: strength of interaction; the largest is ${formatNumber(largest)}`,
+      yLabel: "area: strength of interaction, to a scale of its own above and below",
     },
     {
       marginLeft: left,
@@ -50,14 +54,15 @@ export function interactionsChart(interactions: Interactions, options: ChartOpti
             Plot.ruleX([band.from], { strokeOpacity: 0.5, strokeDasharray: "2 3" }),
             Plot.ruleY([band.from], { strokeOpacity: 0.5, strokeDasharray: "2 3" }),
           ]),
-        Plot.rect(
-          squares.filter(({ value }) => value < 0),
-          { ...look, fill: cancel },
+        Plot.line(
+          [
+            [0, 0],
+            [units.length, units.length],
+          ],
+          { strokeOpacity: 0.3 },
         ),
-        Plot.rect(
-          squares.filter(({ value }) => value > 0),
-          { ...look, fill: "none", stroke: cover, strokeWidth: 0.8 },
-        ),
+        Plot.rect(negative, { ...look, fill: cancel }),
+        Plot.rect(positive, { ...look, fill: "none", stroke: cover, strokeWidth: 0.8 }),
         Plot.text(bands, {
           x: (band) => (band.from + band.to) / 2,
           frameAnchor: "bottom",

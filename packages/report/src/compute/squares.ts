@@ -7,19 +7,25 @@ export interface Square {
   readonly value: number;
 }
 
-/** Squares of the `most` entries of largest size below the diagonal of a symmetric matrix; the largest fills its cell, area is in proportion. */
+/**
+ * A symmetric matrix as squares: negative entries above the diagonal, positive ones below it, each kind to its own scale (the largest fills its
+ * cell, area is in proportion), of each kind the `most` of largest size.
+ */
 export function computeSquares(
   matrix: readonly (readonly number[])[],
   most: number,
-): { squares: Square[]; largest: number } {
-  const entries = matrix.flatMap((row, y) =>
-    row.flatMap((value, x) => (x < y && Number.isFinite(value) && value !== 0 ? [{ x, y, value }] : [])),
+): { readonly negative: readonly Square[]; readonly positive: readonly Square[] } {
+  const entries = matrix.flatMap((row, i) =>
+    row.flatMap((value, j) => (i < j && Number.isFinite(value) ? [{ i, j, value }] : [])),
   );
-  entries.sort((a, b) => Math.abs(b.value) - Math.abs(a.value));
-  const largest = Math.abs(entries[0]?.value ?? 0);
-  const squares = entries.slice(0, most).map(({ x, y, value }): Square => {
-    const half = Math.sqrt(Math.abs(value) / largest) / 2;
-    return { x1: x + 0.5 - half, x2: x + 0.5 + half, y1: y + 0.5 - half, y2: y + 0.5 + half, value };
-  });
-  return { squares, largest };
+  const kind = (sign: 1 | -1): Square[] => {
+    const own = entries.filter(({ value }) => value * sign > 0).sort((a, b) => (b.value - a.value) * sign);
+    const largest = Math.abs(own[0]?.value ?? 1);
+    return own.slice(0, most).map(({ i, j, value }): Square => {
+      const [x, y] = sign < 0 ? [j + 0.5, i + 0.5] : [i + 0.5, j + 0.5];
+      const half = Math.sqrt(Math.abs(value) / largest) / 2;
+      return { x1: x - half, x2: x + half, y1: y - half, y2: y + half, value };
+    });
+  };
+  return { negative: kind(-1), positive: kind(1) };
 }

@@ -195,7 +195,7 @@ function interactionSection({ steps }: AnalyzeSummary, interactions: Interaction
 <div class="charts">
 ${figure(
   interactionsChart(interactions),
-  "A square per pair. Filled: the two cancel each other, so that one goes more cheaply once the other is gone. Empty: each covers for the other, so that the second to go is dear.",
+  "A square per pair, at the row of the one and the column of the other. Above the diagonal, filled: the two cancel each other, so that one goes more cheaply once the other is gone. Below, empty: each covers for the other, so that the second to go is dear.",
 )}
 ${figure(
   lineChart({
@@ -265,7 +265,7 @@ ${
   groups.length > 0 &&
   figure(
     lineChart({
-      title: "Cancelling groups: the error rises and falls again",
+      title: "The error as cancelling groups go, unit by unit",
       xLabel: "units of the group removed",
       yLabel: "change of the error",
       series: computeGroupPaths(groups),

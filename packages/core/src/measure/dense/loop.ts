@@ -43,44 +43,58 @@ class Arena {
   }
 }
 
-/** Error of the network without each candidate, in the order given. The tail's values must be kept already. */
+/**
+ * Error of the network without each candidate, in the order given. The tail's values must be kept already. `parts` are
+ * the shares of the candidates' outputs that are taken away, by default all of it; so one unit at many gains is the same
+ * unit many times, with parts of 1 - gain.
+ */
 export function errorsOf(
   kernel: Kernel,
   subject: Subject,
   activations: Activations,
   tail: DenseTail,
   candidates: readonly number[],
+  parts?: readonly number[],
 ): Float64Array {
   const samples = subject.data.size;
   const padded = Math.ceil(samples / BLOCK) * BLOCK;
   const { width, steps } = tail;
   const outputs = sizeOf(subject.targets.dims.slice(1));
   const owners = ownersLeft(tail.sink, activations.state.removed);
-  const columns = candidates.map((unit) => owners.indexOf(unit));
+  const distinct = [...new Set(candidates)];
   const widest = steps.reduce((most, step) => (step.kind === "dense" ? Math.max(most, step.columns) : most), width);
   const stored = steps.reduce(
     (sum, step) => (step.kind === "dense" ? sum + (step.rows + 1) * step.columns + 8 : sum),
     0,
   );
-  const rows = width + outputs + columns.length;
+  const rows = width + outputs + distinct.length;
   const arena = new Arena(
     kernel.memory,
-    rows * padded + (width + 4) * columns.length + 2 * widest * BLOCK + stored + 64,
+    rows * padded + (width + 4) * candidates.length + 2 * widest * BLOCK + stored + 64,
   );
 
   const z = arena.take(width * padded);
   const t = arena.take(outputs * padded);
-  const o = arena.take(columns.length * padded);
+  const o = arena.take(distinct.length * padded);
   const every = (count: number): number[] => Array.from({ length: count }, (_, i) => i);
   subject.chunks.forEach((chunk, index) => {
     const kept = activations.of(index);
     unitMajor(kept.get(tail.z) as Tensor, every(width), arena.at(z, width * padded), padded, chunk.from);
     unitMajor(chunk.targets, every(outputs), arena.at(t, outputs * padded), padded, chunk.from);
   });
-  candidates.forEach((unit, row) => {
-    arena.at(o + row * padded * 4, padded).set(activations.rowOf(tail.sink.value, owners, unit, padded));
+  const outputOf = new Map(distinct.map((unit, row) => [unit, o + row * padded * 4]));
+  for (const [unit, row] of outputOf) {
+    arena.at(row, padded).set(activations.rowOf(tail.sink.value, owners, unit, padded));
+  }
+  const taken = candidates.map((unit, k) => {
+    const column = owners.indexOf(unit);
+    const weights = tail.weights.subarray(column * width, (column + 1) * width);
+    const part = parts?.[k] ?? 1;
+    return {
+      output: outputOf.get(unit) as number,
+      weights: arena.put(part === 1 ? weights : weights.map((weight) => weight * part)),
+    };
   });
-  const weights = columns.map((column) => arena.put(tail.weights.subarray(column * width, (column + 1) * width)));
   const prepared = steps.map((step) =>
     step.kind === "dense"
       ? { step, weights: arena.put(step.weights), bias: arena.put(step.bias) }
@@ -92,10 +106,10 @@ export function errorsOf(
   const sums = new Float64Array(candidates.length);
   for (let from = 0; from < samples; from += BLOCK) {
     const used = Math.min(BLOCK, samples - from);
-    for (let k = 0; k < candidates.length; k++) {
+    for (const [k, { output, weights }] of taken.entries()) {
       let [x, other] = scratch;
       let count = width;
-      kernel.without(x, z + from * 4, padded * 4, o + (k * padded + from) * 4, weights[k] as number, width, BLOCK);
+      kernel.without(x, z + from * 4, padded * 4, output + from * 4, weights, width, BLOCK);
       for (const { step, weights: w, bias } of prepared) {
         if (step.kind === "activation") activate(kernel, step, x, count);
         else {

@@ -1,0 +1,155 @@
+import { describe, expect, test } from "vitest";
+import { analyze, analyzedCriteria, stagesOf } from "../../src/analysis/analyze.ts";
+import { tellingUnits } from "../../src/analysis/telling.ts";
+import { writeModel } from "../../src/onnx/index.ts";
+import type { AnalyzeSummary, UnitCost } from "../../src/results.ts";
+import { dataset, runner } from "../helpers.ts";
+import { logistic } from "./networks.ts";
+
+const dense = logistic([6, 8, 5, 3], "float32", 40);
+const file = writeModel(dense.model);
+const data = dataset({ x: dense.x }, { targets: dense.targets });
+const options = { runner, data, name: "net.onnx", steps: 3 };
+
+/** Without what differs from run to run. */
+function lasting({ seconds: _, ...rest }: AnalyzeSummary): object {
+  return rest;
+}
+
+describe("analyze", () => {
+  test("looks at the intact network and at stages of the oracle's run", async () => {
+    const told: number[] = [];
+    const summary = await analyze(file, { ...options, onProgress: (_, share) => told.push(share) });
+    expect(summary.removed).toBe(8); // 60 % of 13
+    expect(summary.steps.map(({ removed, left }) => [removed, left])).toEqual([
+      [0, 13],
+      [4, 9],
+      [7, 6],
+    ]);
+    expect(summary.criteria).toEqual(Object.keys(analyzedCriteria));
+    expect(summary.objective).toBe("sse");
+    expect(told).toEqual([...told].sort((a, b) => a - b));
+    expect(told.at(-1)).toBe(1);
+
+    const [intact] = summary.steps;
+    expect(intact).toMatchObject({ error: summary.baseline.error, joint: 0, alone: 0 });
+    for (const step of summary.steps) {
+      expect(step.agreement.map(({ criterion }) => criterion)).toEqual(summary.criteria);
+      expect(step.costs).toHaveLength(step.left);
+      for (const { measured, taylor2, diagonal, truncation } of step.costs)
+        expect(taylor2 + diagonal + truncation).toBeCloseTo(measured, 6);
+      for (const { regret } of step.agreement) expect(regret).toBeGreaterThanOrEqual(0);
+      expect(step.joint).toBeCloseTo(step.error - summary.baseline.error, 6);
+    }
+    expect(summary.curves.length).toBeGreaterThan(0);
+    for (const { cost, curve } of summary.curves) {
+      expect(curve).toMatchObject({ group: cost.group, unit: cost.unit });
+      expect(curve.removed - curve.baseline).toBeCloseTo(cost.measured, 4);
+      expect(curve.parabola - curve.baseline).toBeCloseTo(cost.taylor2, 4);
+    }
+  });
+
+  test("pairs all units of a small network", async () => {
+    const { interactions, evaluations } = await analyze(file, { ...options, remove: { count: 1 }, criteria: [] });
+    if (!interactions) throw new Error("no interactions");
+    expect(interactions).toMatchObject({ of: 13, chosen: "all" });
+    expect(evaluations).toBe(13 + (13 * 12) / 2);
+    const { units, matrix, partners, cancelling, covering } = interactions;
+    const inGroups = units.map(({ group, cost }) => [group, cost] as const);
+    expect(inGroups).toEqual([...inGroups].sort(([a, x], [b, y]) => a.localeCompare(b) || x - y));
+    matrix.forEach((row, i) => {
+      row.forEach((value, j) => {
+        expect(value).toBe(matrix[j]?.[i]);
+      });
+    });
+    expect(partners.map(({ cost }) => cost)).toEqual(units.map(({ cost }) => cost).sort((a, b) => b - a));
+    for (const { cost, partnerCost, pairCost, after } of partners) {
+      expect(after).toBe(pairCost - partnerCost);
+      expect(after - cost).toBeLessThanOrEqual(Math.max(...matrix.flat()));
+    }
+    for (const pair of [...cancelling, ...covering])
+      expect(pair.costA + pair.costB + pair.interaction).toBeCloseTo(pair.cost, 9);
+    expect(cancelling.every(({ interaction }) => interaction < 0)).toBe(true);
+    expect(covering.every(({ interaction }) => interaction > 0)).toBe(true);
+    for (const group of interactions.groups) {
+      expect(group.joint).toBeLessThan(group.parts);
+      expect(group.path.at(-1)).toBe(group.joint);
+      expect(group.path).toHaveLength(group.units.length);
+    }
+  });
+
+  test("pairs only some units of a large network, and splits their failure all the same", async () => {
+    const { interactions } = await analyze(file, {
+      ...options,
+      remove: { count: 1 },
+      pairUnits: 4,
+      criteria: ["taylor1"],
+    });
+    expect(interactions?.units).toHaveLength(4);
+    expect(interactions?.chosen).toBe("the 2 least and the 2 most costly");
+    expect(interactions?.failure.truncation).toBeGreaterThan(0);
+  });
+
+  test("gives the same for the same seed", async () => {
+    const small = { ...options, remove: { count: 3 }, criteria: ["taylor2", "random"], seed: 5 };
+    expect(lasting(await analyze(file, small))).toEqual(lasting(await analyze(file, small)));
+  });
+
+  test("works where little or nothing can be removed", async () => {
+    const narrow = logistic([3, 2, 2], "float32");
+    const one = await analyze(writeModel(narrow.model), {
+      runner,
+      data: dataset({ x: narrow.x }, { targets: narrow.targets }),
+      remove: { share: 1 },
+    });
+    expect(one.removed).toBe(1);
+    expect(one.steps).toHaveLength(1);
+    const none = await analyze(file, { ...options, minKeep: 99 });
+    expect(none).toMatchObject({ removed: 0, steps: [], curves: [] });
+    expect(none.interactions).toBeUndefined();
+  });
+
+  test("ends with an error when interrupted", async () => {
+    const signal = { aborted: false };
+    const run = analyze(file, {
+      ...options,
+      signal,
+      onProgress: () => {
+        signal.aborted = true;
+      },
+    });
+    await expect(run).rejects.toThrow("interrupted");
+  });
+
+  test("names an unknown criterion", async () => {
+    await expect(analyze(file, { ...options, criteria: ["taylor3"] })).rejects.toThrow('criterion "taylor3": unknown');
+  });
+});
+
+test("stages are spread evenly, the intact network among them", () => {
+  expect([...stagesOf(60, 8)]).toEqual([0, 8, 17, 25, 34, 42, 51, 59]);
+  expect([...stagesOf(3, 8)]).toEqual([0, 1, 2]);
+  expect([...stagesOf(10, 1)]).toEqual([0]);
+  expect([...stagesOf(0, 8)]).toEqual([0]);
+});
+
+test("the most telling units are shown, each once", () => {
+  const unit = (at: number, measured: number, taylor2: number, diagonal: number): UnitCost => ({
+    ...{ group: "fc1", unit: at, layer: "fc1", measured, taylor1: 0, taylor2, diagonal },
+    truncation: measured - taylor2 - diagonal,
+  });
+  const costs = [
+    unit(0, 10, 1, 0),
+    unit(1, 2, 0.5, 1.4),
+    unit(2, 3, 2.9, 0),
+    unit(3, 0.1, 0.05, 0),
+    unit(4, 0.2, 0.01, 0),
+  ];
+  expect(tellingUnits(costs).map(({ cost, why }) => [cost.unit, why.slice(0, 20)])).toEqual([
+    [0, "The largest truncati"],
+    [1, "The largest diagonal"],
+    [4, "The unit that taylor"],
+    [2, "taylor2 at its best:"],
+  ]);
+  expect(tellingUnits([])).toEqual([]);
+});
