@@ -32,6 +32,8 @@ export async function prepare(model: Model, runner: Runner, options: ProbeOption
     if (freed) prunable = { model: freed, shapes: await probeShapes(freed, runner, options) };
   }
   const graph = removeChannelShuffles(prunable.model.graph, prunable.shapes);
-  const ready = { model: { ...prunable.model, graph }, shapes: prunable.shapes };
+  const shapes = new Map(prunable.shapes);
+  for (const [name, { type, dims }] of graph.initializers) shapes.set(name, { type, dims });
+  const ready = { model: { ...prunable.model, graph }, shapes };
   return { ...ready, units: findUnits(graph, ready.shapes, opsetOf(model)) };
 }

@@ -140,7 +140,7 @@ function problemOf([opType, inputs, attributes, options = {}]: Case, real: "floa
     feeds,
     real,
     terms: seeded.map((y) => {
-      const dims = (values[y] ?? (given[0]?.tensor as Tensor)).dims;
+      const { dims } = values[y] ?? (feeds.x0 as Tensor);
       return { y, linear: seeds.tensor(dims, 1, real), quadratic: seeds.tensor(dims, 1, real) };
     }),
   };

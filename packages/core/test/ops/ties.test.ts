@@ -3,6 +3,7 @@
  * reason why there are none, are as stated, and the cut file computes what the gated original computes.
  */
 import { describe, expect, test } from "vitest";
+import { dimsOf } from "../../src/graph/shapes.ts";
 import type { Tensor } from "../../src/graph/tensor.ts";
 import { subjectOf } from "../../src/measure/subject.ts";
 import { rules } from "../../src/ops/index.ts";
@@ -97,7 +98,7 @@ test("a removed channel's mask goes too, and a mask that is an output of the mod
 });
 
 function targetsFor({ shapes, model: { graph } }: Prunable): Tensor {
-  const [, ...dims] = shapes.get(graph.outputs[0]?.name as string)?.dims as readonly number[];
+  const [, ...dims] = dimsOf(shapes, graph.outputs[0]?.name as string);
   return random(8).tensor([5, ...dims]);
 }
 

@@ -1,6 +1,6 @@
 /** Units of dense layers. */
 import { int64, tensorOf } from "../../../src/graph/tensor.ts";
-import { node, random } from "../../support/build.ts";
+import { node } from "../../support/build.ts";
 import { type Case, first4, layer, t } from "./tie-case.ts";
 
 const [twin, square, narrow] = [layer("g", 3, 4), layer("g", 4, 4, "a"), layer("f", 3, 2)];
