@@ -39,12 +39,15 @@ function sigmoid4(x: v128): v128 {
   return f32x4.div(f32x4.splat(1.0), f32x4.add(f32x4.splat(1.0), exp4(f32x4.neg(x))));
 }
 
-/** out[row] = z[row] - o * weights[row]: a layer's sums without one of its inputs. z's rows lie `stride` bytes apart. */
-export function without(out: usize, z: usize, stride: usize, o: usize, weights: usize, rows: i32, samples: i32): void {
+/**
+ * out[row] = z[row] - o * weights[row]: a layer's sums without one of its inputs. `zTable` holds the rows' addresses,
+ * to which `at` is added; `out` is contiguous.
+ */
+export function without(out: usize, zTable: usize, at: usize, o: usize, weights: usize, rows: i32, samples: i32): void {
   for (let row = 0; row < rows; row++) {
-    const w = f32x4.splat(load<f32>(weights + (row << 2)));
-    const from = z + <usize>row * stride;
-    for (let i: usize = 0; i < (<usize>samples << 2); i += WIDTH) {
+    const w = v128.load32_splat(weights + (row << 2));
+    const from = <usize>load<u32>(zTable + (row << 2)) + at;
+    for (let i: usize = 0; i < <usize>samples << 2; i += WIDTH) {
       v128.store(out + i, f32x4.sub(v128.load(from + i), f32x4.mul(v128.load(o + i), w)));
     }
     out += <usize>samples << 2;
@@ -167,47 +170,79 @@ export function softmax(x: usize, rows: i32, samples: i32): void {
   }
 }
 
-/** out[c] = bias[c] + sum_r x[r] * weights[r][c]; weights[rows, columns] row-major; four columns at a time. */
-export function dense(out: usize, x: usize, weights: usize, bias: usize, rows: i32, columns: i32, samples: i32): void {
+/**
+ * out[c] = bias[c] + sum_r x[r] * weights[r][c] for one block of samples; weights[rows, columns] row-major, four columns
+ * at a time. `xTable` and `outTable` hold the rows' addresses, to which `xAt` and `outAt` are added.
+ */
+export function dense(
+  outTable: usize,
+  outAt: usize,
+  xTable: usize,
+  xAt: usize,
+  weights: usize,
+  bias: usize,
+  rows: i32,
+  columns: i32,
+  samples: i32,
+): void {
   const step = <usize>samples << 2;
   const next = <usize>columns << 2;
   let c = 0;
   for (; c + 3 < columns; c += 4) {
-    const at = weights + (c << 2);
-    for (let i: usize = 0; i < step; i += WIDTH) {
-      let a0 = v128.load32_splat(bias + (c << 2));
-      let a1 = v128.load32_splat(bias + (c << 2), 4);
-      let a2 = v128.load32_splat(bias + (c << 2), 8);
-      let a3 = v128.load32_splat(bias + (c << 2), 12);
-      let w = at;
-      let from = x + i;
+    const b = bias + (c << 2);
+    const y0 = <usize>load<u32>(outTable + (c << 2)) + outAt;
+    const y1 = <usize>load<u32>(outTable + (c << 2), 4) + outAt;
+    const y2 = <usize>load<u32>(outTable + (c << 2), 8) + outAt;
+    const y3 = <usize>load<u32>(outTable + (c << 2), 12) + outAt;
+    for (let i: usize = 0; i < step; i += 2 * WIDTH) {
+      let a0 = v128.load32_splat(b);
+      let a1 = v128.load32_splat(b, 4);
+      let a2 = v128.load32_splat(b, 8);
+      let a3 = v128.load32_splat(b, 12);
+      let b0 = a0;
+      let b1 = a1;
+      let b2 = a2;
+      let b3 = a3;
+      let w = weights + (c << 2);
       for (let r = 0; r < rows; r++) {
-        const v = v128.load(from);
-        a0 = f32x4.add(a0, f32x4.mul(v, v128.load32_splat(w)));
-        a1 = f32x4.add(a1, f32x4.mul(v, v128.load32_splat(w, 4)));
-        a2 = f32x4.add(a2, f32x4.mul(v, v128.load32_splat(w, 8)));
-        a3 = f32x4.add(a3, f32x4.mul(v, v128.load32_splat(w, 12)));
+        const from = <usize>load<u32>(xTable + (r << 2)) + xAt + i;
+        const u = v128.load(from);
+        const v = v128.load(from, 16);
+        const w0 = v128.load32_splat(w);
+        a0 = f32x4.add(a0, f32x4.mul(u, w0));
+        b0 = f32x4.add(b0, f32x4.mul(v, w0));
+        const w1 = v128.load32_splat(w, 4);
+        a1 = f32x4.add(a1, f32x4.mul(u, w1));
+        b1 = f32x4.add(b1, f32x4.mul(v, w1));
+        const w2 = v128.load32_splat(w, 8);
+        a2 = f32x4.add(a2, f32x4.mul(u, w2));
+        b2 = f32x4.add(b2, f32x4.mul(v, w2));
+        const w3 = v128.load32_splat(w, 12);
+        a3 = f32x4.add(a3, f32x4.mul(u, w3));
+        b3 = f32x4.add(b3, f32x4.mul(v, w3));
         w += next;
-        from += step;
       }
-      const to = out + <usize>c * step + i;
-      v128.store(to, a0);
-      v128.store(to + step, a1);
-      v128.store(to + 2 * step, a2);
-      v128.store(to + 3 * step, a3);
+      v128.store(y0 + i, a0);
+      v128.store(y0 + i, b0, 16);
+      v128.store(y1 + i, a1);
+      v128.store(y1 + i, b1, 16);
+      v128.store(y2 + i, a2);
+      v128.store(y2 + i, b2, 16);
+      v128.store(y3 + i, a3);
+      v128.store(y3 + i, b3, 16);
     }
   }
   for (; c < columns; c++) {
+    const y = <usize>load<u32>(outTable + (c << 2)) + outAt;
     for (let i: usize = 0; i < step; i += WIDTH) {
       let sum = v128.load32_splat(bias + (c << 2));
       let w = weights + (c << 2);
-      let from = x + i;
       for (let r = 0; r < rows; r++) {
+        const from = <usize>load<u32>(xTable + (r << 2)) + xAt + i;
         sum = f32x4.add(sum, f32x4.mul(v128.load(from), v128.load32_splat(w)));
         w += next;
-        from += step;
       }
-      v128.store(out + <usize>c * step + i, sum);
+      v128.store(y + i, sum);
     }
   }
 }

@@ -55,6 +55,7 @@ export { modelHash, type Plan, parsePlan, removedByGroup, unitsOfPlan } from "./
 export { cut, type RemovedUnits } from "./surgery/cut.ts";
 export { type Size, sizeAfter } from "./surgery/size.ts";
 export { VERIFY_TOLERANCE, verify } from "./surgery/verify.ts";
+export { sampleFeeds } from "./surgery/samples.ts";
 
 // Training and looking closer
 export { type Training, type TrainOptions, trainingStep } from "./recover/train.ts";

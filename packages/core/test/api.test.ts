@@ -53,6 +53,7 @@ test("the public door: a name that is added or lost shows here", () => {
       "readsOf",
       "removedByGroup",
       "reshape",
+      "sampleFeeds",
       "sizeAfter",
       "sizeOf",
       "slice",

@@ -93,9 +93,11 @@ export async function analyze(file: Uint8Array, options: AnalyzeOptions): Promis
   let [evaluations, removed] = [0, 0];
   const watched: Criterion = {
     ...oracle,
-    async score(context) {
+    async score(asked) {
+      const isStage = wanted.has(removed); // there every cost matters, elsewhere only the lowest
+      const context = isStage ? { ...asked, onlyBest: false } : asked;
       const costs = await oracle.score(context);
-      if (wanted.has(removed)) {
+      if (isStage) {
         const done = drafts.length + (removed === 0 ? 0 : 1); // the pairs come after the first
         tell(`looking at the network without ${removed} units`, done / (wanted.size + 2));
         const draft = await lookAt(context, criteria, costs);
@@ -127,7 +129,7 @@ export async function analyze(file: Uint8Array, options: AnalyzeOptions): Promis
     return {
       ...draft,
       ...(accuracy !== undefined && { accuracy }),
-      joint: draft.error - baseline.error,
+      joint: draft.error - (drafts[0]?.error ?? Number.NaN), // measured in the same way, so that 0 is 0
       alone: gone.reduce((sum, cost) => sum + cost, 0),
     };
   });

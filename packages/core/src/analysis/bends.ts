@@ -115,8 +115,9 @@ async function slopeMeter(subject: Subject, activations: Activations, group: Gro
       const row = gainsTensor(gains, count, type);
       let sum = 0;
       for (const [index, chunk] of subject.chunks.entries()) {
-        const kept = activations.of(index);
-        const feeds: Record<string, Tensor> = Object.fromEntries(fed.map((name) => [name, kept.get(name) as Tensor]));
+        const feeds: Record<string, Tensor> = Object.fromEntries(
+          fed.map((name) => [name, activations.get(index, name)]),
+        );
         if (reads.has(GAINS)) feeds[GAINS] = row;
         if (reads.has(TARGET)) feeds[TARGET] = chunk.targets;
         const result = await session.run(feeds);

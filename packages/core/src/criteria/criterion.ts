@@ -16,6 +16,8 @@ export interface ScoringContext {
   /** Error at this stage; NaN without data. */
   readonly error: number;
   readonly oracle: Oracle | undefined;
+  /** Whether only the unit with the lowest score matters: others may get any score above it. Default false. */
+  readonly onlyBest?: boolean;
   /** Uniform numbers in [0, 1) from the run's seed. */
   random(): number;
 }

@@ -6,9 +6,9 @@ export const oracle: Criterion = {
   name: "oracle",
   inErrorUnits: true,
   needsData: true,
-  async score({ prunable, left, error, oracle: measure }) {
+  async score({ prunable, left, error, oracle: measure, onlyBest }) {
     const scores = new Float64Array(prunable.units.count);
-    const errors = await (measure as Oracle).errorsWithout(left);
+    const errors = await (measure as Oracle).errorsWithout(left, onlyBest);
     for (const [unit, without] of errors) scores[unit] = without - error;
     return scores;
   },

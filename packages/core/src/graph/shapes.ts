@@ -121,7 +121,9 @@ function blank(input: ValueInfo, dims: readonly number[]): Tensor {
 /** Integers that came out the same for one and for two samples; undefined for anything else. */
 function sameIntegers(one: Tensor, two: Tensor): Tensor | undefined {
   const few = (one.type === "int64" || one.type === "int32") && one.dims.length <= 1 && one.size <= 64;
-  return few && one.size === two.size && Array.from(one.numbers).join() === Array.from(two.numbers).join() ? one : undefined;
+  return few && one.size === two.size && Array.from(one.numbers).join() === Array.from(two.numbers).join()
+    ? one
+    : undefined;
 }
 
 function growingAxis(one: readonly number[], two: readonly number[]): number | undefined {

@@ -14,50 +14,45 @@ import type { Units } from "../units/units.ts";
 import type { State } from "./state.ts";
 import type { Subject } from "./subject.ts";
 
+/** A value as it was computed; units removed since are taken out when it is asked for. */
+interface Kept {
+  readonly tensor: Tensor;
+  readonly removed: RemovedUnits;
+  readonly token: unknown;
+}
+
 export class Activations {
   readonly #subject: Subject;
   #state: State;
   /** By chunk, by value name. */
-  readonly #kept: Map<string, Tensor>[];
-
-  /** {@link rowOf}'s rows by value name and unit. */
-  readonly #rows = new Map<string, Map<number, Float32Array>>();
+  readonly #kept: Map<string, Kept>[];
 
   constructor(subject: Subject, state: State) {
     this.#subject = subject;
     this.#state = state;
-    this.#kept = subject.chunks.map(({ feeds }) => new Map(Object.entries(feeds)));
+    const fed = (tensor: Tensor): Kept => ({ tensor, removed: state.removed, token: tensor });
+    this.#kept = subject.chunks.map(
+      ({ feeds }) => new Map(Object.entries(feeds).map(([name, tensor]) => [name, fed(tensor)])),
+    );
   }
 
   get state(): State {
     return this.#state;
   }
 
-  /** The kept values of a chunk, by name. Only what {@link keep} was asked for is sure to be there. */
-  of(chunk: number): ReadonlyMap<string, Tensor> {
-    return this.#kept[chunk] as Map<string, Tensor>;
+  /** A kept value of a chunk. Only what {@link keep} was asked for is sure to be there. */
+  get(chunk: number, name: string): Tensor {
+    const kept = this.#kept[chunk] as Map<string, Kept>;
+    const found = kept.get(name) as Kept;
+    if (found.removed === this.#state.removed) return found.tensor;
+    const tensor = withoutRemoved(this.#subject.prunable.units, name, found.tensor, found.removed, this.#state.removed);
+    kept.set(name, { ...found, tensor, removed: this.#state.removed });
+    return tensor;
   }
 
-  /**
-   * A kept value[N, width] by column: the values of one unit for all samples, zero-padded to `padded`. Made once for as
-   * long as the value stays, since the removal of other units does not change it. `units` names the columns.
-   */
-  rowOf(name: string, units: Int32Array, unit: number, padded: number): Float32Array {
-    const rows = this.#rows.get(name) ?? new Map<number, Float32Array>();
-    this.#rows.set(name, rows);
-    if (rows.size === 0) {
-      for (const own of units) rows.set(own, new Float32Array(padded));
-      this.#subject.chunks.forEach(({ from }, chunk) => {
-        const tensor = this.of(chunk).get(name) as Tensor;
-        const data = tensor.data as Float32Array;
-        const width = units.length;
-        units.forEach((own, column) => {
-          const row = rows.get(own) as Float32Array;
-          for (let at = column, n = from; at < data.length; at += width, n++) row[n] = data[at] as number;
-        });
-      });
-    }
-    return rows.get(unit) as Float32Array;
+  /** Changes whenever the value is computed again, but not when removed units are taken out of it. */
+  tokenOf(name: string): unknown {
+    return this.#kept[0]?.get(name)?.token;
   }
 
   /** Goes on to the state after further removals. */
@@ -69,14 +64,8 @@ export class Activations {
       return changed.some((one, index) => one !== before[group.first + index]);
     });
     const readers = gone.flatMap((group) => group.sinks.map((sink) => sink.node));
-    const stale = downstream(state.model.graph, readers);
-    for (const name of stale) this.#rows.delete(name);
-    for (const kept of this.#kept) {
-      for (const [name, tensor] of kept) {
-        if (stale.has(name)) kept.delete(name);
-        else kept.set(name, withoutRemoved(units, name, tensor, before, state.removed));
-      }
-    }
+    const stale = downstream(this.#subject.prunable.model.graph, readers); // cutting keeps names
+    for (const kept of this.#kept) for (const name of stale) kept.delete(name);
     this.#state = state;
   }
 
@@ -89,10 +78,12 @@ export class Activations {
     const piece = extract(graph, [...(first?.keys() ?? [])], missing, this.#state.shapes);
     const session = await this.#subject.runner.load(writeModel({ ...this.#state.model, graph: piece }));
     try {
-      for (const kept of this.#kept) {
-        const feeds = Object.fromEntries(piece.feeds.map(({ name }) => [name, kept.get(name) as Tensor]));
+      const token = {};
+      for (const [chunk, kept] of this.#kept.entries()) {
+        const feeds = Object.fromEntries(piece.feeds.map(({ name }) => [name, this.get(chunk, name)]));
         const values = await session.run(feeds, missing);
-        for (const name of missing) kept.set(name, values[name] as Tensor);
+        for (const name of missing)
+          kept.set(name, { tensor: values[name] as Tensor, removed: this.#state.removed, token });
       }
     } finally {
       await session.release();

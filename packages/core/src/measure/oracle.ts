@@ -7,9 +7,7 @@ import { downstream } from "../graph/traverse.ts";
 import { writeModel } from "../onnx/index.ts";
 import { type Group, groupOf } from "../units/units.ts";
 import type { Activations } from "./activations.ts";
-import { type Kernel, loadKernel } from "./dense/kernel.ts";
-import { errorsOf } from "./dense/loop.ts";
-import { denseTail } from "./dense/pattern.ts";
+import { DenseSuffix } from "./dense/suffix.ts";
 import { TARGET } from "./objective.ts";
 import type { Subject } from "./subject.ts";
 import { buildTail, canBatch, type Tail } from "./tail.ts";
@@ -17,26 +15,48 @@ import { buildTail, canBatch, type Tail } from "./tail.ts";
 /** A run of the tail works on about this many elements of its widest value, to stay in the processor's cache. */
 const ELEMENTS_PER_RUN = 2 ** 18;
 
+export interface OracleOptions {
+  /** The dense end of the network, where another part of the measurement has one already. */
+  readonly suffix?: DenseSuffix | undefined;
+  /** `false` leaves out the WebAssembly loops, so that every tail runs as a graph; default true. */
+  readonly loops?: boolean;
+}
+
 export class Oracle {
-  readonly #subject: Subject;
   readonly activations: Activations;
-  readonly #kernel: Kernel | undefined;
+  readonly #subject: Subject;
+  readonly #suffix: DenseSuffix | undefined;
+  /** Errors as last measured, by unit: who was cheap to remove before is measured first. */
+  readonly #last = new Map<number, number>();
   /** Candidate evaluations so far. */
   evaluations = 0;
 
-  /** `loops: false` leaves out the WebAssembly loops, so that every tail runs as a graph. */
-  constructor(subject: Subject, activations: Activations, { loops = true }: { readonly loops?: boolean } = {}) {
+  constructor(subject: Subject, activations: Activations, { suffix, loops = true }: OracleOptions = {}) {
     this.#subject = subject;
     this.activations = activations;
-    this.#kernel = loops ? loadKernel() : undefined;
+    this.#suffix = loops ? (suffix ?? DenseSuffix.of(subject)) : undefined;
   }
 
-  /** Error of the network without each of the given units, by unit. */
-  async errorsWithout(candidates: readonly number[]): Promise<Map<number, number>> {
+  /**
+   * Error of the network without each of the given units, by unit. With `onlyBest` only the lowest is sure to be
+   * complete; others may be lower bounds that lie above it.
+   */
+  async errorsWithout(candidates: readonly number[], onlyBest = false): Promise<Map<number, number>> {
     const result = new Map<number, number>();
+    const inSuffix: number[] = [];
     for (const group of this.#subject.prunable.units.groups) {
       const own = candidates.filter((unit) => unit >= group.first && unit < group.first + group.size);
-      if (own.length > 0) await this.#measureGroup(group, own, result);
+      if (this.#suffix?.groups.has(group)) inSuffix.push(...own);
+      else if (own.length > 0) await this.#measureGroup(group, own, result);
+    }
+    if (this.#suffix && inSuffix.length > 0) {
+      const order = onlyBest ? inSuffix.toSorted((a, b) => this.#lastOf(a) - this.#lastOf(b)) : inSuffix;
+      this.#suffix.advance(this.activations.state.removed);
+      const errors = await this.#suffix.errorsWithout(this.activations, order, onlyBest);
+      order.forEach((unit, i) => {
+        result.set(unit, errors[i] as number);
+        this.#last.set(unit, errors[i] as number);
+      });
     }
     this.evaluations += candidates.length;
     return result;
@@ -47,25 +67,17 @@ export class Oracle {
    * the loops know. Not counted as evaluations of candidates.
    */
   async errorsAtGains(unit: number, gains: readonly number[]): Promise<Float64Array | undefined> {
-    const group = groupOf(this.#subject.prunable.units, unit);
-    const dense = this.#kernel && denseTail(this.#subject, this.activations.state, group);
-    if (!this.#kernel || !dense) return undefined;
-    await this.activations.keep([dense.z, dense.sink.value]);
-    const parts = gains.map((gain) => 1 - gain);
-    return errorsOf(this.#kernel, this.#subject, this.activations, dense, Array(gains.length).fill(unit), parts);
+    if (!this.#suffix?.groups.has(groupOf(this.#subject.prunable.units, unit))) return undefined;
+    this.#suffix.advance(this.activations.state.removed);
+    return this.#suffix.errorsAtGains(this.activations, unit, gains);
+  }
+
+  #lastOf(unit: number): number {
+    return this.#last.get(unit) ?? Number.POSITIVE_INFINITY;
   }
 
   async #measureGroup(group: Group, candidates: readonly number[], result: Map<number, number>): Promise<void> {
     const subject = this.#subject;
-    const dense = this.#kernel && denseTail(subject, this.activations.state, group);
-    if (this.#kernel && dense) {
-      await this.activations.keep([dense.z, dense.sink.value]);
-      const sums = errorsOf(this.#kernel, subject, this.activations, dense, candidates);
-      candidates.forEach((unit, i) => {
-        result.set(unit, sums[i] as number);
-      });
-      return;
-    }
     const count = this.#candidatesPerRun(group, candidates.length);
     const tail = buildTail(subject, this.activations.state, group, count);
     await this.activations.keep(tail.cached);
@@ -92,9 +104,8 @@ export class Oracle {
     const sums = new Float64Array(candidates.length);
     const told = tail.feeds(candidates);
     for (const [index, chunk] of this.#subject.chunks.entries()) {
-      const kept = this.activations.of(index);
       const feeds: Record<string, Tensor> = { ...told, [TARGET]: chunk.targets };
-      for (const name of tail.cached) feeds[name] = kept.get(name) as Tensor;
+      for (const name of tail.cached) feeds[name] = this.activations.get(index, name);
       const part = ((await session.run(feeds))[tail.output] as Tensor).numbers;
       for (let i = 0; i < sums.length; i++) sums[i] = (sums[i] as number) + (part[i] as number);
     }

@@ -9,6 +9,7 @@ import { writeModel } from "../onnx/index.ts";
 import type { Quality } from "../results.ts";
 import type { Session } from "../runner.ts";
 import { Activations } from "./activations.ts";
+import { DenseSuffix } from "./dense/suffix.ts";
 import { TARGET } from "./objective.ts";
 import type { State } from "./state.ts";
 import type { Subject } from "./subject.ts";
@@ -39,6 +40,8 @@ export async function qualityOf(subject: Subject, model: Model = subject.prunabl
  */
 export class QualityMeter {
   readonly activations: Activations;
+  /** The dense end of the network, where it has one: then outputs come from its loops. */
+  readonly suffix: DenseSuffix | undefined;
   readonly #subject: Subject;
   readonly #errors: string;
   readonly #session: Session;
@@ -46,6 +49,7 @@ export class QualityMeter {
   private constructor(subject: Subject, activations: Activations, errors: string, session: Session) {
     this.#subject = subject;
     this.activations = activations;
+    this.suffix = DenseSuffix.of(subject);
     this.#errors = errors;
     this.#session = session;
   }
@@ -65,12 +69,16 @@ export class QualityMeter {
 
   /** Error and accuracy at the activations' present state. */
   async measure(): Promise<Quality> {
+    if (this.suffix) {
+      this.suffix.advance(this.activations.state.removed);
+      return this.suffix.quality(this.activations);
+    }
     const { objective, prunable, data, chunks } = this.#subject;
     const read = allSinks(prunable.units).map((sink) => sink.value);
     await this.activations.keep([...new Set([...read, objective.value])]);
     const tally = new Tally(data.labels);
     for (const [index, chunk] of chunks.entries()) {
-      const output = this.activations.of(index).get(objective.value) as Tensor;
+      const output = this.activations.get(index, objective.value);
       const result = await this.#session.run({ [objective.value]: output, [TARGET]: chunk.targets });
       tally.add(chunk.from, output, result[this.#errors] as Tensor);
     }

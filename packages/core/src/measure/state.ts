@@ -13,9 +13,22 @@ export interface State {
   readonly shapes: Shapes;
 }
 
+/** The state after the given removals. Model and shapes are made when they are first asked for. */
 export function stateOf(prunable: Prunable, removed: RemovedUnits): State {
   const own = removed.slice(); // the caller may go on changing its copy
-  return { removed: own, model: cut(prunable, own), shapes: cutShapes(prunable, own) };
+  let model: Model | undefined;
+  let shapes: Shapes | undefined;
+  return {
+    removed: own,
+    get model() {
+      model ??= cut(prunable, own);
+      return model;
+    },
+    get shapes() {
+      shapes ??= cutShapes(prunable, own);
+      return shapes;
+    },
+  };
 }
 
 /** The owners along an axis after the removals: those of the indexes that stay. */

@@ -91,7 +91,7 @@ async function removeWorst(
   const random = randomSource(seed);
   const removed: RemovedUnits = new Uint8Array(units.count);
   const trace: Removal[] = [];
-  const oracle = subject && meter && new Oracle(subject, meter.activations);
+  const oracle = subject && meter && new Oracle(subject, meter.activations, { suffix: meter.suffix });
   const expected = Math.min(removalGoal(budget, units.count) ?? units.count, units.count);
   const measure = async (count: number): Promise<Progress> => ({
     ...sizeAfter(prunable, removed),
@@ -124,6 +124,7 @@ async function removeWorst(
         subject,
         error: now.error ?? Number.NaN,
         oracle,
+        onlyBest: schedule === "rerank",
         random,
       });
     }

@@ -32,14 +32,15 @@ describe("analyze", () => {
     expect(told.at(-1)).toBe(1);
 
     const [intact] = summary.steps;
-    expect(intact).toMatchObject({ error: summary.baseline.error, joint: 0, alone: 0 });
+    expect(intact).toMatchObject({ joint: expect.closeTo(0, 5), alone: 0 });
+    expect(intact?.error).toBeCloseTo(summary.baseline.error, 4);
     for (const step of summary.steps) {
       expect(step.agreement.map(({ criterion }) => criterion)).toEqual(summary.criteria);
       expect(step.costs).toHaveLength(step.left);
       for (const { measured, taylor2, diagonal, truncation } of step.costs)
         expect(taylor2 + diagonal + truncation).toBeCloseTo(measured, 6);
       for (const { regret } of step.agreement) expect(regret).toBeGreaterThanOrEqual(0);
-      expect(step.joint).toBeCloseTo(step.error - summary.baseline.error, 6);
+      expect(step.joint).toBeCloseTo(step.error - summary.baseline.error, 4);
     }
     expect(summary.curves.length).toBeGreaterThan(0);
     for (const { cost, curve } of summary.curves) {

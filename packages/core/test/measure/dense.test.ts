@@ -7,6 +7,7 @@ import { loadKernel } from "../../src/measure/dense/kernel.ts";
 import { denseTail } from "../../src/measure/dense/pattern.ts";
 import type { ObjectiveName } from "../../src/measure/objective.ts";
 import { Oracle } from "../../src/measure/oracle.ts";
+import { QualityMeter, qualityOf } from "../../src/measure/quality.ts";
 import { stateOf, unitsLeft } from "../../src/measure/state.ts";
 import { subjectOf } from "../../src/measure/subject.ts";
 import { prepare } from "../../src/units/prepare.ts";
@@ -66,6 +67,13 @@ describe("the loop over candidates equals its graph twin", () => {
       last: "Softmax",
       objective: "cross-entropy",
     },
+    {
+      name: "two hidden layers, softmax, cross-entropy",
+      widths: [5, 6, 7, 4],
+      hidden: "Sigmoid",
+      last: "Softmax",
+      objective: "cross-entropy",
+    },
     { name: "softmax, squared error", widths: [5, 6, 4], hidden: "Sigmoid", last: "Softmax", objective: "sse" },
     { name: "linear output, match", widths: [5, 12, 3], hidden: "Sigmoid", objective: "match" },
     { name: "MatMul and Add", widths: [5, 6, 7, 3], hidden: "Relu", last: "Sigmoid", objective: "sse", matmul: true },
@@ -105,16 +113,27 @@ describe("the loop over candidates equals its graph twin", () => {
     const loops = new Oracle(subject, new Activations(subject, intact));
     const graphs = new Oracle(subject, new Activations(subject, intact), { loops: false });
     for (const group of prunable.units.groups) expect(denseTail(subject, intact, group)).toBeDefined();
-    for (const gone of [undefined, 1, prunable.units.count - 1]) {
+    const meter = await QualityMeter.of(subject, intact);
+    expect([...(meter.suffix?.groups ?? [])]).toEqual(prunable.units.groups);
+    for (const gone of [undefined, 1, prunable.units.count - 3, prunable.units.count - 1, 0]) {
       if (gone !== undefined) removed[gone] = 1;
       const state = stateOf(prunable, removed);
-      for (const oracle of [loops, graphs]) oracle.activations.advance(state);
+      for (const activations of [loops.activations, graphs.activations, meter.activations]) activations.advance(state);
+      const [quality, whole] = [await meter.measure(), await qualityOf(subject, state.model)];
+      expect(Math.abs(quality.error - whole.error)).toBeLessThan(1e-6 * Math.max(whole.error, 1));
+      expect(quality.accuracy).toBe(whole.accuracy);
       const left = unitsLeft(prunable.units, removed);
+      const [best, everyone] = [await loops.errorsWithout(left, true), await loops.errorsWithout(left)];
+      const pick = (errors: ReadonlyMap<number, number>): number =>
+        left.reduce((a, b) => ((errors.get(b) as number) < (errors.get(a) as number) ? b : a));
+      expect(pick(best)).toBe(pick(everyone));
+      expect(best.get(pick(best))).toBe(everyone.get(pick(everyone)));
       const [fast, plain] = [await loops.errorsWithout(left), await graphs.errorsWithout(left)];
       for (const unit of left) {
         const expected = plain.get(unit) as number;
         expect(Math.abs((fast.get(unit) as number) - expected)).toBeLessThan(1e-6 * Math.max(expected, 1));
       }
     }
+    await meter.release();
   });
 });

@@ -7,7 +7,10 @@ export function findExperiments(names: readonly string[]): readonly Experiment[]
   const known = experiments.map(({ id }) => id);
   const unknown = names.find((name) => name !== "all" && !known.includes(name));
   if (unknown !== undefined) {
-    throw new ShrinkError("option", `experiment "${unknown}": is unknown, expected all or names of ${known.join(", ")}`);
+    throw new ShrinkError(
+      "option",
+      `experiment "${unknown}": is unknown, expected all or names of ${known.join(", ")}`,
+    );
   }
   return experiments.filter(({ id }) => names.includes("all") || names.includes(id));
 }

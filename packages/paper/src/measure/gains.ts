@@ -9,7 +9,7 @@ import {
   type Runner,
   subjectOf,
 } from "shrinknet";
-import { type CriterionName, criteria, type RemovalGain } from "./measure.ts";
+import { type CriterionName, criteria, type RemovalGain } from "./measured.ts";
 
 export interface GainOptions {
   readonly runner: Runner;

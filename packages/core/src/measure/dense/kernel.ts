@@ -4,12 +4,22 @@ import { kernelBase64 } from "./kernel-wasm.ts";
 /** Pointers are byte offsets into `memory`; rows hold one value per sample. */
 export interface Kernel {
   readonly memory: { readonly buffer: ArrayBuffer; grow(pages: number): number };
-  without(out: number, z: number, stride: number, o: number, weights: number, rows: number, samples: number): void;
+  without(out: number, zTable: number, at: number, o: number, weights: number, rows: number, samples: number): void;
   sigmoid(x: number, count: number): void;
   tanh(x: number, count: number): void;
   relu(x: number, count: number): void;
   softmax(x: number, rows: number, samples: number): void;
-  dense(out: number, x: number, weights: number, bias: number, rows: number, columns: number, samples: number): void;
+  dense(
+    outTable: number,
+    outAt: number,
+    xTable: number,
+    xAt: number,
+    weights: number,
+    bias: number,
+    rows: number,
+    columns: number,
+    samples: number,
+  ): void;
   squaredError(y: number, t: number, stride: number, rows: number, samples: number, used: number): number;
   crossEntropy(y: number, t: number, stride: number, rows: number, samples: number, used: number): number;
 }

@@ -6,32 +6,22 @@ import { floatAttribute, intAttribute, normalAxis } from "../../graph/attributes
 import type { Graph, Node } from "../../graph/graph.ts";
 import { transpose } from "../../graph/tensor.ts";
 import { nodeId } from "../../units/places.ts";
-import type { Group, Sink } from "../../units/units.ts";
+import type { Group } from "../../units/units.ts";
 import type { State } from "../state.ts";
 import type { Subject } from "../subject.ts";
 
 export type Activation = "sigmoid" | "tanh" | "relu" | "softmax";
 
-/** A later step of the tail. */
-export type Step =
-  | { readonly kind: "activation"; readonly name: Activation }
+/** A dense layer of the chain and what follows it: x[N, rows] -> sums[N, columns] -> activations one after another. */
+export interface Layer {
+  /** The value it reads. */
+  readonly input: string;
   /** weights[rows, columns] row-major. */
-  | {
-      readonly kind: "dense";
-      readonly weights: Float32Array;
-      readonly bias: Float32Array;
-      readonly rows: number;
-      readonly columns: number;
-    };
-
-export interface DenseTail {
-  readonly sink: Sink;
-  /** The consumer's sums, bias included: [N, width]. */
-  readonly z: string;
-  readonly width: number;
-  /** The consumer's weights[inputs, width]: what each input adds to z. */
   readonly weights: Float32Array;
-  readonly steps: readonly Step[];
+  readonly bias: Float32Array;
+  readonly rows: number;
+  readonly columns: number;
+  readonly activations: readonly Activation[];
 }
 
 const ACTIVATIONS: Readonly<Record<string, Activation>> = {
@@ -41,46 +31,41 @@ const ACTIVATIONS: Readonly<Record<string, Activation>> = {
   Softmax: "softmax",
 };
 
-/** The group's tail as a chain of known steps; undefined where it is anything else. */
-export function denseTail(subject: Subject, state: State, group: Group): DenseTail | undefined {
+/** The group's tail as a chain of dense layers, from its consumer on; undefined where it is anything else. */
+export function denseTail(subject: Subject, state: State, group: Group): Layer[] | undefined {
   const { graph } = state.model;
   const [sink] = group.sinks;
   if (!sink || group.sinks.length > 1 || sink.slot !== 0 || subject.targets.type !== "float32") return undefined;
   const consumer = graph.nodes.find((node) => nodeId(node) === sink.node) as Node;
   const first = layerAt(graph, state, consumer);
   if (!first || sink.axis !== 1 || repeats(sink.owners)) return undefined;
-  const steps: Step[] = [];
+  const layers: (Layer & { activations: Activation[] })[] = [{ ...first.layer, activations: [] }];
   let value = first.output;
   while (value !== subject.objective.value) {
     const next = onlyReader(graph, value);
     if (!next || next.inputs[0] !== value) return undefined;
-    const activation = ACTIVATIONS[next.opType];
-    const layer = layerAt(graph, state, next);
+    const activation = next.domain === "" ? ACTIVATIONS[next.opType] : undefined;
+    const dense = layerAt(graph, state, next);
     if (next.opType === "Identity" || next.opType === "Dropout") value = next.outputs[0] as string;
     else if (activation) {
       if (activation === "softmax" && !overLastOfTwo(next, state)) return undefined;
-      steps.push({ kind: "activation", name: activation });
+      layers.at(-1)?.activations.push(activation);
       value = next.outputs[0] as string;
-    } else if (layer) {
-      steps.push({ kind: "dense", ...layer });
-      value = layer.output;
+    } else if (dense) {
+      layers.push({ ...dense.layer, activations: [] });
+      value = dense.output;
     } else return undefined;
   }
-  if (state.shapes.get(value)?.dims.length !== 2) return undefined;
-  return { sink, z: first.output, width: first.columns, weights: first.weights, steps };
+  const inner = layers.slice(0, -1).flatMap(({ activations }) => activations);
+  return state.shapes.get(value)?.dims.length === 2 && !inner.includes("softmax") ? layers : undefined;
 }
 
-interface Layer {
-  readonly weights: Float32Array;
-  readonly bias: Float32Array;
-  readonly rows: number;
-  readonly columns: number;
-  /** The layer's output, after a bias that is added by a node of its own. */
-  readonly output: string;
-}
-
-/** A Gemm, or a MatMul with or without an Add after it, on rows of samples with constant float32 weights. */
-function layerAt(graph: Graph, state: State, node: Node): Layer | undefined {
+/** With the value that holds its sums, after a bias that a node of its own adds. A Gemm, or a MatMul with or without an Add after it, on rows of samples with constant float32 weights. */
+function layerAt(
+  graph: Graph,
+  state: State,
+  node: Node,
+): { layer: Omit<Layer, "activations">; output: string } | undefined {
   if (node.domain !== "" || (node.opType !== "Gemm" && node.opType !== "MatMul")) return undefined;
   const stored = graph.initializers.get(node.inputs[1] as string);
   const { dims = [] } = state.shapes.get(node.inputs[0] as string) ?? {};
@@ -104,7 +89,8 @@ function layerAt(graph: Graph, state: State, node: Node): Layer | undefined {
     }
   }
   const bias = spreadBias(graph, biasName, columns);
-  return bias && { weights: weights.data as Float32Array, bias, rows, columns, output };
+  const layer = { input: node.inputs[0] as string, weights: weights.data as Float32Array, rows, columns };
+  return bias && { layer: { ...layer, bias }, output };
 }
 
 /** A bias of one number per column, from whatever broadcasts to that; undefined if it does not. */

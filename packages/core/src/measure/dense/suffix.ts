@@ -1,0 +1,377 @@
+/**
+ * The dense end of a network in WebAssembly: all hidden layers from some group on, when what follows them is a chain of
+ * dense layers. Holds every unit's output for all samples as a row, measures candidates without leaving the processor's
+ * cache, and after a removal computes again only the layers behind it. The general tail graph is its twin; a test holds
+ * them equal.
+ */
+import { sizeOf } from "../../graph/tensor.ts";
+import type { Quality } from "../../results.ts";
+import type { RemovedUnits } from "../../surgery/cut.ts";
+import type { Group } from "../../units/units.ts";
+import type { Activations } from "../activations.ts";
+import type { State } from "../state.ts";
+import type { Subject } from "../subject.ts";
+import { Arena } from "./arena.ts";
+import { type Kernel, loadKernel } from "./kernel.ts";
+import { type Activation, denseTail, type Layer } from "./pattern.ts";
+
+/** Samples that run through the tail at once. */
+const BLOCK = 128;
+/** Rows of samples take no more than this. */
+const LARGEST_BYTES = 2 ** 30;
+
+/** A layer with its rows in the kernel's memory. Addresses are byte offsets. */
+interface Stage {
+  readonly layer: Layer;
+  /** The units that its inputs are; -1 where an input is none. */
+  readonly owners: Int32Array;
+  /** Address of each input's row, and of each sum's. */
+  readonly inputs: readonly number[];
+  readonly sums: readonly number[];
+  /** Tables of the addresses of what is left, and the weights and biases between these. */
+  readonly inputTable: number;
+  readonly sumTable: number;
+  readonly weights: number;
+  readonly bias: number;
+  /** Indexes of the inputs and sums that are left. */
+  left: { readonly inputs: readonly number[]; readonly sums: readonly number[] };
+}
+
+export class DenseSuffix {
+  /** The groups whose candidates it measures. */
+  readonly groups: ReadonlySet<Group>;
+  /** The value of the network that it starts from. */
+  readonly start: string;
+  readonly #subject: Subject;
+  readonly #kernel: Kernel;
+  readonly #arena: Arena;
+  readonly #stages: readonly Stage[];
+  readonly #padded: number;
+  readonly #targets: number;
+  readonly #outputs: number;
+  readonly #scratch: readonly [number, number];
+  readonly #scratchTables: readonly [number, number];
+  /** Sample at each place of a row. */
+  #order: Int32Array;
+  /** Squared distance to the target by sample. */
+  readonly #errors: Float64Array;
+  #removed: RemovedUnits;
+  /** First stage whose sums are out of date; the rows of stage 0 come from the network. */
+  #stale = 0;
+  #loaded: unknown;
+  #quality: Quality = { error: 0 };
+
+  /** The suffix that begins at the earliest possible group; undefined where no group's tail is a dense chain. */
+  static of(subject: Subject): DenseSuffix | undefined {
+    const { model, shapes, units } = subject.prunable;
+    const intact: State = { removed: new Uint8Array(units.count), model, shapes };
+    for (const group of subject.prunable.units.groups) {
+      const layers = denseTail(subject, intact, group);
+      if (!layers) continue;
+      const floats = layers.reduce((sum, { rows, columns }) => sum + rows + columns, 0) * subject.data.size;
+      const kernel = floats * 4 <= LARGEST_BYTES ? loadKernel() : undefined;
+      return kernel && new DenseSuffix(subject, kernel, layers);
+    }
+    return undefined;
+  }
+
+  private constructor(subject: Subject, kernel: Kernel, layers: readonly Layer[]) {
+    const { units } = subject.prunable;
+    const samples = subject.data.size;
+    const padded = Math.ceil(samples / BLOCK) * BLOCK;
+    const outputs = sizeOf(subject.targets.dims.slice(1));
+    const widest = Math.max(...layers.map(({ columns }) => columns));
+    const rows = layers.reduce((sum, layer) => sum + layer.rows + layer.columns, outputs);
+    const constants = layers.reduce((sum, layer) => sum + (layer.rows + 2) * (layer.columns + 2) + 32, 0);
+    const arena = new Arena(kernel.memory, rows * padded + constants + 2 * widest * (BLOCK + 8) + 4 * widest + 256);
+    const groups = new Set<Group>();
+    this.#stages = layers.map((layer) => {
+      const group = units.groups.find(({ sinks }) => sinks.length === 1 && sinks[0]?.value === layer.input);
+      if (group) groups.add(group);
+      const inputs = Array.from({ length: layer.rows }, () => arena.take(padded));
+      const sums = Array.from({ length: layer.columns }, () => arena.take(padded));
+      return {
+        layer,
+        owners: group?.sinks[0]?.owners ?? new Int32Array(layer.rows).fill(-1),
+        inputs,
+        sums,
+        inputTable: arena.take(layer.rows),
+        sumTable: arena.take(layer.columns),
+        weights: arena.take(layer.rows * layer.columns),
+        bias: arena.take(layer.columns),
+        left: { inputs: inputs.map((_, i) => i), sums: sums.map((_, i) => i) },
+      };
+    });
+    this.groups = groups;
+    this.start = layers[0]?.input as string;
+    this.#subject = subject;
+    this.#kernel = kernel;
+    this.#arena = arena;
+    this.#padded = padded;
+    this.#outputs = outputs;
+    this.#targets = arena.take(outputs * padded);
+    this.#scratch = [arena.take(widest * BLOCK), arena.take(widest * BLOCK)];
+    this.#scratchTables = [arena.take(widest), arena.take(widest)];
+    for (const side of [0, 1] as const) {
+      const table = arena.words(this.#scratchTables[side], widest);
+      for (let row = 0; row < widest; row++) table[row] = this.#scratch[side] + row * BLOCK * 4;
+    }
+    this.#errors = new Float64Array(samples);
+    this.#order = Int32Array.from({ length: samples }, (_, n) => n);
+    this.#removed = new Uint8Array(units.count);
+  }
+
+  /** Goes on to the state after further removals. */
+  advance(removed: RemovedUnits): void {
+    this.#stages.forEach(({ owners }, stage) => {
+      const changed = owners.some((unit) => unit >= 0 && removed[unit] !== this.#removed[unit]);
+      if (changed) this.#stale = Math.min(this.#stale, stage);
+    });
+    this.#removed = removed.slice();
+  }
+
+  /** Error and accuracy at the present state. */
+  async quality(activations: Activations): Promise<Quality> {
+    await this.#refresh(activations);
+    return this.#quality;
+  }
+
+  /**
+   * Error of the network without each unit, in the order given. With `onlyBest` a candidate is given up as soon as its
+   * sum over some of the samples exceeds the whole sum of another: what comes back for it is a lower bound, above the
+   * lowest error. Terms are never negative, so this changes no choice.
+   */
+  async errorsWithout(
+    activations: Activations,
+    candidates: readonly number[],
+    onlyBest = false,
+  ): Promise<Float64Array> {
+    await this.#refresh(activations);
+    const mark = this.#arena.top;
+    const placed = candidates.map((unit) => this.#place(unit, 1));
+    const sums = this.#measure(placed, onlyBest);
+    this.#arena.top = mark;
+    return sums;
+  }
+
+  /** Error of the network with one unit's output multiplied by each gain. */
+  async errorsAtGains(activations: Activations, unit: number, gains: readonly number[]): Promise<Float64Array> {
+    await this.#refresh(activations);
+    const mark = this.#arena.top;
+    const sums = this.#measure(
+      gains.map((gain) => this.#place(unit, 1 - gain)),
+      false,
+    );
+    this.#arena.top = mark;
+    return sums;
+  }
+
+  /** Where a unit is read, with its weights times the part of its output that is taken away. */
+  #place(unit: number, part: number): { stage: number; output: number; weights: number } {
+    const stage = this.#stages.findIndex(({ owners }) => owners.includes(unit));
+    const { owners, inputs, left, weights } = this.#stages[stage] as Stage;
+    const input = owners.indexOf(unit);
+    const columns = left.sums.length;
+    const own = weights + left.inputs.indexOf(input) * columns * 4;
+    const output = inputs[input] as number;
+    if (part === 1) return { stage, output, weights: own };
+    const scaled = this.#arena.take(columns);
+    this.#arena.floats(scaled, columns).set(this.#arena.floats(own, columns).map((weight) => weight * part));
+    return { stage, output, weights: scaled };
+  }
+
+  #measure(placed: readonly { stage: number; output: number; weights: number }[], onlyBest: boolean): Float64Array {
+    const sums = new Float64Array(placed.length);
+    const blocks = this.#padded / BLOCK;
+    const errorAt = (k: number, block: number): number => {
+      const { stage, output, weights } = placed[k] as (typeof placed)[number];
+      const { left, sumTable } = this.#stages[stage] as Stage;
+      const at = block * BLOCK * 4;
+      this.#kernel.without(this.#scratch[0], sumTable, at, output + at, weights, left.sums.length, BLOCK);
+      return this.#errorFrom(stage, block);
+    };
+    let alive = placed.map((_, k) => k);
+    let bound = Number.POSITIVE_INFINITY;
+    if (onlyBest && alive.length > 1) {
+      for (let block = 0; block < blocks; block++) sums[0] = (sums[0] as number) + errorAt(0, block);
+      bound = sums[0] as number;
+      alive.shift();
+    }
+    for (let block = 0; block < blocks; block++) {
+      for (const k of alive) sums[k] = (sums[k] as number) + errorAt(k, block);
+      if (bound < Number.POSITIVE_INFINITY) alive = alive.filter((k) => (sums[k] as number) <= bound);
+    }
+    return sums;
+  }
+
+  /** Error of a block whose sums of `stage` lie in the first scratch. */
+  #errorFrom(stage: number, block: number): number {
+    let side: 0 | 1 = 0;
+    for (let at = stage; ; at++) {
+      const { layer, left } = this.#stages[at] as Stage;
+      for (const name of layer.activations) this.#activate(name, this.#scratch[side], left.sums.length);
+      const next = this.#stages[at + 1];
+      if (!next) break;
+      const other = (1 - side) as 0 | 1;
+      const [rows, columns] = [next.left.inputs.length, next.left.sums.length];
+      const [to, from] = [this.#scratchTables[other], this.#scratchTables[side]];
+      this.#kernel.dense(to, 0, from, 0, next.weights, next.bias, rows, columns, BLOCK);
+      side = other;
+    }
+    return this.#errorOf(this.#scratch[side], block);
+  }
+
+  #errorOf(y: number, block: number): number {
+    const { name } = this.#subject.objective;
+    const used = Math.min(BLOCK, this.#subject.data.size - block * BLOCK);
+    const error = name === "cross-entropy" ? this.#kernel.crossEntropy : this.#kernel.squaredError;
+    return error(y, this.#targets + block * BLOCK * 4, this.#padded * 4, this.#outputs, BLOCK, used);
+  }
+
+  #activate(name: Activation, x: number, rows: number): void {
+    if (name === "softmax") this.#kernel.softmax(x, rows, BLOCK);
+    else this.#kernel[name](x, rows * BLOCK);
+  }
+
+  /** Brings all rows to the present state, from the first stage that is out of date. */
+  async #refresh(activations: Activations): Promise<void> {
+    await activations.keep([this.start]);
+    const token = activations.tokenOf(this.start);
+    if (token !== this.#loaded) {
+      this.#load(activations);
+      this.#stale = 0;
+    }
+    if (this.#stale >= this.#stages.length) return;
+    this.#update();
+    if (this.#loaded === undefined) {
+      // samples with large errors first: their terms bring a candidate's sum above the bound soonest
+      this.#order = this.#order.toSorted((a, b) => (this.#errors[b] as number) - (this.#errors[a] as number));
+      this.#load(activations);
+      this.#stale = 0;
+      this.#update();
+    }
+    this.#loaded = token;
+  }
+
+  #update(): void {
+    // the stage before loses columns, but its sums of those that stay are the same
+    for (let at = Math.max(0, this.#stale - 1); at < this.#stages.length; at++) this.#compact(at);
+    for (let at = this.#stale; at < this.#stages.length; at++) this.#fill(at);
+    this.#stale = this.#stages.length;
+    this.#quality = this.#judge();
+  }
+
+  /** What is left of a stage: its tables, weights and biases. */
+  #compact(at: number): void {
+    const stage = this.#stages[at] as Stage;
+    const next = this.#stages[at + 1];
+    const { layer, owners } = stage;
+    const isLeft = (units: Int32Array | undefined, index: number): boolean => {
+      const unit = units?.[index] ?? -1;
+      return unit < 0 || !this.#removed[unit];
+    };
+    const inputs = stage.inputs.flatMap((_, i) => (isLeft(owners, i) ? [i] : []));
+    const sums = stage.sums.flatMap((_, i) => (isLeft(next?.owners, i) ? [i] : []));
+    stage.left = { inputs, sums };
+    this.#arena.words(stage.inputTable, inputs.length).set(inputs.map((i) => stage.inputs[i] as number));
+    this.#arena.words(stage.sumTable, sums.length).set(sums.map((i) => stage.sums[i] as number));
+    const weights = this.#arena.floats(stage.weights, inputs.length * sums.length);
+    let to = 0;
+    for (const row of inputs)
+      for (const column of sums) weights[to++] = layer.weights[row * layer.columns + column] as number;
+    this.#arena.floats(stage.bias, sums.length).set(sums.map((column) => layer.bias[column] as number));
+  }
+
+  /** A stage's sums, and the rows of the next stage. */
+  #fill(at: number): void {
+    const { layer, left, inputTable, sumTable, weights, bias, sums } = this.#stages[at] as Stage;
+    const next = this.#stages[at + 1];
+    const [rows, columns] = [left.inputs.length, left.sums.length];
+    for (let at = 0; at < this.#padded * 4; at += BLOCK * 4) {
+      this.#kernel.dense(sumTable, at, inputTable, at, weights, bias, rows, columns, BLOCK);
+    }
+    if (!next) return;
+    for (const column of left.sums) {
+      const row = next.inputs[column] as number;
+      this.#arena.floats(row, this.#padded).set(this.#arena.floats(sums[column] as number, this.#padded));
+      for (const name of layer.activations) if (name !== "softmax") this.#kernel[name](row, this.#padded);
+    }
+  }
+
+  /** Error and accuracy from the last stage's sums. */
+  #judge(): Quality {
+    const last = this.#stages.at(-1) as Stage;
+    const { labels } = this.#subject.data;
+    const samples = this.#subject.data.size;
+    let error = 0;
+    let right = 0;
+    const targets = this.#arena.floats(this.#targets, this.#outputs * this.#padded);
+    for (let block = 0; block < this.#padded / BLOCK; block++) {
+      const rows = this.#arena.floats(this.#scratch[0], this.#outputs * BLOCK);
+      last.sums.forEach((sum, row) => {
+        rows.set(this.#arena.floats(sum + block * BLOCK * 4, BLOCK), row * BLOCK);
+      });
+      for (const name of last.layer.activations) this.#activate(name, this.#scratch[0], this.#outputs);
+      error += this.#errorOf(this.#scratch[0], block);
+      const used = Math.min(BLOCK, samples - block * BLOCK);
+      for (let i = 0; i < used; i++) {
+        let best = 0;
+        let distance = 0;
+        for (let row = 0; row < this.#outputs; row++) {
+          const y = rows[row * BLOCK + i] as number;
+          if (y > (rows[best * BLOCK + i] as number)) best = row;
+          distance += (y - (targets[row * this.#padded + block * BLOCK + i] as number)) ** 2;
+        }
+        const sample = this.#order[block * BLOCK + i] as number;
+        this.#errors[sample] = distance;
+        if (labels && best === labels[sample]) right++;
+      }
+    }
+    return labels ? { error, accuracy: right / samples } : { error };
+  }
+
+  /** Copies the first stage's rows and the targets in, samples with large errors first. */
+  #load(activations: Activations): void {
+    const first = this.#stages[0] as Stage;
+    const { chunks } = this.#subject;
+    const place = new Int32Array(this.#order.length);
+    this.#order.forEach((sample, at) => {
+      place[sample] = at;
+    });
+    const copy = (
+      rows: readonly number[],
+      columns: readonly number[],
+      width: number,
+      data: Float32Array,
+      from: number,
+    ): void => {
+      rows.forEach((row, i) => {
+        const out = this.#arena.floats(row, this.#padded);
+        for (let at = columns[i] as number, n = from; at < data.length; at += width, n++)
+          out[place[n] as number] = data[at] as number;
+      });
+    };
+    const left = Array.from(first.owners).flatMap((unit, i) =>
+      unit < 0 || !activations.state.removed[unit] ? [i] : [],
+    );
+    const targetRows = Array.from({ length: this.#outputs }, (_, row) => this.#targets + row * this.#padded * 4);
+    chunks.forEach(({ targets, from }, index) => {
+      const kept = activations.get(index, this.start);
+      const rows = Array.from(left, (i) => first.inputs[i] as number);
+      copy(
+        rows,
+        rows.map((_, column) => column),
+        left.length,
+        kept.data as Float32Array,
+        from,
+      );
+      copy(
+        targetRows,
+        targetRows.map((_, column) => column),
+        this.#outputs,
+        targets.data as Float32Array,
+        from,
+      );
+    });
+  }
+}
