@@ -7,6 +7,8 @@ export interface Series {
   readonly name: string;
   /** In ascending x. */
   readonly points: readonly Point[];
+  /** An area around the line, such as quartiles, lightly filled: x, from, to. In ascending x. */
+  readonly band?: readonly (readonly [x: number, low: number, high: number])[];
   /** Index of the house style (colour, dash, marker); default: the position among the chart's series. */
   readonly style?: number;
   /** SVG stroke-dasharray instead of the style's, for example `"4 2"`; empty for solid. */

@@ -128,3 +128,33 @@ describe("charts", () => {
     expect(rounded(layerOrderChart(removals, { width: 240 }))).toMatchSnapshot();
   });
 });
+
+describe("a band around a line", () => {
+  const band = [
+    [0, 0.2, 0.4],
+    [1, 0.1, 0.9],
+  ] as const;
+  const series = [
+    {
+      name: "a",
+      points: [
+        [0, 0.3],
+        [1, 0.5],
+      ] as const,
+      band,
+    },
+  ];
+
+  it("is an area under the lines, and the axis covers it", () => {
+    const svg = lineChart({ title: "t", xLabel: "x", yLabel: "y", series });
+    expect(xmlProblems(svg)).toEqual([]);
+    expect(count(svg, "path")).toBeGreaterThan(
+      count(lineChart({ title: "t", xLabel: "x", yLabel: "y", series: [{ ...series[0], band: [] }] as never }), "path"),
+    );
+    expect(svg).toContain(">0.8<");
+  });
+
+  it("is drawn in per cent where the line is", () => {
+    expect(accuracyChart(series)).toContain(">90<");
+  });
+});

@@ -30,6 +30,7 @@ export type OperatorName =
   | "Cos"
   | "Div"
   | "Dropout"
+  | "Einsum"
   | "Elu"
   | "Equal"
   | "Erf"

@@ -1,5 +1,8 @@
 /** Operators with weights that contract one axis: dense layers. */
-import { floatAttribute, intAttribute } from "../graph/attributes.ts";
+
+import { ShrinkError } from "../errors.ts";
+import { floatAttribute, intAttribute, stringAttribute } from "../graph/attributes.ts";
+import { describe, type Node } from "../graph/graph.ts";
 import { sizeOf } from "../graph/tensor.ts";
 import { type Backward, type Contribution, type OpRule, tieBroadcast } from "./rule.ts";
 
@@ -144,6 +147,77 @@ function sumTo(d: Backward, product: string, axis: number): string {
     product,
     all.filter((a) => a !== axis),
   );
+}
+
+/** Einsum with named axes: a letter in the output ties its axes, a letter that is missing there is summed over. */
+export const Einsum: OpRule = {
+  ties(t) {
+    const [inputs, output] = letters(t) ?? [[], undefined];
+    const y = t.Y();
+    if (!y || output === undefined) return;
+    const sides = inputs.map((names, slot) => ({ names, port: t.X(slot) }));
+    for (const [axis, letter] of [...output].entries()) {
+      for (const { names, port } of sides)
+        if (port && names.includes(letter)) t.tie(port, names.indexOf(letter), y, axis);
+      const [makers, others] = [
+        sides.filter((_, slot) => t.constant(slot)),
+        sides.filter((_, slot) => !t.constant(slot)),
+      ];
+      const made =
+        makers.some(({ names }) => names.includes(letter)) && !others.some(({ names }) => names.includes(letter));
+      if (made) t.produce(axis);
+    }
+    for (const letter of new Set(inputs.join(""))) {
+      if (output.includes(letter)) continue;
+      const readers = sides.flatMap(({ names, port }, slot) =>
+        port && names.includes(letter) ? [{ names, port, slot }] : [],
+      );
+      const [first, ...rest] = readers;
+      if (!first) continue;
+      for (const other of rest) t.tie(first.port, first.names.indexOf(letter), other.port, other.names.indexOf(letter));
+      const gate = readers.find(({ slot }) => !t.constant(slot)) ?? first;
+      t.absorb(gate.slot, gate.names.indexOf(letter));
+    }
+  },
+  linear: (d) => {
+    const [inputs, output] = letters(d) ?? [[], undefined];
+    const own = inputs[d.slot];
+    const others = inputs.flatMap((names, slot) =>
+      slot === d.slot ? [] : [{ names, value: d.coefficient(d.X(slot)) }],
+    );
+    const known = new Set([output ?? "", ...others.map(({ names }) => names)].join(""));
+    if (own === undefined || output === undefined || [...own].some((letter) => !known.has(letter))) {
+      throw new ShrinkError(
+        "operator",
+        `${describe(d.node)}: no derivative for an equation of this form; use a criterion that only measures, such as oracle`,
+      );
+    }
+    const equation = `${[output, ...others.map(({ names }) => names)].join(",")}->${own}`;
+    return d.b.op("Einsum", [d.incoming() as string, ...others.map(({ value }) => value)], { equation });
+  },
+  macs: ({ node, dims, outDims }) => {
+    const [inputs, output] = letters({ node }) ?? [[], undefined];
+    const lengths = new Map<string, number>();
+    inputs.forEach((names, slot) => {
+      [...names].forEach((letter, axis) => {
+        lengths.set(letter, dims(slot)[axis] as number);
+      });
+    });
+    const summed = [...lengths].filter(([letter]) => !output?.includes(letter));
+    return summed.reduce((product, [, length]) => product * length, sizeOf(outDims()));
+  },
+};
+
+/** The letters of each input and of the output; undefined for ellipses, repeated letters and implicit outputs. */
+function letters(d: { readonly node: Node }): [inputs: string[], output: string] | undefined {
+  const [left, output, ...more] = stringAttribute(d.node, "equation", "").replaceAll(" ", "").split("->");
+  const inputs = left?.split(",") ?? [];
+  if (output === undefined || more.length > 0 || [...inputs, output].some((names) => !isPlain(names))) return undefined;
+  return [inputs, output];
+}
+
+function isPlain(names: string): boolean {
+  return /^[a-zA-Z]*$/.test(names) && new Set(names).size === names.length;
 }
 
 function swapLast(d: Backward, x: string, rank: number): string {

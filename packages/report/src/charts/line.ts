@@ -47,7 +47,13 @@ export function lineChart(chart: LineChart): string {
   const { title, xLabel, yLabel, yScale = "linear", yInclude = [], yZero = false, yLimits } = chart;
   const { width = defaultWidth, height = 340, rules = [], dots = [] } = chart;
   const lines = chart.series.map((series, index) => line(series, index, chart.series.length, yScale));
-  const all = [...lines.flatMap((l) => l.points), ...dots.map((d): Point => [d.x, d.y])];
+  const edges = lines.flatMap((l) =>
+    l.band.flatMap(([x, low, high]): Point[] => [
+      [x, low],
+      [x, high],
+    ]),
+  );
+  const all = [...lines.flatMap((l) => l.points), ...edges, ...dots.map((d): Point => [d.x, d.y])];
   const shown = all.filter(([x, y]) => Number.isFinite(x) && Number.isFinite(y));
   const ruled = (key: "x" | "y"): number[] => rules.flatMap((rule) => rule[key] ?? []);
   const x = computeScale([...all.map((p) => p[0]), ...ruled("x")], {
@@ -71,6 +77,7 @@ export function lineChart(chart: LineChart): string {
       marks: [
         ...yAxisMarks(y),
         ...rules.flatMap(ruleMarks),
+        ...lines.flatMap((l) => bandMarks(l)),
         ...lines.flatMap((l) => lineMarks(l)),
         ...dots.map((dot) => dotMarks([[dot.x, dot.y]], seriesStyle(dot.style), 5)),
         ...(shown.length === 0 ? [Plot.text(["no data"], { frameAnchor: "middle" })] : []),
@@ -82,6 +89,7 @@ export function lineChart(chart: LineChart): string {
 interface Line {
   readonly points: readonly Point[];
   readonly marked: readonly Point[];
+  readonly band: NonNullable<Series["band"]>;
   readonly look: SeriesStyle;
   readonly legend: LegendEntry;
 }
@@ -100,6 +108,7 @@ function line(series: Series, index: number, count: number, yScale: ScaleType): 
   return {
     points,
     marked,
+    band: (series.band ?? []).filter(([, low, high]) => usable(low) && usable(high)),
     look,
     legend: {
       name: series.name,
@@ -118,6 +127,11 @@ function markedPoints(all: readonly Point[], phase: number): Point[] {
   return Array.from({ length: 8 }, (_, i) => Math.floor(((i + phase) * points.length) / 8)).flatMap((i) =>
     points.slice(i, i + 1),
   );
+}
+
+function bandMarks({ band, look }: Line): Plot.Markish[] {
+  if (band.length === 0) return [];
+  return [Plot.areaY(band, { x: (d) => d[0], y1: (d) => d[1], y2: (d) => d[2], fill: look.color, fillOpacity: 0.18 })];
 }
 
 function lineMarks({ points, marked, look }: Line): Plot.Markish[] {

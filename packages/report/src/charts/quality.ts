@@ -41,6 +41,7 @@ export function accuracyChart(series: readonly Series[], options: QualityChartOp
     series: series.map((s) => ({
       ...s,
       points: s.points.map(([x, y]): Point => [x, y * 100]),
+      ...(s.band && { band: s.band.map(([x, low, high]) => [x, low * 100, high * 100] as const) }),
     })),
     yInclude: include.map((v) => v * 100),
     yLimits: [0, 100],

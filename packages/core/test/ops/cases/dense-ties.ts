@@ -258,6 +258,16 @@ export const denseTies: Readonly<Record<string, Case>> = {
     into: 0,
     groups: first4,
   },
+  "Einsum with weights": {
+    nodes: [node("Einsum", ["h", "m"], ["z"], { equation: "ni,ij->nj" }, { name: "einsum" })],
+    initializers: { m: t(4, 5) },
+    into: 5,
+    groups: { first: 4, einsum: 5 },
+  },
+  "Einsum over two values": {
+    nodes: [node("Tanh", ["h"], ["a"]), node("Einsum", ["h", "a"], ["z"], { equation: "ni,ni->ni" })],
+    groups: first4,
+  },
   "MatMul without a bias": {
     nodes: [node("MatMul", ["h", "m"], ["z"])],
     initializers: { m: t(4, 5) },

@@ -56,6 +56,11 @@ export const generalTables: Readonly<Record<string, readonly Case[]>> = {
     ["ConvTranspose", [t(1, 4, 3, 3), t(4, 1, 2, 2)], { group: 4, strides: [2, 2] }, { by: [0] }],
     ["ConvTranspose", [t(1, 4, 3, 3), t(4, 3, 2, 2)], { group: 2, dilations: [2, 2] }, { by: [0] }],
   ],
+  einsum: [
+    ["Einsum", [t(3, 4), t(4, 5)], { equation: "ij,jk->ik" }, { batch: [0] }],
+    ["Einsum", [t(2, 3, 4), t(2, 5, 4)], { equation: "bij,bkj->bik" }],
+    ["Einsum", [t(2, 3, 4), t(2, 4, 5)], { equation: "bij, bjk -> bki" }],
+  ],
   pooling: [
     ["MaxPool", [distinct(2, 3, 4, 4)], { kernel_shape: [2, 2], strides: [2, 2] }, images],
     ["MaxPool", [distinct(1, 2, 5, 5)], { kernel_shape: [3, 3], strides: [2, 2], pads: [1, 1, 1, 1] }],
