@@ -9,29 +9,17 @@ import { join } from "node:path";
 import { compareReport } from "@shrinknet/report";
 import { nodeRunner } from "@shrinknet/runtime";
 import { type CompareRun, compare, type ModelState, prune, writeModel } from "shrinknet";
-import { cropped, datasetOf, loadDigits } from "../digits.ts";
-import { denseModel } from "../network.ts";
-import { train } from "../train.ts";
+import { demoDigits, trainDemo } from "./network.ts";
 
 const out = process.argv[2] ?? "demo-out";
 const started = performance.now();
 const runner = nodeRunner({ threads: 1 }); // so that training gives the same network on every machine of a kind
-const digits = cropped(loadDigits(), 20);
-const data = datasetOf(digits, "digits 1-5000", 0, 5000);
-const test = datasetOf(digits, "digits 5001-10000", 5000, 10000);
+const { data, test } = demoDigits();
 const progress = (text: string): void => void (process.stderr.isTTY && process.stderr.write(`\r\x1b[K${text}`));
 
-const trained = await train(denseModel({ widths: [400, 100, 10], output: "Sigmoid", seed: 1 }), {
-  runner,
-  data,
-  objective: "sse",
-  batch: 50,
-  rate: 0.01,
-  maxEpochs: 100,
-  seed: 1,
-  done: ({ accuracy = 0 }) => accuracy >= 0.99,
-  onEpoch: (epoch, { accuracy = 0 }) => progress(`training: epoch ${epoch}, ${percent(accuracy)}`),
-});
+const trained = await trainDemo(runner, data, (epoch, { accuracy = 0 }) =>
+  progress(`training: epoch ${epoch}, ${percent(accuracy)}`),
+);
 const model = writeModel(trained.model);
 const trainedAt = seconds();
 
