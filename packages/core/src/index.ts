@@ -28,6 +28,9 @@ export {
   type Units,
 } from "./units/units.ts";
 
+// Operators
+export { type OperatorFeatures, operatorTable } from "./ops/index.ts";
+
 // Derivatives
 export { GAINS, type GatedModel, gainsTensor, gateModel } from "./derive/gate.ts";
 export { type BackwardRequest, type Derivatives, differentiate } from "./derive/backward.ts";
