@@ -40,6 +40,10 @@ const commands: Readonly<Record<string, Entry>> = {
     summary: "replay a plan that prune has written",
     load: async () => (await import("./commands/apply.ts")).applyCommand,
   },
+  paper: {
+    summary: "reproduce the experiments of the paper",
+    load: async () => (await import("./commands/paper.ts")).paperCommand,
+  },
 };
 
 /** A parser for `argv` that throws CommanderErrors in place of ending the process. */

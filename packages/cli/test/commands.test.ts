@@ -39,6 +39,10 @@ test("inspect", async () => {
     fc3         3  output "y" of the model
 
     11 of 14 units (78.6 %) can be removed.
+    97.2 % of the parameters and 100.0 % of the MACs hang on them.
+
+    obstacle              units  parameters    MACs
+    outputs of the model      3      16.8 %  16.1 %
     "
   `);
   const result = await json("inspect digits.onnx", inspectJson);
@@ -47,6 +51,18 @@ test("inspect", async () => {
     ["fc2", 5],
   ]);
   expect(result.units).toBe(11);
+  expect(result.removable.units).toBeCloseTo(11 / 14);
+  expect(result.obstacles.map(({ reason }) => reason)).toEqual(["outputs of the model"]);
+});
+
+test("inspect draws the network", async () => {
+  const { code, stdout } = await place.run("inspect digits.onnx --graph digits.svg");
+  expect(code).toBe(0);
+  expect(stdout).toContain("wrote digits.svg");
+  expect(place.read("digits.svg").toString()).toMatch(/^<svg .*fc1.*<\/svg>$/s);
+  expect((await place.run("inspect digits.onnx --graph digits.onnx")).stderr).toContain(
+    "is the same file as the model",
+  );
 });
 
 describe("evaluate", () => {

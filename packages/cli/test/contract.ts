@@ -68,6 +68,8 @@ export const inspectJson = z.object({
     }),
   ),
   frozen: z.array(z.object({ value: z.string(), axis: count, size: count, reason: z.string() })),
+  removable: z.object({ units: z.number(), parameters: z.number(), macs: z.number() }),
+  obstacles: z.array(z.object({ reason: z.string(), count, macs: z.number(), layers: z.array(z.string()) })),
 });
 
 export const evaluateJson = z.object({

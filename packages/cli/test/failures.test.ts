@@ -121,7 +121,7 @@ describe("usage", () => {
     [`${prune} --max-accuracy-drop 1`, "--max-accuracy-drop 1: write 1% for per cent"],
     [`${prune} --target-macs -50%`, "--target-macs -50%: expected a number"],
     [`${prune} --criterion taylor`, "--criterion taylor: expected one of oracle, taylor1"],
-    [`${prune} --oracle lazy`, "--oracle lazy: expected one of exact"],
+    [`${prune} --oracle quick`, "--oracle quick: expected one of auto, exact, lazy, racing"],
     [`${prune} --compensate lstsq`, "--compensate lstsq: expected one of none"],
     [`${prune} --threads 0`, "--threads 0: expected 1 to "],
     [`${prune} --seed x`, "--seed x: expected a number"],

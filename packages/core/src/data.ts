@@ -4,7 +4,7 @@
  */
 import { ShrinkError } from "./errors.ts";
 import type { ValueInfo } from "./graph/graph.ts";
-import { type ElementType, isFloat, reshape, sizeOf, Tensor, tensorOf } from "./graph/tensor.ts";
+import { type ElementType, isFloat, reshape, sizeOf, Tensor, take, tensorOf } from "./graph/tensor.ts";
 
 /** Samples to measure on. */
 export interface Dataset {
@@ -31,6 +31,17 @@ export function slice(dataset: Dataset, from: number, to: number = dataset.size)
     inputs: Object.fromEntries(Object.entries(dataset.inputs).map(([name, tensor]) => [name, cut(tensor)])),
     ...(dataset.labels && { labels: dataset.labels.subarray(start, end) }),
     ...(dataset.targets && { targets: cut(dataset.targets) }),
+  };
+}
+
+/** The samples in another order: sample `order[i]` comes at place i. */
+export function reorder(dataset: Dataset, order: readonly number[]): Dataset {
+  const { labels, targets } = dataset;
+  return {
+    ...dataset,
+    inputs: Object.fromEntries(Object.entries(dataset.inputs).map(([name, tensor]) => [name, take(tensor, 0, order)])),
+    ...(labels && { labels: Int32Array.from(order, (sample) => labels[sample] as number) }),
+    ...(targets && { targets: take(targets, 0, order) }),
   };
 }
 

@@ -5,7 +5,7 @@
 
 // The path as one call
 export { type PruneOptions, type PruneResult, layerWidths, prune, stateOfModel, withDataShapes } from "./prune.ts";
-export { inspect } from "./inspect.ts";
+export { type InspectOptions, inspect } from "./inspect.ts";
 export { type CompareOptions, compare } from "./compare.ts";
 export { applyPlan } from "./apply.ts";
 
@@ -42,12 +42,14 @@ export { type Objective, type ObjectiveName, objectiveFor, TARGET, targetsOf } f
 export { type State, stateOf, unitsLeft } from "./measure/state.ts";
 export { Activations } from "./measure/activations.ts";
 export { QualityMeter, qualityOf } from "./measure/quality.ts";
+export { type OracleCost, oracleCost } from "./measure/cost.ts";
 export { Oracle } from "./measure/oracle.ts";
 export { type TaylorTerms, taylorTerms } from "./measure/taylor.ts";
 
 // Choosing
-export type { Criterion, ScoringContext } from "./criteria/criterion.ts";
-export { criteria, criterionOf } from "./criteria/index.ts";
+export type { Certificate, Criterion, ScoringContext } from "./criteria/criterion.ts";
+export { criteria, criterionOf, type OracleMode, oracleBy } from "./criteria/index.ts";
+export type { RacingOptions } from "./criteria/racing.ts";
 export { type Thresholding, thresholded } from "./criteria/threshold.ts";
 export type { Budget } from "./plan/budget.ts";
 export type { Selection } from "./plan/select.ts";

@@ -2,21 +2,30 @@
 
 import { opsetOf } from "./graph/builder.ts";
 import type { ValueInfo } from "./graph/graph.ts";
-import type { ProbeOptions } from "./graph/shapes.ts";
+import { freeAxes, type ProbeOptions } from "./graph/shapes.ts";
+import { networkSummary } from "./network.ts";
 import { readModel } from "./onnx/index.ts";
 import type { InspectSummary, MemberSummary } from "./results.ts";
 import type { Runner } from "./runner.ts";
 import { sizeAfter } from "./surgery/size.ts";
+import { findObstacles, removableShares } from "./units/obstacles.ts";
 import { prepare } from "./units/prepare.ts";
 import type { OwnedPlace } from "./units/units.ts";
 
-/** Reads a model and finds its groups. `name` is for the summary. */
-export async function inspect(
-  file: Uint8Array,
-  { runner, name = "", ...probe }: ProbeOptions & { readonly runner: Runner; readonly name?: string },
-): Promise<InspectSummary> {
+/** Length of axes that nobody states: of a sequence, mostly. What can be cut does not hang on it, MACs do. */
+const FREE_LENGTH = 16;
+
+export interface InspectOptions extends ProbeOptions {
+  readonly runner: Runner;
+  /** For the summary. */
+  readonly name?: string;
+}
+
+/** Reads a model and finds its groups. Axes that neither the file nor the options fix are taken to be 16 long. */
+export async function inspect(file: Uint8Array, { runner, ...options }: InspectOptions): Promise<InspectSummary> {
   const model = readModel(file);
-  const prunable = await prepare(model, runner, probe);
+  const { name = "", shapes = {}, freeLength = FREE_LENGTH } = options;
+  const prunable = await prepare(model, runner, { shapes, freeLength });
   const { units } = prunable;
   return {
     model: name,
@@ -33,6 +42,12 @@ export async function inspect(
       members: places.filter((place) => place.use).map((place) => member(place, first, size)),
     })),
     frozen: units.frozen.map(({ value, axis, size, reason, layer }) => ({ value, axis, size, reason, layer })),
+    removable: removableShares(prunable),
+    obstacles: findObstacles(prunable),
+    assumed: model.graph.feeds
+      .filter((input) => !shapes[input.name])
+      .flatMap((input) => freeAxes(input).map((axis) => ({ input: input.name, axis, length: freeLength }))),
+    network: networkSummary(prunable),
   };
 }
 

@@ -4,17 +4,20 @@
  */
 
 import type { Criterion } from "./criteria/criterion.ts";
-import { criterionOf } from "./criteria/index.ts";
-import { bindInputs, type Dataset } from "./data.ts";
+import { criterionOf, type OracleMode, oracleBy } from "./criteria/index.ts";
+import { oracle } from "./criteria/oracle.ts";
+import type { RacingOptions } from "./criteria/racing.ts";
+import { bindInputs, type Dataset, reorder } from "./data.ts";
 import { ShrinkError } from "./errors.ts";
 import type { Graph } from "./graph/graph.ts";
 import type { ProbeOptions } from "./graph/shapes.ts";
+import { type OracleCost, oracleCost } from "./measure/cost.ts";
 import type { ObjectiveName } from "./measure/objective.ts";
 import { qualityOf } from "./measure/quality.ts";
 import { stateOf } from "./measure/state.ts";
 import { type Subject, subjectOf } from "./measure/subject.ts";
 import { readModel, writeModel } from "./onnx/index.ts";
-import { type Budget, checkBudget } from "./plan/budget.ts";
+import { type Budget, checkBudget, removalGoal } from "./plan/budget.ts";
 import { type ChooseProgress, choose, type Schedule } from "./plan/choose.ts";
 import { modelHash, type Plan, removedByGroup } from "./plan/plan.ts";
 import type { Selection } from "./plan/select.ts";
@@ -25,6 +28,7 @@ import { sampleFeeds } from "./surgery/samples.ts";
 import { sizeAfter } from "./surgery/size.ts";
 import { verify } from "./surgery/verify.ts";
 import { type Prunable, prepare } from "./units/prepare.ts";
+import { randomSource } from "./util/random.ts";
 
 export interface PruneOptions extends Selection, ProbeOptions {
   readonly runner: Runner;
@@ -34,6 +38,15 @@ export interface PruneOptions extends Selection, ProbeOptions {
   readonly test?: Dataset | undefined;
   /** A name or a function value of your own; default `oracle`. */
   readonly criterion?: string | Criterion;
+  /**
+   * How the oracle measures; default `auto`: by what exact measurement would cost, counted in multiply-accumulates
+   * ({@link oracleCost}). Other criteria do not ask.
+   */
+  readonly oracle?: OracleMode | "auto";
+  /** For `racing`; `auto` takes a shortlist of 20 %. */
+  readonly racing?: RacingOptions;
+  /** Told before a run of the oracle: how it will measure and what exact measurement would cost. */
+  readonly onCost?: ((cost: OracleCost) => void) | undefined;
   /** Default `rerank`. */
   readonly schedule?: Schedule;
   /** Default: see {@link objectiveFor}. */
@@ -44,6 +57,8 @@ export interface PruneOptions extends Selection, ProbeOptions {
   readonly bestEffort?: boolean;
   /** Default 0. */
   readonly seed?: number;
+  /** Whether the held-out quality is noted after every removal; default true. Else only at the start and the end. */
+  readonly traceTest?: boolean;
   /** Names for the summary. */
   readonly names?: { readonly model: string; readonly out: string };
   readonly onProgress?: ((progress: ChooseProgress) => void) | undefined;
@@ -61,7 +76,7 @@ export interface PruneResult {
 export async function prune(file: Uint8Array, options: PruneOptions): Promise<PruneResult> {
   const started = Date.now();
   const { runner, schedule = "rerank", seed = 0, names = { model: "", out: "" } } = options;
-  const criterion = criterionOf(options.criterion ?? "oracle");
+  const asked = criterionOf(options.criterion ?? "oracle");
   const original = readModel(file);
   const prunable = await prepare(original, runner, withDataShapes(original.graph, options));
   const subject = options.data && (await subjectOf(prunable, runner, options.data, options.objective));
@@ -70,7 +85,12 @@ export async function prune(file: Uint8Array, options: PruneOptions): Promise<Pr
   const budget = options.budget ?? defaultBudget(subject && before);
   checkBudget(budget, subject && before);
 
-  const chosen = await choose(prunable, subject, { ...options, criterion, schedule, seed, budget, test });
+  const { criterion, mode } =
+    asked === oracle && subject ? oracleFor(subject, budget, options) : { criterion: asked, mode: "exact" };
+  const racing = mode === "racing" && options.data;
+  const measured = racing ? await subjectOf(prunable, runner, mixed(racing), options.objective) : subject;
+  const followed = (options.traceTest ?? true) ? test : undefined;
+  const chosen = await choose(prunable, measured, { ...options, criterion, schedule, seed, budget, test: followed });
   if (!chosen.reached && !options.bestEffort && chosen.stopped !== "interrupted") {
     throw new ShrinkError(
       "budget",
@@ -110,6 +130,30 @@ export async function prune(file: Uint8Array, options: PruneOptions): Promise<Pr
       stopped: chosen.stopped,
     },
   };
+}
+
+/** The samples in an order that does not depend on how the file sorts them, so that any part of them is a fair one. */
+function mixed(data: Dataset): Dataset {
+  const random = randomSource(data.size);
+  const order = Array.from({ length: data.size }, (_, i) => i);
+  for (let i = order.length - 1; i > 0; i--) {
+    const j = Math.floor(random() * (i + 1));
+    [order[i], order[j]] = [order[j] as number, order[i] as number];
+  }
+  return reorder(data, order);
+}
+
+/** The oracle in the way that was asked for, or that fits the cost. */
+function oracleFor(
+  { prunable, data }: Subject,
+  budget: Budget,
+  { oracle: asked = "auto", racing, onCost }: PruneOptions,
+): { criterion: Criterion; mode: OracleMode } {
+  const { count } = prunable.units;
+  const cost = oracleCost(prunable, data.size, removalGoal(budget, count) ?? Math.ceil(count / 2));
+  const mode = asked === "auto" ? cost.mode : asked;
+  onCost?.({ ...cost, mode });
+  return { criterion: oracleBy(mode, { ...(asked === "auto" && { shortlist: 0.2 }), ...racing }), mode };
 }
 
 /** Size and quality of the model without the removed units. */

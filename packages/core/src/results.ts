@@ -2,7 +2,6 @@
  * What the commands return: plain data, JSON as it stands. `--json` prints these objects, the report draws them.
  * Names are fixed by the command-line contract; more may be added, none renamed.
  */
-
 /** Error (summed over samples) and share of right answers of a model on one data set. */
 export interface Quality {
   /** The objective, summed over all samples. */
@@ -42,6 +41,12 @@ export interface Removal extends Quality {
   readonly test?: Quality;
   readonly parameters: number;
   readonly macs: number;
+  /** How sure the choice was: proved best among single removals, best by racing, or neither. */
+  readonly certificate: "exact" | "racing" | "heuristic";
+  /** Candidate evaluations that this choice took; parts of the data count as parts. */
+  readonly evaluations: number;
+  /** What brute force would have taken: one for every unit that could have gone. */
+  readonly candidates: number;
 }
 
 /** Width of one layer before and after. */
@@ -121,6 +126,26 @@ export interface MemberSummary {
   readonly count?: number;
 }
 
+/** Parts of the whole, each 0 to 1. */
+export interface Shares {
+  /** Of all units, those of the model's outputs included. */
+  readonly units: number;
+  /** Parameters that belong to at least one of the units, of all. */
+  readonly parameters: number;
+  /** MACs that make or read at least one of the units, of all. */
+  readonly macs: number;
+}
+
+/** One cause that freezes units. */
+export interface Obstacle extends Shares {
+  /** In words, without the names of nodes: `ReduceMean averages over this axis`. */
+  readonly reason: string;
+  /** How many units it freezes. */
+  readonly count: number;
+  /** The layers that make them. */
+  readonly layers: readonly string[];
+}
+
 export interface InspectSummary {
   readonly model: string;
   readonly inputs: readonly {
@@ -151,6 +176,42 @@ export interface InspectSummary {
     readonly size: number;
     readonly reason: string;
     readonly layer?: string;
+  }[];
+  /** Which part of the network hangs on units that can be removed. */
+  readonly removable: Shares;
+  /** Why the rest cannot be removed, by cause, the one with most MACs first. */
+  readonly obstacles: readonly Obstacle[];
+  /** For a drawing. */
+  readonly network: NetworkSummary;
+  /** Axes that the file leaves open and that were taken to be this long: MACs and shapes hang on it. */
+  readonly assumed: readonly { readonly input: string; readonly axis: number; readonly length: number }[];
+}
+
+/** A layer with what follows it without weights, a place where branches join, an input or an output. */
+export interface NetworkBlock {
+  /** Of its first node, or of the input or output. */
+  readonly name: string;
+  readonly kind: "input" | "layer" | "joint" | "output";
+  /** In the order of the graph. */
+  readonly operators: readonly string[];
+  /** Of its first value, for one sample. */
+  readonly dims: readonly number[];
+  /** The blocks that it reads, by their positions. */
+  readonly from: readonly number[];
+  /** Ids of the groups whose units run through it. */
+  readonly groups: readonly string[];
+  /** Why some of its units cannot be removed. */
+  readonly frozen: readonly string[];
+}
+
+/** The network as a drawing shows it. */
+export interface NetworkSummary {
+  readonly blocks: readonly NetworkBlock[];
+  readonly groups: readonly {
+    readonly id: string;
+    readonly kind: string;
+    readonly size: number;
+    readonly layer: string;
   }[];
 }
 

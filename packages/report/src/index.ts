@@ -8,6 +8,7 @@ export { type GainChartOptions, gainChart } from "./charts/gain.ts";
 export { interactionsChart } from "./charts/interactions.ts";
 export { type LayerOrderOptions, type LayerRow, layerOrderChart } from "./charts/layer-order.ts";
 export { type Dot, type LineChart, lineChart, type Rule } from "./charts/line.ts";
+export { networkGraph } from "./charts/network.ts";
 export { partnersChart } from "./charts/partners.ts";
 export { type PredictedChartOptions, type PredictedSeries, predictedChart } from "./charts/predicted.ts";
 export { accuracyChart, type ErrorChartOptions, errorChart, type QualityChartOptions } from "./charts/quality.ts";
@@ -22,6 +23,7 @@ export {
 } from "./compute/analysis.ts";
 export { type Change, computeChanges } from "./compute/changes.ts";
 export { computeCompareCurves, computePruneCurves, type DataSet, type Measure } from "./compute/curves.ts";
+export { computeLayout, type Layout, type LayoutEdge, type LayoutNode } from "./compute/layout.ts";
 export { computeGainLines, type GainLines } from "./compute/gain-lines.ts";
 export { computeLayerRuns, type LayerRun, type RemovalPlace } from "./compute/layer-order.ts";
 export { computePredictions, type Prediction } from "./compute/predictions.ts";

@@ -57,6 +57,9 @@ export function pruneFixture(options: FixtureOptions = {}): PruneSummary {
       group: `g${at}`,
       unit: left[at]?.splice(Math.floor(next() * (left[at]?.length ?? 1)), 1)[0] ?? 0,
       layer: layers[at] ?? "?",
+      certificate: "exact",
+      evaluations: total - i,
+      candidates: total - i,
       score: change * (0.5 + next()),
       ...(predicted ? { predicted: change * (0.3 + next()) - 0.2 } : {}),
     };

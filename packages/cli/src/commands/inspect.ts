@@ -1,8 +1,11 @@
 /** `shrinknet inspect`: what can be removed from a model, and what cannot and why. */
+import { basename } from "node:path";
 import { Command, type CommandUnknownOpts } from "@commander-js/extra-typings";
 import { inspect } from "shrinknet";
+import { checkOutputs } from "../files/check-outputs.ts";
 import { loadModel } from "../files/load-model.ts";
 import { naming } from "../files/naming.ts";
+import { writeFiles } from "../files/write-files.ts";
 import { type Io, printJson } from "../io.ts";
 import { jsonOption, shapeOption } from "../options/shared.ts";
 import { colorsOf } from "../text/colors.ts";
@@ -12,14 +15,26 @@ export function inspectCommand(io: Io): CommandUnknownOpts {
   return new Command("inspect")
     .description("Shows the groups of units that can be removed, sizes, and what is frozen and why.")
     .argument("<model>", "ONNX file")
+    .option("--graph <file>", "draw the network as SVG: groups in colours, frozen places and why")
     .addOption(shapeOption)
     .addOption(jsonOption)
-    .addHelpText("after", "\nExample:\n  $ shrinknet inspect digits.onnx")
-    .action(async (path, { shape: shapes, json }) => {
+    .addHelpText("after", "\nExample:\n  $ shrinknet inspect digits.onnx --graph digits.svg")
+    .action(async (path, { shape: shapes, json, graph }) => {
+      await checkOutputs({ "--graph": graph }, { "the model": path });
       const { bytes } = await loadModel(path, shapes);
       const { nodeRunner } = await import("@shrinknet/runtime");
       const summary = await naming({ model: path }, () => inspect(bytes, { runner: nodeRunner(), name: path, shapes }));
-      if (json) printJson(io, summary);
-      else io.stdout.write(inspectText(summary, colorsOf(io)));
+      for (const { input, axis, length } of summary.assumed) {
+        io.stderr.write(
+          `note: input "${input}": the file does not say how long axis ${axis} is, ${length} was taken; MACs hang on it, give your own with --shape\n`,
+        );
+      }
+      if (graph !== undefined) {
+        const { networkGraph } = await import("@shrinknet/report");
+        await writeFiles([{ path: graph, content: networkGraph(summary.network, { title: basename(path) }) }]);
+      }
+      if (json) return printJson(io, summary);
+      io.stdout.write(inspectText(summary, colorsOf(io)));
+      if (graph !== undefined) io.stdout.write(`wrote ${graph}\n`);
     });
 }

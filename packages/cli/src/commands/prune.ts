@@ -1,6 +1,6 @@
 /** `shrinknet prune`: makes a model smaller. */
 import { Command, type CommandUnknownOpts, Option } from "@commander-js/extra-typings";
-import { type Budget, criteria, type PruneResult, prune, ShrinkError } from "shrinknet";
+import { type Budget, criteria, type OracleCost, type PruneResult, prune, ShrinkError } from "shrinknet";
 import { loadData } from "../data/load-data.ts";
 import { checkOutputs } from "../files/check-outputs.ts";
 import { loadModel } from "../files/load-model.ts";
@@ -48,7 +48,17 @@ export function pruneCommand(io: Io): CommandUnknownOpts {
         .choices(["rerank", "once"] as const)
         .default("rerank" as const),
     )
-    .addOption(new Option("--oracle <how>", "how the oracle measures").choices(["exact"] as const))
+    .addOption(
+      new Option("--oracle <how>", "how the oracle measures; auto goes by what exact measurement would cost")
+        .choices(["auto", "exact", "lazy", "racing"] as const)
+        .default("auto" as const),
+    )
+    .option(
+      "--delta <chance>",
+      "racing: chance that a pick is not the best of its candidates, such as 0.1%",
+      parseShare,
+    )
+    .option("--shortlist <share>", "racing: share of the units that race, chosen by Taylor estimates", parseShare)
     .addOption(objectiveOption)
     .addOption(new Option("--compensate <how>", "what makes up for removed units").choices(["none"] as const))
     .option("--remove <amount>", "goal: share or number of units to remove, such as 40% or 12", parseRemoval)
@@ -107,10 +117,19 @@ export function pruneCommand(io: Io): CommandUnknownOpts {
               seed,
               shapes,
               signal,
+              oracle: options.oracle,
+              racing: {
+                ...(options.delta !== undefined && { delta: options.delta }),
+                ...(options.shortlist !== undefined && { shortlist: options.shortlist }),
+              },
+              onCost: (cost) => {
+                if (!options.quiet && cost.macs > LONG_RUN) io.stderr.write(`${costText(cost)}\n`);
+              },
               ...(budget && { budget }),
               ...(minKeep !== undefined && { minKeep }),
               ...(only && { only }),
               ...(skip && { skip }),
+              traceTest: options.report !== undefined || options.trace !== undefined,
               bestEffort: options.bestEffort ?? false,
               names: { model: path, out },
               onProgress: (stage) => tell(pace(stage), stage.removed / stage.expected),
@@ -172,6 +191,15 @@ function budgetOf({
   const entries = Object.entries({ remove, maxAccuracyDrop, maxErrorRise, targetMacs, targetParams });
   const given = entries.filter(([, value]) => value !== undefined);
   return given.length > 0 ? Object.fromEntries(given) : undefined;
+}
+
+/** Runs of the oracle above this many multiply-accumulates are announced: some seconds. */
+const LONG_RUN = 1e11;
+
+/** One line before a run of the oracle. */
+function costText({ mode, evaluations, macs }: OracleCost): string {
+  const work = `${evaluations.toLocaleString("en")} candidate evaluations, ${macs.toExponential(0)} multiply-accumulates if all are measured`;
+  return `oracle: ${mode} (up to ${work})`;
 }
 
 function interrupted(removals: number, plan: string | undefined): ShrinkError {

@@ -3,9 +3,12 @@ import type { Colors } from "./colors.ts";
 import { formatCount, formatShare, plural } from "./format.ts";
 import { table } from "./table.ts";
 
+const mostObstacles = 5;
+
 /** What `inspect` prints. */
 export function inspectText(summary: InspectSummary, colors: Colors): string {
-  const { model, inputs, outputs, opset, parameters, macs, units, groups, frozen } = summary;
+  const { model, inputs, outputs, opset, parameters, macs, units, groups, frozen, removable, obstacles } = summary;
+  const biggest = obstacles.find(({ reason }) => reason !== "outputs of the model");
   const stuck = frozen.reduce((sum, { size }) => sum + size, 0);
   const total = units + stuck;
   const ports = [
@@ -32,6 +35,21 @@ export function inspectText(summary: InspectSummary, colors: Colors): string {
         colors,
       )}`,
     `\n${units === 0 ? "Nothing" : `${formatCount(units)} of ${plural(total, "unit")} (${formatShare(units / total)})`} can be removed.\n`,
+    units > 0 &&
+      `${formatShare(removable.parameters)} of the parameters and ${formatShare(removable.macs)} of the MACs hang on them.\n`,
+    obstacles.length > 0 &&
+      `\n${table(
+        [
+          { title: "obstacle" },
+          { title: "units", align: "right" },
+          { title: "parameters", align: "right" },
+          { title: "MACs", align: "right" },
+        ],
+        obstacles
+          .slice(0, mostObstacles)
+          .map((one) => [one.reason, formatCount(one.count), formatShare(one.parameters), formatShare(one.macs)]),
+        colors,
+      )}${biggest && biggest.macs > 0 ? `Were it not for "${biggest.reason}", ${formatShare(biggest.macs)} of the MACs could be cut (further).\n` : ""}`,
   ];
   return parts.filter((part) => part !== false).join("");
 }

@@ -22,8 +22,16 @@ export interface ScoringContext {
   random(): number;
 }
 
+/**
+ * How sure a pick is: `exact`, proved best among single removals; `racing`, best with the chosen probability;
+ * `heuristic`, neither.
+ */
+export type Certificate = "exact" | "racing" | "heuristic";
+
 export interface Criterion {
   readonly name: string;
+  /** How sure its picks are when it ranks anew for each; default `heuristic`. */
+  readonly certificate?: Certificate;
   /**
    * Whether scores are predicted changes of the error. Those are compared over all groups as they are; other scores are
    * divided by their group's mean first.

@@ -2,8 +2,10 @@
 import { ShrinkError } from "../errors.ts";
 import { activation, apoz } from "./activity.ts";
 import type { Criterion } from "./criterion.ts";
+import { lazyOracle } from "./lazy.ts";
 import { magnitude } from "./magnitude.ts";
 import { oracle } from "./oracle.ts";
+import { type RacingOptions, racingOracle } from "./racing.ts";
 import { random } from "./random.ts";
 import { fisher, taylor1, taylor2, taylorAbs } from "./taylor.ts";
 import { thresholded } from "./threshold.ts";
@@ -23,9 +25,24 @@ export const criteria: Readonly<Record<string, Criterion>> = Object.fromEntries(
   ].map((criterion) => [criterion.name, criterion]),
 );
 
-/** The criterion of that name, or the one that is given. */
+/** How the oracle measures; see {@link oracle}, {@link lazyOracle} and {@link racingOracle}. */
+export type OracleMode = "exact" | "lazy" | "racing";
+
+/** The oracle measuring in the given way, for one run. */
+export function oracleBy(mode: OracleMode, options: RacingOptions = {}): Criterion {
+  if (mode === "lazy") return lazyOracle();
+  return mode === "racing" ? racingOracle(options) : oracle;
+}
+
+/**
+ * The criterion of that name, or the one that is given. `oracle-lazy` and `oracle-racing` are the oracle's other ways of
+ * measuring, to set beside it.
+ */
 export function criterionOf(criterion: string | Criterion): Criterion {
   if (typeof criterion !== "string") return criterion;
+  if (criterion === "oracle-lazy" || criterion === "oracle-racing") {
+    return { ...oracleBy(criterion === "oracle-lazy" ? "lazy" : "racing"), name: criterion };
+  }
   const known = Object.hasOwn(criteria, criterion) ? criteria[criterion] : undefined;
   if (known) return known;
   throw new ShrinkError(

@@ -4,6 +4,7 @@ import type { Criterion } from "./criterion.ts";
 /** The measured change of the error when the unit is removed: E without it - E. Wolfe et al. 2017, "brute force". */
 export const oracle: Criterion = {
   name: "oracle",
+  certificate: "exact",
   inErrorUnits: true,
   needsData: true,
   async score({ prunable, left, error, oracle: measure, onlyBest }) {

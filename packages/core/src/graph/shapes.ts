@@ -5,6 +5,7 @@
 import { ShrinkError } from "../errors.ts";
 import { writeModel } from "../onnx/index.ts";
 import type { Runner } from "../runner.ts";
+import { GraphBuilder, opsetOf } from "./builder.ts";
 import type { Graph, Model, ValueInfo } from "./graph.ts";
 import { allocate, type ElementType, sizeOf, Tensor } from "./tensor.ts";
 
@@ -22,29 +23,42 @@ export interface ValueShape {
 /** By value name; initializers and graph inputs included. */
 export type Shapes = ReadonlyMap<string, ValueShape>;
 
+/** What a run tells about a value. */
+interface Probed {
+  readonly dims: readonly number[];
+  /** The first elements, one more than FEW at most. */
+  readonly start: Tensor;
+}
+
+/** Integers in at most this number are kept as constants. */
+const FEW = 64;
+
 export interface ProbeOptions {
   /** Dims of inputs by name, first axis = sample (its length is not used); for inputs whose file leaves dims free. */
   readonly shapes?: Readonly<Record<string, readonly number[]>> | undefined;
+  /** Length of axes, other than the samples, that neither the file nor `shapes` states. Left out: that is an error. */
+  readonly freeLength?: number | undefined;
 }
 
 /**
- * Runs the model on one and on two made-up samples with every inner value as an output, and notes types, dims and
- * which axis follows the batch. Values no node makes a tensor of (sequences, maps) are left out.
+ * Runs the model on one and on two made-up samples and notes of every inner value type, dims and which axis follows the
+ * batch. What comes out of the runs is the shape and the first few elements of each value, so that large activations
+ * need not be kept.
  */
 export async function probeShapes(model: Model, runner: Runner, options: ProbeOptions = {}): Promise<Shapes> {
   const { graph } = model;
   const names = [...new Set(graph.nodes.flatMap((node) => node.outputs.filter((name) => name !== "")))];
-  const exposed = graph.with({
-    outputs: names.map((name) => ({ name })),
-    valueInfo: new Map(),
-  });
-  const session = await runner.load(writeModel({ ...model, graph: exposed }), {
-    optimize: false,
-  });
+  const b = new GraphBuilder({ opset: opsetOf(model), base: graph.with({ valueInfo: new Map() }) });
+  const probes = names.map((name) => ({
+    dims: b.op("Shape", [name]),
+    start: b.slice(b.reshape(name, [-1]), 0, 0, FEW + 1),
+  }));
+  const exposed = b.graph(probes.flatMap(({ dims, start }) => [dims, start]));
+  const session = await runner.load(writeModel({ ...model, graph: exposed }), { optimize: false });
   try {
     const inputs = graph.feeds.map((input) => ({
       input,
-      dims: sampleDims(input, options.shapes?.[input.name]),
+      dims: sampleDims(input, options),
     }));
     const feed = (batch: number) =>
       Object.fromEntries(inputs.map(({ input, dims }) => [input.name, blank(input, [batch, ...dims.slice(1)])]));
@@ -59,16 +73,20 @@ export async function probeShapes(model: Model, runner: Runner, options: ProbeOp
         batchAxis: 0,
       });
     }
-    for (const name of names) {
-      const { type, dims } = one[name] as Tensor;
-      const other = two?.[name];
-      shapes.set(name, {
-        type,
-        dims,
-        batchAxis: other && growingAxis(dims, other.dims),
-        constant: other && sameIntegers(one[name] as Tensor, other),
+    names.forEach((name, at) => {
+      const { dims, start } = probes[at] as { dims: string; start: string };
+      const read = (run: Record<string, Tensor>): Probed => ({
+        dims: Array.from((run[dims] as Tensor).numbers),
+        start: run[start] as Tensor,
       });
-    }
+      const [first, other] = [read(one), two && read(two)];
+      shapes.set(name, {
+        type: first.start.type,
+        dims: first.dims,
+        batchAxis: other && growingAxis(first.dims, other.dims),
+        constant: other && sameIntegers(first, other),
+      });
+    });
     return shapes;
   } finally {
     await session.release();
@@ -89,7 +107,8 @@ export function dimsOf(shapes: Shapes, name: string): readonly number[] {
 }
 
 /** Graph inputs' dims for one sample: the caller's, else the file's. */
-function sampleDims(input: ValueInfo, given: readonly number[] | undefined): readonly number[] {
+function sampleDims(input: ValueInfo, { shapes, freeLength }: ProbeOptions): readonly number[] {
+  const given = shapes?.[input.name];
   if (given) return given;
   if (!input.shape) {
     throw new ShrinkError(
@@ -97,14 +116,21 @@ function sampleDims(input: ValueInfo, given: readonly number[] | undefined): rea
       `input "${input.name}": the file does not state its shape; give one with --shape ${input.name}=1x...`,
     );
   }
+  const free = freeAxes(input);
   return input.shape.map((dim, axis) => {
     if (axis === 0) return 1;
-    if (typeof dim === "number" && dim > 0) return dim;
+    if (!free.includes(axis)) return dim as number;
+    if (freeLength !== undefined) return freeLength;
     throw new ShrinkError(
       "model",
       `input "${input.name}": axis ${axis} (${dim ?? "unknown"}) has no fixed length; give one with data or --shape ${input.name}=1x...`,
     );
   });
+}
+
+/** Axes, other than the samples, that the file gives no length. */
+export function freeAxes({ shape = [] }: ValueInfo): number[] {
+  return shape.flatMap((dim, axis) => (axis > 0 && !(typeof dim === "number" && dim > 0) ? [axis] : []));
 }
 
 /** Values that exercise ordinary arithmetic: a ramp between -1 and 1 for reals, zeros for integers. */
@@ -119,11 +145,12 @@ function blank(input: ValueInfo, dims: readonly number[]): Tensor {
 }
 
 /** Integers that came out the same for one and for two samples; undefined for anything else. */
-function sameIntegers(one: Tensor, two: Tensor): Tensor | undefined {
-  const few = (one.type === "int64" || one.type === "int32") && one.dims.length <= 1 && one.size <= 64;
-  return few && one.size === two.size && Array.from(one.numbers).join() === Array.from(two.numbers).join()
-    ? one
-    : undefined;
+function sameIntegers(one: Probed, two: Probed): Tensor | undefined {
+  const { type, size, data, numbers } = one.start;
+  const isFew = (type === "int64" || type === "int32") && one.dims.length <= 1 && size <= FEW;
+  const isSame =
+    one.dims.join() === two.dims.join() && Array.from(numbers).join() === Array.from(two.start.numbers).join();
+  return isFew && isSame ? new Tensor(type, one.dims, data) : undefined;
 }
 
 function growingAxis(one: readonly number[], two: readonly number[]): number | undefined {

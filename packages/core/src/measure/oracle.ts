@@ -9,8 +9,8 @@ import { type Group, groupOf } from "../units/units.ts";
 import type { Activations } from "./activations.ts";
 import { DenseSuffix } from "./dense/suffix.ts";
 import { TARGET } from "./objective.ts";
-import type { Subject } from "./subject.ts";
-import { buildTail, canBatch, type Tail } from "./tail.ts";
+import type { Chunk, Subject } from "./subject.ts";
+import { buildTail, canBatch } from "./tail.ts";
 
 /** A run of the tail works on about this many elements of its widest value, to stay in the processor's cache. */
 const ELEMENTS_PER_RUN = 2 ** 18;
@@ -62,6 +62,22 @@ export class Oracle {
     return result;
   }
 
+  /** Pieces that the data is run in. */
+  get chunks(): number {
+    return this.#subject.chunks.length;
+  }
+
+  /** Errors of single samples without each of the given units, for the chunks from..to-1. Counted by share of the data. */
+  async sampleErrors(candidates: readonly number[], from: number, to: number): Promise<Map<number, number[]>> {
+    const result = new Map(candidates.map((unit): [number, number[]] => [unit, []]));
+    for (const group of this.#subject.prunable.units.groups) {
+      const own = candidates.filter((unit) => unit >= group.first && unit < group.first + group.size);
+      if (own.length > 0) await this.#run(group, own, from, to, (unit, errors) => result.get(unit)?.push(...errors));
+    }
+    this.evaluations += (candidates.length * (to - from)) / this.chunks;
+    return result;
+  }
+
   /**
    * Error of the network with one unit's output multiplied by each gain; undefined where the unit's tail is none that
    * the loops know. Not counted as evaluations of candidates.
@@ -76,40 +92,47 @@ export class Oracle {
     return this.#last.get(unit) ?? Number.POSITIVE_INFINITY;
   }
 
+  /** Adds up a group's errors over all samples. */
   async #measureGroup(group: Group, candidates: readonly number[], result: Map<number, number>): Promise<void> {
-    const subject = this.#subject;
+    for (const unit of candidates) result.set(unit, 0);
+    await this.#run(group, candidates, 0, this.chunks, (unit, errors) => {
+      let sum = result.get(unit) as number;
+      for (let n = 0; n < errors.length; n++) sum += errors[n] as number;
+      result.set(unit, sum);
+    });
+  }
+
+  /** Runs the group's tail over some chunks and hands on each candidate's errors of each chunk's samples. */
+  async #run(
+    group: Group,
+    candidates: readonly number[],
+    from: number,
+    to: number,
+    visit: (unit: number, errors: Float32Array | Float64Array) => void,
+  ): Promise<void> {
+    const { runner, chunks } = this.#subject;
     const count = this.#candidatesPerRun(group, candidates.length);
-    const tail = buildTail(subject, this.activations.state, group, count);
+    const tail = buildTail(this.#subject, this.activations.state, group, count);
     await this.activations.keep(tail.cached);
-    const session = await subject.runner.load(writeModel(tail.model));
+    const session = await runner.load(writeModel(tail.model));
     try {
-      for (let from = 0; from < candidates.length; from += count) {
-        const batch = candidates.slice(from, from + count);
+      for (let first = 0; first < candidates.length; first += count) {
+        const batch = candidates.slice(first, first + count);
         const filled = [...batch, ...Array<number>(count - batch.length).fill(batch[0] as number)];
-        const sums = await this.#runTail(tail, session, filled);
-        batch.forEach((unit, i) => {
-          result.set(unit, sums[i] as number);
-        });
+        const told = tail.feeds(filled);
+        for (let index = from; index < to; index++) {
+          const feeds: Record<string, Tensor> = { ...told, [TARGET]: (chunks[index] as Chunk).targets };
+          for (const name of tail.cached) feeds[name] = this.activations.get(index, name);
+          const errors = ((await session.run(feeds))[tail.output] as Tensor).data as Float32Array;
+          const samples = errors.length / count;
+          batch.forEach((unit, k) => {
+            visit(unit, errors.subarray(k * samples, (k + 1) * samples));
+          });
+        }
       }
     } finally {
       await session.release();
     }
-  }
-
-  async #runTail(
-    tail: Tail,
-    session: { run(feeds: Record<string, Tensor>): Promise<Record<string, Tensor>> },
-    candidates: readonly number[],
-  ): Promise<Float64Array> {
-    const sums = new Float64Array(candidates.length);
-    const told = tail.feeds(candidates);
-    for (const [index, chunk] of this.#subject.chunks.entries()) {
-      const feeds: Record<string, Tensor> = { ...told, [TARGET]: chunk.targets };
-      for (const name of tail.cached) feeds[name] = this.activations.get(index, name);
-      const part = ((await session.run(feeds))[tail.output] as Tensor).numbers;
-      for (let i = 0; i < sums.length; i++) sums[i] = (sums[i] as number) + (part[i] as number);
-    }
-    return sums;
   }
 
   #candidatesPerRun(group: Group, candidates: number): number {

@@ -23,7 +23,7 @@ export interface Tail {
   readonly model: Model;
   /** Values of the network that it starts from. */
   readonly cached: readonly string[];
-  /** Output: the summed error [K] of the samples without each candidate, in float64. */
+  /** Output: the errors[K, n] of the samples without each candidate. */
   readonly output: string;
   /** What tells it the candidates: exactly K units of the group. */
   feeds(candidates: readonly number[]): Record<string, Tensor>;
@@ -78,7 +78,7 @@ export function buildTail(subject: Subject, state: State, group: Group, count: n
   }
   b.input(TARGET, real);
   const errors = objective.error(b, at(objective.value), tile(TARGET, dimsOf(state.shapes, objective.value)));
-  const output = b.sum(b.cast(b.reshape(errors, [count, -1]), "float64"), [1]);
+  const output = b.reshape(errors, [count, -1]);
   return {
     model: { ...state.model, graph: b.graph([output]) },
     cached: [...cached],

@@ -10,6 +10,7 @@ import * as linear from "./linear.ts";
 import * as movement from "./movement.ts";
 import * as normalization from "./normalization.ts";
 import * as pooling from "./pooling.ts";
+import * as recurrent from "./recurrent.ts";
 import * as reduction from "./reduction.ts";
 import type { OpRule } from "./rule.ts";
 import * as shaping from "./shaping.ts";
@@ -38,6 +39,7 @@ export type OperatorName =
   | "Expand"
   | "Flatten"
   | "Floor"
+  | "GRU"
   | "Gather"
   | "Gelu"
   | "Gemm"
@@ -50,6 +52,7 @@ export type OperatorName =
   | "HardSwish"
   | "Identity"
   | "InstanceNormalization"
+  | "LSTM"
   | "LayerNormalization"
   | "LeakyRelu"
   | "Less"
@@ -68,6 +71,7 @@ export type OperatorName =
   | "Pad"
   | "Pow"
   | "Reciprocal"
+  | "RNN"
   | "ReduceMean"
   | "ReduceSum"
   | "Relu"
@@ -103,6 +107,7 @@ export const rules: Readonly<Record<OperatorName, OpRule>> = {
   ...movement,
   ...normalization,
   ...pooling,
+  ...recurrent,
   ...reduction,
   ...shaping,
 };

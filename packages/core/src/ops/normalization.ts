@@ -118,7 +118,7 @@ function tieSoftmax(t: Ties): void {
   });
   x.dims.forEach((_, axis) => {
     if (!mixed.includes(axis)) t.tie(x, axis, y, axis);
-    else t.freeze(x, axis, `${t.node.opType} normalises over this axis`);
+    else t.freeze(x, axis, "normalises over this axis");
   });
 }
 

@@ -68,7 +68,7 @@ function tieReduced(t: Ties, sums: boolean): void {
     const reduced = axes.includes(axis);
     if (!reduced) t.tie(x, axis, y, out);
     else if (sums) t.absorb(0, axis);
-    else if ((x.dims[axis] as number) > 1) t.freeze(x, axis, `${t.node.opType} averages over this axis`);
+    else if ((x.dims[axis] as number) > 1) t.freeze(x, axis, "averages over this axis");
     if (!reduced || keepdims) out++;
   }
 }

@@ -41,7 +41,7 @@ export interface Ties {
   absorb(slot: number, axis: number): void;
   /** The operator makes the indexes of this axis of its output from weights: they are candidates for removal. */
   produce(axis: number, output?: number): void;
-  /** The axis cannot be cut, for this reason. */
+  /** The axis cannot be cut. `reason` says what the operator does to it: "averages over this axis". */
   freeze(port: Port, axis: number, reason: string): void;
 }
 

@@ -105,6 +105,7 @@ async function removeWorst(
   const before = await measure(0);
   let now = before;
   let scores: Float64Array | undefined;
+  let counted = 0; // evaluations that earlier choices took
 
   for (;;) {
     const goal = goalReached(budget, now, before, units.count);
@@ -128,6 +129,8 @@ async function removeWorst(
         random,
       });
     }
+    const spent = (oracle?.evaluations ?? 0) - counted;
+    counted += spent;
     const unit = lowest(comparable(criterion, scores, groups, candidates), candidates);
     removed[unit] = 1;
     state = stateOf(prunable, removed);
@@ -153,6 +156,9 @@ async function removeWorst(
       ...(testMeter && { test: await testMeter.measure() }),
       parameters: after.parameters,
       macs: after.macs,
+      certificate: schedule === "rerank" ? (criterion.certificate ?? "heuristic") : "heuristic",
+      evaluations: spent,
+      candidates: candidates.length,
     });
     now = after;
     options.onProgress?.({ removed: now.removed, expected, units: units.count, quality: now });

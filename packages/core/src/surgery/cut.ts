@@ -16,8 +16,12 @@ import type { Units } from "../units/units.ts";
 export type RemovedUnits = Uint8Array;
 
 /** Indexes that stay along a place's axis, ascending; undefined where all do. */
-export function keptIndexes(units: Units, key: string, removed: RemovedUnits): readonly number[] | undefined {
-  const place = units.places.get(key);
+export function keptIndexes(
+  places: Units["places"],
+  key: string,
+  removed: RemovedUnits,
+): readonly number[] | undefined {
+  const place = places.get(key);
   if (!place?.owners.some((unit) => unit >= 0 && removed[unit])) return undefined;
   const kept: number[] = [];
   place.owners.forEach((unit, index) => {
@@ -43,7 +47,7 @@ export function cut({ model, shapes, units }: Prunable, removed: RemovedUnits): 
       node,
       opset,
       dims: (side, slot = 0) => dimsOf(shapes, (side === "input" ? node.inputs : node.outputs)[slot] as string),
-      kept: (side, slot, axis) => keptIndexes(units, key(side, slot, axis), removed),
+      kept: (side, slot, axis) => keptIndexes(units.places, key(side, slot, axis), removed),
       grows: (output, axis) => shapes.get(node.outputs[output] as string)?.batchAxis === axis,
       constant: (slot) => constantOf(graph, shapes, node.inputs[slot]),
     };
@@ -175,7 +179,7 @@ function outerReads(graph: Graph): string[] {
 
 function cutInfo(info: ValueInfo, shapes: Shapes, units: Units, removed: RemovedUnits): ValueInfo {
   if (!info.shape || !shapes.has(info.name)) return info;
-  const kept = info.shape.map((_, axis) => keptIndexes(units, placeKey(info.name, axis), removed));
+  const kept = info.shape.map((_, axis) => keptIndexes(units.places, placeKey(info.name, axis), removed));
   if (kept.every((indexes) => indexes === undefined)) return info;
   return {
     ...info,

@@ -2,7 +2,7 @@
 import type { Graph, Node } from "../graph/graph.ts";
 import type { Shapes } from "../graph/shapes.ts";
 import { keyOf, nodeId, type Place, type PlaceKey } from "./places.ts";
-import { type Solution, solve } from "./solve.ts";
+import { type Reason, type Solution, solve } from "./solve.ts";
 import type { Frozen, Group, OwnedPlace, Sink, UnitKind, Units } from "./units.ts";
 
 /** A candidate set: made by some layer, not yet known to be removable. */
@@ -28,9 +28,10 @@ export function findUnits(graph: Graph, shapes: Shapes, opset: number): Units {
   const candidates = findCandidates(solution);
   const drafts = new Map<string, Candidate[]>();
   const frozen = new Map<string, Frozen>();
+  const frozenSets = new Map<number, string>(); // keys of `frozen` by set
   for (const candidate of candidates) {
     const isRead = candidate.places.some((place) => absorbed.has(place));
-    const reason = solution.frozen(candidate.representative) ?? (isRead ? undefined : "no operator sums over it");
+    const reason = solution.frozen(candidate.representative) ?? (isRead ? undefined : unread);
     if (reason === undefined) {
       const key = `${keyOf(candidate.rootPlace)} ${candidate.places.map(keyOf).sort().join(" ")}`;
       const draft = drafts.get(key);
@@ -38,12 +39,35 @@ export function findUnits(graph: Graph, shapes: Shapes, opset: number): Units {
       else drafts.set(key, [candidate]);
     } else {
       const { value, axis } = candidate.rootPlace;
-      const key = `${value} ${axis} ${reason}`;
+      const key = `${value} ${axis} ${reason.text}`;
       const size = (frozen.get(key)?.size ?? 0) + 1;
-      frozen.set(key, { value, axis, size, reason, layer: layerName(candidate.root) });
+      const { text, cause } = reason;
+      frozen.set(key, { value, axis, size, reason: text, cause, layer: layerName(candidate.root) });
+      frozenSets.set(candidate.representative, key);
     }
   }
-  return assemble(graph, solution, [...drafts.values()], [...frozen.values()]);
+  const numbers = new Map([...frozen.keys()].map((key, number) => [key, number]));
+  const frozenOf = (set: number): number | undefined => numbers.get(frozenSets.get(set) ?? "");
+  return {
+    ...assemble(graph, solution, [...drafts.values()]),
+    frozen: [...frozen.values()],
+    frozenPlaces: ownedPlaces(solution, frozenOf),
+  };
+}
+
+const unread: Reason = { text: "no operator sums over it", cause: "no operator sums over them" };
+
+/** All places with an index whose set `ownerOf` knows. */
+function ownedPlaces(
+  solution: Solution,
+  ownerOf: (set: number) => number | undefined,
+): ReadonlyMap<PlaceKey, OwnedPlace> {
+  const owned = new Map<PlaceKey, OwnedPlace>();
+  for (const place of solution.places.all) {
+    const owners = Int32Array.from({ length: place.length }, (_, i) => ownerOf(solution.find(place.start + i)) ?? -1);
+    if (owners.some((owner) => owner >= 0)) owned.set(keyOf(place), { ...place, owners });
+  }
+  return owned;
 }
 
 function findCandidates(solution: Solution): Candidate[] {
@@ -68,18 +92,11 @@ function findCandidates(solution: Solution): Candidate[] {
   return [...byRepresentative.values()];
 }
 
-function assemble(graph: Graph, solution: Solution, drafts: Candidate[][], frozen: Frozen[]): Units {
+function assemble(graph: Graph, solution: Solution, drafts: Candidate[][]): Pick<Units, "groups" | "count" | "places"> {
   const unitOf = new Map<number, number>();
   let count = 0;
   for (const draft of drafts) for (const { representative } of draft) unitOf.set(representative, count++);
-  const owned = new Map<PlaceKey, OwnedPlace>();
-  for (const place of solution.places.all) {
-    const owners = Int32Array.from(
-      { length: place.length },
-      (_, i) => unitOf.get(solution.find(place.start + i)) ?? -1,
-    );
-    if (owners.some((unit) => unit >= 0)) owned.set(keyOf(place), { ...place, owners });
-  }
+  const owned = ownedPlaces(solution, (set) => unitOf.get(set));
   const names = new Map<string, number>();
   let first = 0;
   const groups = drafts.map((draft): Group => {
@@ -100,7 +117,7 @@ function assemble(graph: Graph, solution: Solution, drafts: Candidate[][], froze
     first += draft.length;
     return group;
   });
-  return { groups, frozen, count, places: owned };
+  return { groups, count, places: owned };
 }
 
 function sinksOf(

@@ -24,12 +24,20 @@ export interface ProducedAxis {
   readonly place: Place;
 }
 
+/** Why a set may not be cut. */
+export interface Reason {
+  /** `ReduceMean "mean1" averages over this axis` */
+  readonly text: string;
+  /** The same for all nodes of the operator: `ReduceMean averages over this axis`. */
+  readonly cause: string;
+}
+
 export interface Solution {
   readonly places: Places;
   /** Set representative of an index. */
   find(index: number): number;
   /** Why a set may not be cut; undefined: it may. */
-  frozen(representative: number): string | undefined;
+  frozen(representative: number): Reason | undefined;
   readonly absorbed: readonly AbsorbedAxis[];
   readonly produced: readonly ProducedAxis[];
 }
@@ -49,6 +57,10 @@ export function solve(graph: Graph, shapes: Shapes, opset: number): Solution {
   return closeTies(graph, shapes, opset, (pairs) => pairs.findIndex((pair) => pair.every(isFree)));
 }
 
+function because(node: Node, what: string): Reason {
+  return { text: `${describe(node)}${what}`, cause: `${node.opType}${what}` };
+}
+
 /** Decides between pairs of places that could carry units; see {@link Ties.carrier}. */
 type Carrier = (pairs: readonly (readonly (Place | undefined)[])[]) => number | undefined;
 
@@ -56,25 +68,29 @@ type Carrier = (pairs: readonly (readonly (Place | undefined)[])[]) => number | 
 function closeTies(graph: Graph, shapes: Shapes, opset: number, carrier: Carrier): Solution {
   const places = new Places(graph, shapes);
   const sets = new UnionFind(places.total);
-  const reasons = new Map<number, string>(); // by index, later by representative
+  const reasons = new Map<number, Reason>(); // by index, later by representative
   const absorbed: AbsorbedAxis[] = [];
   const produced: ProducedAxis[] = [];
 
-  const freeze = (place: Place, reason: string): void => {
+  const freeze = (place: Place, reason: Reason): void => {
     for (let i = 0; i < place.length; i++) if (!reasons.has(place.start + i)) reasons.set(place.start + i, reason);
   };
-  const freezeValue = (name: string, reason: string): void => {
+  const freezeValue = (name: string, reason: Reason): void => {
     for (let axis = 0; axis < (shapes.get(name)?.dims.length ?? 0); axis++) {
       const place = places.get(placeKey(name, axis));
       if (place) freeze(place, reason);
     }
   };
 
-  for (const input of graph.feeds) freezeValue(input.name, `input "${input.name}" of the model`);
-  for (const output of graph.outputs) freezeValue(output.name, `output "${output.name}" of the model`);
+  for (const input of graph.feeds) {
+    freezeValue(input.name, { text: `input "${input.name}" of the model`, cause: "inputs of the model" });
+  }
+  for (const output of graph.outputs) {
+    freezeValue(output.name, { text: `output "${output.name}" of the model`, cause: "outputs of the model" });
+  }
   for (const node of graph.nodes) askRule(node);
 
-  const byRepresentative = new Map<number, string>();
+  const byRepresentative = new Map<number, Reason>();
   for (const [index, reason] of reasons) {
     const representative = sets.find(index);
     if (!byRepresentative.has(representative)) byRepresentative.set(representative, reason);
@@ -131,20 +147,27 @@ function closeTies(graph: Graph, shapes: Shapes, opset: number, carrier: Carrier
       },
       freeze(p, axis, reason) {
         const place = at(p, axis);
-        if (place) freeze(place, `${describe(node)}: ${reason}`);
+        if (place) freeze(place, because(node, ` ${reason}`));
       },
     };
     const rule = ruleFor(node);
     rule?.ties?.(ties);
-    const reason = rule?.ties
-      ? `${describe(node)} mixes the indexes of this axis`
-      : `${describe(node)}: operator without a rule`;
+    if (!rule?.ties) produceUnknown(node);
+    const reason = because(node, rule?.ties ? " mixes the indexes of this axis" : ": operator without a rule");
     for (const place of portsOf(node)) if (!mentioned.has(place)) freeze(place, reason);
     for (const attribute of Object.values(node.attributes)) {
       if (attribute.kind === "graph") {
-        for (const name of attribute.value) freezeValue(name, `${describe(node)} reads it inside its body`);
+        for (const name of attribute.value) freezeValue(name, because(node, " reads it inside its body"));
       }
     }
+  }
+
+  /** What an operator without a rule makes from weights is listed as frozen: the last axis of its first output. */
+  function produceUnknown(node: Node): void {
+    const hasWeights = node.inputs.some((name) => (graph.initializers.get(name)?.dims.length ?? 0) > 1);
+    const name = node.outputs.find((output) => output !== "");
+    const place = name && places.get(placeKey(name, (shapes.get(name)?.dims.length ?? 0) - 1));
+    if (hasWeights && place) produced.push({ node, place });
   }
 
   function* portsOf(node: Node): Generator<Place> {

@@ -49,6 +49,8 @@ export interface Frozen {
   /** How many of its indexes are frozen for this reason. */
   readonly size: number;
   readonly reason: string;
+  /** The reason without the node's name, the same for all nodes of one operator. */
+  readonly cause: string;
   readonly layer: string;
 }
 
@@ -60,6 +62,8 @@ export interface Units {
   readonly count: number;
   /** All places that hold slices of units. */
   readonly places: ReadonlyMap<PlaceKey, OwnedPlace>;
+  /** All places that hold slices of frozen units; owners are numbers of {@link frozen}. */
+  readonly frozenPlaces: ReadonlyMap<PlaceKey, OwnedPlace>;
 }
 
 /** The group that a unit's number falls into. */

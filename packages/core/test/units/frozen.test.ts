@@ -94,6 +94,36 @@ test("every frozen layer is listed with value, axis, size and reason", async () 
   ]);
 });
 
+test("obstacles are grouped by cause, with the share of MACs and parameters that hangs on each", async () => {
+  const hidden = model({
+    inputs: { x: ["N", 3] },
+    outputs: ["y"],
+    initializers: { w1: r.tensor([3, 4]), w2: r.tensor([4, 4]), w3: r.tensor([4, 6]), w4: r.tensor([6, 2]) },
+    nodes: [
+      node("MatMul", ["x", "w1"], ["h"]),
+      node("Hardmax", ["h"], ["a"]),
+      node("MatMul", ["a", "w2"], ["i"]),
+      node("Hardmax", ["i"], ["b"]),
+      node("MatMul", ["b", "w3"], ["j"]),
+      node("MatMul", ["j", "w4"], ["y"]),
+    ],
+  });
+  const { removable, obstacles } = await inspect(writeModel(hidden), { runner });
+  const all = 12 + 16 + 24 + 12; // MACs of the four layers, as many as their weights
+  expect(removable).toEqual({ units: 6 / 16, parameters: 36 / all, macs: 36 / all });
+  expect(obstacles).toEqual([
+    {
+      reason: "Hardmax: operator without a rule",
+      count: 8,
+      units: 8 / 16,
+      parameters: 52 / all,
+      macs: 52 / all,
+      layers: ["h", "i"],
+    },
+    { reason: "outputs of the model", count: 2, units: 2 / 16, parameters: 12 / all, macs: 12 / all, layers: ["y"] },
+  ]);
+});
+
 test("units that nothing sums over are not removable, and it is said", async () => {
   const open = dense([node("MatMul", ["x", "w1"], ["h"]), node("Relu", ["h"], ["y"])]);
   const { frozen } = (await prepared(open)).units;

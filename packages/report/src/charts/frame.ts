@@ -70,16 +70,26 @@ export function drawChart(frame: Frame, options: Plot.PlotOptions): string {
   });
   const legend = drawLegend(frame.legend, width);
   const top = titleHeight + legend.height + (yLabel === undefined ? 0 : yLabelHeight);
-  const name = escapeText(title);
-  return [
-    `<svg xmlns="http://www.w3.org/2000/svg" class="shrinknet-chart" role="img" aria-label="${name}" width="${width}" height="${top + height}" viewBox="0 0 ${width} ${top + height}" font-family="system-ui, sans-serif" font-size="12" fill="currentColor">`,
-    `<title>${name}</title><style>${style}</style>`,
-    `<text x="8" y="17" font-size="14" font-weight="600">${escapeText(fitText(title, width - 16, 14))}</text>`,
+  return svgFile({ title, width, height: top + height }, [
     legend.markup,
     ...(yLabel === undefined
       ? []
       : [`<text x="8" y="${top - 4}">${escapeText(fitText(yLabel, width - 16, 12))}</text>`]),
     `<g transform="translate(0,${top})" text-anchor="middle">${tidy(drawn)}</g>`,
+  ]);
+}
+
+/** A complete SVG file in the look of all charts: the title at its top (26 pixels), then `parts`. */
+export function svgFile(
+  { title, width, height }: { readonly title: string; readonly width: number; readonly height: number },
+  parts: readonly string[],
+): string {
+  const name = escapeText(title);
+  return [
+    `<svg xmlns="http://www.w3.org/2000/svg" class="shrinknet-chart" role="img" aria-label="${name}" width="${width}" height="${height}" viewBox="0 0 ${width} ${height}" font-family="system-ui, sans-serif" font-size="12" fill="currentColor">`,
+    `<title>${name}</title><style>${style}</style>`,
+    `<text x="8" y="17" font-size="14" font-weight="600">${escapeText(fitText(title, width - 16, 14))}</text>`,
+    ...parts,
     "</svg>",
   ].join("\n");
 }

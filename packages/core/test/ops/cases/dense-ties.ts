@@ -188,7 +188,7 @@ export const denseTies: Readonly<Record<string, Case>> = {
   "Softmax over the units freezes": {
     nodes: [node("Softmax", ["h"], ["z"], { axis: -1 })],
     groups: {},
-    frozen: 'Softmax "z": Softmax normalises over this axis',
+    frozen: 'Softmax "z" normalises over this axis',
   },
   "LogSoftmax over the units freezes": {
     nodes: [node("LogSoftmax", ["h"], ["z"], { axis: 1 })],
@@ -234,7 +234,7 @@ export const denseTies: Readonly<Record<string, Case>> = {
     nodes: [node("ReduceMean", ["h"], ["z"], { axes: [1] })],
     into: 1,
     groups: {},
-    frozen: 'ReduceMean "z": ReduceMean averages over this axis',
+    frozen: 'ReduceMean "z" averages over this axis',
   },
   "ReduceSum over the units and their positions": {
     nodes: [

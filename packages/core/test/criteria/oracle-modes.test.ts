@@ -1,0 +1,73 @@
+/** The oracle's three ways of measuring, side by side on one network. */
+import { describe, expect, test } from "vitest";
+import { compare } from "../../src/compare.ts";
+import { oracleCost } from "../../src/measure/cost.ts";
+import { writeModel } from "../../src/onnx/index.ts";
+import { prune } from "../../src/prune.ts";
+import { dataset, prepared, runner } from "../helpers.ts";
+import { model, node, random } from "../support/build.ts";
+
+const r = random(4);
+const network = model({
+  inputs: { x: ["N", 6] },
+  outputs: ["y"],
+  initializers: {
+    w0: r.tensor([6, 14], 1),
+    b0: r.tensor([14], 1),
+    w1: r.tensor([14, 10], 0.6),
+    b1: r.tensor([10], 1),
+    w2: r.tensor([10, 3], 0.8),
+  },
+  nodes: [
+    node("Gemm", ["x", "w0", "b0"], ["h0"]),
+    node("Sigmoid", ["h0"], ["a0"]),
+    node("Gemm", ["a0", "w1", "b1"], ["h1"]),
+    node("Tanh", ["h1"], ["a1"]),
+    node("MatMul", ["a1", "w2"], ["s"]),
+    node("Sigmoid", ["s"], ["y"]),
+  ],
+});
+const file = writeModel(network);
+const size = 3000; // three chunks, so that racing has heats
+const data = dataset({ x: r.tensor([size, 6]) }); // held to its own outputs
+const area = (steps: readonly { error: number }[]): number => steps.reduce((sum, { error }) => sum + error, 0);
+
+describe("lazy and racing oracles", () => {
+  test("lazy takes a fraction of the evaluations for almost the same curve; racing picks what exact picks", async () => {
+    const { runs } = await compare(file, { runner, data, criteria: ["oracle", "oracle-lazy", "oracle-racing"] });
+    const [exact, lazy, racing] = runs.map(({ steps, evaluations }) => ({ steps, evaluations }));
+    if (!exact || !lazy || !racing) throw new Error("three runs were asked for");
+    expect(lazy.evaluations).toBeLessThan(0.6 * exact.evaluations); // a tenth to a seventh on networks of 100 units
+    expect(area(lazy.steps)).toBeLessThan(1.3 * area(exact.steps));
+    expect(racing.evaluations).toBeLessThan(exact.evaluations);
+    expect(racing.steps.map(({ group, unit }) => `${group}:${unit}`)).toEqual(
+      exact.steps.map(({ group, unit }) => `${group}:${unit}`),
+    );
+  });
+
+  test("every removal carries its certificate and its count", async () => {
+    const certificates = { exact: "exact", lazy: "heuristic", racing: "racing" } as const;
+    for (const oracle of ["exact", "lazy", "racing"] as const) {
+      const { summary } = await prune(file, { runner, data, oracle, budget: { remove: { count: 4 } } });
+      expect(summary.removed.map(({ certificate }) => certificate)).toEqual(Array(4).fill(certificates[oracle]));
+      expect(summary.removed.map(({ candidates }) => candidates)).toEqual([24, 23, 22, 21]);
+      const spent = summary.removed.reduce((sum, { evaluations }) => sum + evaluations, 0);
+      expect(spent).toBeCloseTo(summary.evaluations, 9);
+    }
+    const short = await prune(file, {
+      runner,
+      data,
+      oracle: "racing",
+      racing: { shortlist: 0.2 },
+      budget: { remove: { count: 2 } },
+    });
+    expect(short.summary.removed[0]?.certificate).toBe("heuristic");
+    expect(short.summary.evaluations).toBeLessThanOrEqual(24 * 0.5);
+  });
+
+  test("auto goes by the cost: exact for a small network, not for one on a million times the samples", async () => {
+    const prunable = await prepared(network);
+    expect(oracleCost(prunable, size, 12)).toMatchObject({ mode: "exact", evaluations: 24 * 9 });
+    expect(oracleCost(prunable, 1e11, 12).mode).toBe("racing");
+  });
+});
