@@ -57,6 +57,8 @@ export interface PruneOptions extends Selection, ProbeOptions {
   readonly bestEffort?: boolean;
   /** Default 0. */
   readonly seed?: number;
+  /** Bytes that kept activations may take; default 2 GB. Results do not depend on it. */
+  readonly memory?: number | undefined;
   /** Whether the held-out quality is noted after every removal; default true. Else only at the start and the end. */
   readonly traceTest?: boolean;
   /** Names for the summary. */
@@ -79,8 +81,8 @@ export async function prune(file: Uint8Array, options: PruneOptions): Promise<Pr
   const asked = criterionOf(options.criterion ?? "oracle");
   const original = readModel(file);
   const prunable = await prepare(original, runner, withDataShapes(original.graph, options));
-  const subject = options.data && (await subjectOf(prunable, runner, options.data, options.objective));
-  const test = options.test && (await subjectOf(prunable, runner, options.test, options.objective));
+  const subject = options.data && (await subjectOf(prunable, runner, options.data, options.objective, options.memory));
+  const test = options.test && (await subjectOf(prunable, runner, options.test, options.objective, options.memory));
   const before = await stateOfModel(prunable, new Uint8Array(prunable.units.count), file.byteLength, subject, test);
   const budget = options.budget ?? defaultBudget(subject && before);
   checkBudget(budget, subject && before);
@@ -88,7 +90,9 @@ export async function prune(file: Uint8Array, options: PruneOptions): Promise<Pr
   const { criterion, mode } =
     asked === oracle && subject ? oracleFor(subject, budget, options) : { criterion: asked, mode: "exact" };
   const racing = mode === "racing" && options.data;
-  const measured = racing ? await subjectOf(prunable, runner, mixed(racing), options.objective) : subject;
+  const measured = racing
+    ? await subjectOf(prunable, runner, mixed(racing), options.objective, options.memory)
+    : subject;
   const followed = (options.traceTest ?? true) ? test : undefined;
   const chosen = await choose(prunable, measured, { ...options, criterion, schedule, seed, budget, test: followed });
   if (!chosen.reached && !options.bestEffort && chosen.stopped !== "interrupted") {

@@ -12,20 +12,42 @@ export interface Digits {
   readonly labels: Int32Array;
 }
 
+let stored: { readonly images: Float32Array; readonly labels: readonly number[] } | undefined;
+
+/** All digits in the order of the package; read once. */
+function storedDigits(): NonNullable<typeof stored> {
+  if (stored) return stored;
+  const require = createRequire(import.meta.url);
+  const perLabel = Array.from({ length: 10 }, (_, label) => {
+    return (require(`mnist/src/digits/${label}.json`) as { data: number[] }).data;
+  });
+  const labels = perLabel.flatMap((data, label) => new Array<number>(Math.floor(data.length / PIXELS)).fill(label));
+  const images = new Float32Array(labels.length * PIXELS);
+  let at = 0;
+  for (const data of perLabel) {
+    const whole = data.slice(0, data.length - (data.length % PIXELS));
+    images.set(whole, at);
+    at += whole.length;
+  }
+  stored = { images, labels };
+  return stored;
+}
+
 /** All digits of the package, shuffled by `seed`. */
 export function loadDigits(seed = 1): Digits {
-  const require = createRequire(import.meta.url);
-  const all: { label: number; pixels: readonly number[] }[] = [];
-  for (let label = 0; label < 10; label++) {
-    const { data } = require(`mnist/src/digits/${label}.json`) as { data: number[] };
-    for (let at = 0; at + PIXELS <= data.length; at += PIXELS) all.push({ label, pixels: data.slice(at, at + PIXELS) });
-  }
-  shuffle(all, randomSource(seed));
-  const images = new Float32Array(all.length * PIXELS);
-  all.forEach(({ pixels }, n) => {
-    images.set(pixels, n * PIXELS);
+  const all = storedDigits();
+  const order = all.labels.map((_, index) => index);
+  shuffle(order, randomSource(seed));
+  const images = new Float32Array(all.images.length);
+  order.forEach((index, n) => {
+    images.set(all.images.subarray(index * PIXELS, (index + 1) * PIXELS), n * PIXELS);
   });
-  return { size: all.length, side: 28, images, labels: Int32Array.from(all, ({ label }) => label) };
+  return {
+    size: order.length,
+    side: 28,
+    images,
+    labels: Int32Array.from(order, (index) => all.labels[index] as number),
+  };
 }
 
 /** The middle `side` x `side` pixels of every image. MNIST centres its digits in a 20 x 20 box. */

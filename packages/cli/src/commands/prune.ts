@@ -7,7 +7,7 @@ import { loadModel } from "../files/load-model.ts";
 import { naming } from "../files/naming.ts";
 import { type OutputFile, writeFiles } from "../files/write-files.ts";
 import { type Io, printJson } from "../io.ts";
-import { parseRemoval, parseRise, parseShare } from "../options/quantities.ts";
+import { parseBytes, parseRemoval, parseRise, parseShare } from "../options/quantities.ts";
 import {
   dataHelp,
   jsonOption,
@@ -58,6 +58,7 @@ export function pruneCommand(io: Io): CommandUnknownOpts {
       "racing: chance that a pick is not the best of its candidates, such as 0.1%",
       parseShare,
     )
+    .option("--memory <size>", "kept activations take no more than this, such as 2GB (default)", parseBytes)
     .option("--shortlist <share>", "racing: share of the units that race, chosen by Taylor estimates", parseShare)
     .addOption(objectiveOption)
     .addOption(new Option("--compensate <how>", "what makes up for removed units").choices(["none"] as const))
@@ -118,6 +119,7 @@ export function pruneCommand(io: Io): CommandUnknownOpts {
               shapes,
               signal,
               oracle: options.oracle,
+              memory: options.memory,
               racing: {
                 ...(options.delta !== undefined && { delta: options.delta }),
                 ...(options.shortlist !== undefined && { shortlist: options.shortlist }),

@@ -19,6 +19,14 @@ export function parseRise(text: string): number {
   return value;
 }
 
+/** Bytes: `500MB`, `2GB` or a plain number. */
+export function parseBytes(text: string): number {
+  const size = /^(\d+(?:\.\d*)?)\s*(kB|MB|GB)?$/i.exec(text.trim());
+  if (!size || Number(size[1]) <= 0) throw new InvalidArgumentError("expected a size such as 500MB or 2GB");
+  const unit = { kb: 1e3, mb: 1e6, gb: 1e9 }[(size[2] ?? "").toLowerCase()] ?? 1;
+  return Number(size[1]) * unit;
+}
+
 /** How much to remove: a share (`40%`) or a number of units (`12`). */
 export function parseRemoval(text: string): { share: number } | { count: number } {
   if (text.trim().endsWith("%")) return { share: parseShare(text) };

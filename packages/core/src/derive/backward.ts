@@ -53,7 +53,7 @@ function walk(
 ): Map<string, string> {
   const arrived = new Map<string, string>();
   for (const [value, seed] of seeds) if (seed[order] !== undefined) arrived.set(value, seed[order]);
-  const relevant = downstream(graph, wanted);
+  const relevant = reachable(graph, shapes, wanted);
   for (let i = graph.nodes.length - 1; i >= 0; i--) {
     const node = graph.nodes[i] as Node;
     if (!node.outputs.some((name) => arrived.has(name))) continue;
@@ -125,6 +125,16 @@ function walk(
     };
     return { ...d, gradient: (index = 0) => gradients.get(node.outputs[index] ?? "") };
   }
+}
+
+/** The real values that depend on `from`. Shapes, indexes and conditions are steps: no derivative goes through them. */
+function reachable(graph: Graph, shapes: Shapes, from: readonly string[]): Set<string> {
+  const reached = new Set(from);
+  for (const node of graph.nodes) {
+    if (!readsOf(node).some((name) => reached.has(name))) continue;
+    for (const name of node.outputs) if (isFloat(shapes.get(name)?.type ?? "float32")) reached.add(name);
+  }
+  return reached;
 }
 
 /** Whether the gradient can travel from a node's output to its input `slot`. */

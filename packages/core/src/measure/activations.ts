@@ -69,26 +69,59 @@ export class Activations {
     this.#state = state;
   }
 
-  /** Computes the named values where they are not kept yet, from the nearest ones that are. */
+  /** Computes the named values of all chunks where they are not kept yet, and keeps them. */
   async keep(names: readonly string[]): Promise<void> {
-    const first = this.#kept[0];
-    const missing = names.filter((name) => !first?.has(name));
-    if (missing.length === 0) return;
-    const { graph } = this.#state.model;
-    const piece = extract(graph, [...(first?.keys() ?? [])], missing, this.#state.shapes);
-    const session = await this.#subject.runner.load(writeModel({ ...this.#state.model, graph: piece }));
+    const reader = await this.reader(names);
     try {
-      const token = {};
-      for (const [chunk, kept] of this.#kept.entries()) {
-        const feeds = Object.fromEntries(piece.feeds.map(({ name }) => [name, this.get(chunk, name)]));
-        const values = await session.run(feeds, missing);
-        for (const name of missing)
-          kept.set(name, { tensor: values[name] as Tensor, removed: this.#state.removed, token });
-      }
+      for (const chunk of this.#kept.keys()) await reader.read(chunk, true);
     } finally {
-      await session.release();
+      await reader.release();
     }
   }
+
+  /**
+   * Reads values chunk by chunk: kept ones as they are, others computed from the nearest that are kept. What is computed
+   * is kept for the next reader as long as all that is kept stays within the subject's memory limit; `read` with `keep`
+   * keeps it in any case.
+   */
+  async reader(names: readonly string[]): Promise<ActivationReader> {
+    const everywhere = (name: string): boolean => this.#kept.every((kept) => kept.has(name));
+    const missing = names.filter((name) => !everywhere(name));
+    const { graph } = this.#state.model;
+    const known = [...(this.#kept[0]?.keys() ?? [])].filter(everywhere);
+    const piece = missing.length > 0 ? extract(graph, known, missing, this.#state.shapes) : undefined;
+    const session = piece && (await this.#subject.runner.load(writeModel({ ...this.#state.model, graph: piece })));
+    const token = {};
+    return {
+      read: async (chunk, keep = false) => {
+        const kept = this.#kept[chunk] as Map<string, Kept>;
+        const found = (name: string): [string, Tensor] => [name, this.get(chunk, name)];
+        if (!piece || !session || missing.every((name) => kept.has(name))) return Object.fromEntries(names.map(found));
+        const values = await session.run(Object.fromEntries(piece.feeds.map(({ name }) => found(name))), missing);
+        const bytes = missing.reduce((sum, name) => sum + (values[name] as Tensor).byteLength, 0);
+        if (keep || this.#bytes() + bytes <= this.#subject.memory) {
+          for (const name of missing)
+            kept.set(name, { tensor: values[name] as Tensor, removed: this.#state.removed, token });
+        }
+        return Object.fromEntries(
+          names.map((name) => (missing.includes(name) ? [name, values[name] as Tensor] : found(name))),
+        );
+      },
+      release: async () => session?.release(),
+    };
+  }
+
+  #bytes(): number {
+    let bytes = 0;
+    for (const kept of this.#kept) for (const { tensor } of kept.values()) bytes += tensor.byteLength;
+    return bytes;
+  }
+}
+
+/** See {@link Activations.reader}. */
+export interface ActivationReader {
+  read(chunk: number, keep?: boolean): Promise<Record<string, Tensor>>;
+  release(): Promise<void>;
 }
 
 /** A kept value without the slices of units that are removed now and were not before. */

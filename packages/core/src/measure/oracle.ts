@@ -113,16 +113,15 @@ export class Oracle {
     const { runner, chunks } = this.#subject;
     const count = this.#candidatesPerRun(group, candidates.length);
     const tail = buildTail(this.#subject, this.activations.state, group, count);
-    await this.activations.keep(tail.cached);
+    const reader = await this.activations.reader(tail.cached);
     const session = await runner.load(writeModel(tail.model));
     try {
-      for (let first = 0; first < candidates.length; first += count) {
-        const batch = candidates.slice(first, first + count);
-        const filled = [...batch, ...Array<number>(count - batch.length).fill(batch[0] as number)];
-        const told = tail.feeds(filled);
-        for (let index = from; index < to; index++) {
-          const feeds: Record<string, Tensor> = { ...told, [TARGET]: (chunks[index] as Chunk).targets };
-          for (const name of tail.cached) feeds[name] = this.activations.get(index, name);
+      for (let index = from; index < to; index++) {
+        const values = await reader.read(index);
+        for (let first = 0; first < candidates.length; first += count) {
+          const batch = candidates.slice(first, first + count);
+          const filled = [...batch, ...Array<number>(count - batch.length).fill(batch[0] as number)];
+          const feeds = { ...tail.feeds(filled), ...values, [TARGET]: (chunks[index] as Chunk).targets };
           const errors = ((await session.run(feeds))[tail.output] as Tensor).data as Float32Array;
           const samples = errors.length / count;
           batch.forEach((unit, k) => {
@@ -131,6 +130,7 @@ export class Oracle {
         }
       }
     } finally {
+      await reader.release();
       await session.release();
     }
   }

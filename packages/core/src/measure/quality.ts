@@ -4,7 +4,7 @@ import { allSinks } from "../derive/gate.ts";
 import { emptyGraph, GraphBuilder, opsetOf } from "../graph/builder.ts";
 import type { Model } from "../graph/graph.ts";
 import { dimsOf } from "../graph/shapes.ts";
-import type { Tensor } from "../graph/tensor.ts";
+import { sizeOf, type Tensor } from "../graph/tensor.ts";
 import { writeModel } from "../onnx/index.ts";
 import type { Quality } from "../results.ts";
 import type { Session } from "../runner.ts";
@@ -33,6 +33,9 @@ export async function qualityOf(subject: Subject, model: Model = subject.prunabl
   }
   return tally.quality();
 }
+
+/** Elements of one sample's values at all places where units are read. */
+const SMALL = 4096;
 
 /**
  * Follows the quality through a run of removals: outputs come from kept activations, so that after a removal only what
@@ -74,13 +77,20 @@ export class QualityMeter {
       return this.suffix.quality(this.activations);
     }
     const { objective, prunable, data, chunks } = this.#subject;
-    const read = allSinks(prunable.units).map((sink) => sink.value);
-    await this.activations.keep([...new Set([...read, objective.value])]);
+    const sinks = allSinks(prunable.units).map((sink) => sink.value);
+    const width = sinks.reduce((sum, name) => sum + sizeOf(prunable.shapes.get(name)?.dims ?? []), 0);
+    // small values where units are read are worth keeping: the next measurement starts from them
+    const names = [...new Set([...(width <= SMALL ? sinks : []), objective.value])];
+    const reader = await this.activations.reader(names);
     const tally = new Tally(data.labels);
-    for (const [index, chunk] of chunks.entries()) {
-      const output = this.activations.get(index, objective.value);
-      const result = await this.#session.run({ [objective.value]: output, [TARGET]: chunk.targets });
-      tally.add(chunk.from, output, result[this.#errors] as Tensor);
+    try {
+      for (const [index, chunk] of chunks.entries()) {
+        const output = (await reader.read(index))[objective.value] as Tensor;
+        const result = await this.#session.run({ [objective.value]: output, [TARGET]: chunk.targets });
+        tally.add(chunk.from, output, result[this.#errors] as Tensor);
+      }
+    } finally {
+      await reader.release();
     }
     return tally.quality();
   }

@@ -18,6 +18,8 @@ export interface Subject {
   readonly data: Dataset;
   /** Targets[N, ...output dims] in the model's real type. */
   readonly targets: Tensor;
+  /** Bytes that kept activations may take; what does not fit is computed again. */
+  readonly memory: number;
   /** The data in pieces that are small enough to run at once; the same pieces for every question. */
   readonly chunks: readonly Chunk[];
 }
@@ -33,6 +35,8 @@ export interface Chunk {
 /** Activations of one chunk, all values of the model together, stay below this many elements. */
 const ELEMENTS_PER_CHUNK = 2 ** 24;
 const SAMPLES_PER_CHUNK = 1024;
+/** Bytes of kept activations where nothing else is said. */
+const DEFAULT_MEMORY = 2e9;
 
 /**
  * Binds data to a prepared model. Throws a `data` error where they do not fit. `objective` defaults as
@@ -43,6 +47,7 @@ export async function subjectOf(
   runner: Runner,
   dataset: Dataset,
   objectiveName?: ObjectiveName,
+  memory: number = DEFAULT_MEMORY,
 ): Promise<Subject> {
   const { model, shapes } = prunable;
   const data = bindInputs(dataset, model.graph.feeds);
@@ -64,7 +69,7 @@ export async function subjectOf(
     [0, ...outputDims.slice(1)],
     type === "float64" ? new Float64Array(0) : new Float32Array(0),
   );
-  const draft: Subject = { prunable, runner, objective, data, targets: blank, chunks: [] };
+  const draft: Subject = { prunable, runner, objective, data, targets: blank, memory, chunks: [] };
   const targets =
     objective.name === "match" ? await originalOutputs(draft, perChunk) : targetsOf(data, outputDims, type);
   return { ...draft, targets, chunks: chunksOf(data, targets, perChunk) };

@@ -47,7 +47,15 @@ export function findUnits(graph: Graph, shapes: Shapes, opset: number): Units {
     }
   }
   const numbers = new Map([...frozen.keys()].map((key, number) => [key, number]));
-  const frozenOf = (set: number): number | undefined => numbers.get(frozenSets.get(set) ?? "");
+  // what an operator without a rule gives on is frozen for the same reason as what it takes in
+  const byReason = new Map([...frozen.values()].map(({ reason }, number) => [reason, number]));
+  const summed = new Set<number>();
+  for (const place of absorbed) for (let i = 0; i < place.length; i++) summed.add(solution.find(place.start + i));
+  const frozenOf = (set: number): number | undefined => {
+    const key = frozenSets.get(set);
+    if (key !== undefined) return numbers.get(key);
+    return summed.has(set) ? byReason.get(solution.frozen(set)?.text ?? "") : undefined;
+  };
   return {
     ...assemble(graph, solution, [...drafts.values()]),
     frozen: [...frozen.values()],

@@ -1,7 +1,11 @@
 /** The oracle's three ways of measuring, side by side on one network. */
 import { describe, expect, test } from "vitest";
 import { compare } from "../../src/compare.ts";
+import { Activations } from "../../src/measure/activations.ts";
 import { oracleCost } from "../../src/measure/cost.ts";
+import { Oracle } from "../../src/measure/oracle.ts";
+import { stateOf } from "../../src/measure/state.ts";
+import { subjectOf } from "../../src/measure/subject.ts";
 import { writeModel } from "../../src/onnx/index.ts";
 import { prune } from "../../src/prune.ts";
 import { dataset, prepared, runner } from "../helpers.ts";
@@ -63,6 +67,23 @@ describe("lazy and racing oracles", () => {
     });
     expect(short.summary.removed[0]?.certificate).toBe("heuristic");
     expect(short.summary.evaluations).toBeLessThanOrEqual(24 * 0.5);
+  });
+
+  test("the memory limit changes nothing but what is computed again", async () => {
+    const prunable = await prepared(network);
+    const left = Array.from({ length: prunable.units.count }, (_, unit) => unit);
+    const removed = Uint8Array.from(left, (unit) => (unit === 3 ? 1 : 0));
+    const measured = [2e9, 0].map(async (memory) => {
+      const subject = await subjectOf(prunable, runner, data, undefined, memory);
+      const oracle = new Oracle(subject, new Activations(subject, stateOf(prunable, new Uint8Array(left.length))), {
+        loops: false,
+      });
+      const before = await oracle.errorsWithout(left);
+      oracle.activations.advance(stateOf(prunable, removed));
+      return [...before, ...(await oracle.errorsWithout(left.filter((unit) => unit !== 3)))];
+    });
+    const [kept, recomputed] = await Promise.all(measured);
+    expect(recomputed).toEqual(kept);
   });
 
   test("auto goes by the cost: exact for a small network, not for one on a million times the samples", async () => {

@@ -1,0 +1,156 @@
+/**
+ * What is promised of image networks and attention, on random compositions of structures. A failure prints fast-check's
+ * seed and the smallest recipe.
+ */
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import { GAINS, gainsTensor, gateModel } from "../../src/derive/gate.ts";
+import type { Tensor } from "../../src/graph/tensor.ts";
+import { stateOf } from "../../src/measure/state.ts";
+import { type Subject, subjectOf } from "../../src/measure/subject.ts";
+import { taylorTerms } from "../../src/measure/taylor.ts";
+import type { RemovedUnits } from "../../src/surgery/cut.ts";
+import { type Prunable, prepare } from "../../src/units/prepare.ts";
+import { cutBytes, cutDifference, dataset, prepared, removal, runner } from "../helpers.ts";
+import { random } from "../support/build.ts";
+import { evaluate } from "../support/reference.ts";
+import { referenceRunner } from "../support/reference-runner.ts";
+import { buildImage, imageNetwork, OUTPUTS, SIDE, structures } from "./image-networks.ts";
+
+const exact = referenceRunner();
+
+test("the cut file computes what the gated original computes, at 10 to 50 % of every group and any batch size", async () => {
+  const cases = fc.tuple(
+    imageNetwork(),
+    fc.integer({ min: 1, max: 2 ** 30 }),
+    fc.double({ min: 0.1, max: 0.5, noNaN: true }),
+  );
+  await fc.assert(
+    fc.asyncProperty(cases, async ([recipe, seed, share]) => {
+      const original = buildImage(recipe);
+      const prunable = await prepared(original);
+      expect(prunable.units.count).toBeGreaterThan(0);
+      const removed = removeOfEach(prunable, share, seed);
+      expect(await cutDifference(original, prunable, removed, { x: images(recipe.seed, 5) })).toBeLessThan(1e-5);
+      const session = await runner.load(cutBytes(prunable, removed));
+      for (const batch of [1, 2, 5]) {
+        const { y } = await session.run({ x: images(recipe.seed, batch) });
+        expect(y?.dims).toEqual([batch, OUTPUTS]);
+      }
+      await session.release();
+    }),
+    { numRuns: 120 },
+  );
+});
+
+test.each(structures)("%s alone leaves its convolutions' channels removable", async (structure) => {
+  const recipe = {
+    seed: 5,
+    opset: 17,
+    channels: 8,
+    stages: [{ structure, activation: "Relu" as const }],
+    end: "pool" as const,
+  };
+  const original = buildImage(recipe);
+  const prunable = await prepared(original);
+  const frozen = prunable.units.frozen.filter(({ cause }) => cause !== "outputs of the model");
+  const isLayerNorm = structure.startsWith("layer norm");
+  if (isLayerNorm) for (const { reason } of frozen) expect(reason).toMatch(/averages over this axis|normalises over/);
+  else expect(frozen).toEqual([]);
+  for (let seed = 1; seed < 4; seed++) {
+    const removed = removeOfEach(prunable, 0.4, seed);
+    expect(removed).toContain(1);
+    expect(await cutDifference(original, prunable, removed, { x: images(1, 3) })).toBeLessThan(1e-5);
+  }
+});
+
+test("the slope is the derivative of the error in the unit's gain (float64)", async () => {
+  await fc.assert(
+    fc.asyncProperty(imageNetwork({ smooth: true, stages: 2 }), async (recipe) => {
+      const subject = await subjectFor(recipe.seed, await prepare(buildImage(recipe, "float64"), exact));
+      const none = removal(subject.prunable, []);
+      const { slope } = await taylorTerms(subject, stateOf(subject.prunable, none), false);
+      const h = 1e-5;
+      const { errorAt } = gainErrors(subject);
+      const base = errorAt(none, 0, 1);
+      for (const unit of someUnits(subject.prunable, recipe.seed)) {
+        const numeric = (errorAt(none, unit, 1 + h) - errorAt(none, unit, 1 - h)) / (2 * h);
+        const scale = 1 + Math.abs(numeric) + base;
+        expect(Math.abs((slope[unit] as number) - numeric) / scale, `unit ${unit}`).toBeLessThan(1e-7);
+      }
+    }),
+    { numRuns: 25 },
+  );
+});
+
+test("the bend is the second derivative where pooled channels go straight into the last layer (float64)", async () => {
+  await fc.assert(
+    fc.asyncProperty(fc.integer({ min: 1, max: 2 ** 30 }), fc.constantFrom(13, 18), async (seed, opset) => {
+      const recipe = { seed, opset, channels: 6, stages: [], end: "pool" as const };
+      const subject = await subjectFor(seed, await prepare(buildImage(recipe, "float64"), exact));
+      const none = removal(subject.prunable, []);
+      const { bend } = await taylorTerms(subject, stateOf(subject.prunable, none), true);
+      const { errorAt } = gainErrors(subject);
+      const h = 1e-3;
+      // the dense layer before the outputs: its own units meet in the outputs only
+      const last = subject.prunable.units.groups.at(-1) as { first: number; size: number };
+      for (let unit = last.first; unit < last.first + last.size; unit++) {
+        const [low, middle, high] = [1 - h, 1, 1 + h].map((gain) => errorAt(none, unit, gain)) as [
+          number,
+          number,
+          number,
+        ];
+        const numeric = (low - 2 * middle + high) / (h * h);
+        expect(Math.abs((bend[unit] as number) - numeric) / (1 + Math.abs(numeric)), `unit ${unit}`).toBeLessThan(1e-6);
+      }
+    }),
+    { numRuns: 20 },
+  );
+});
+
+function images(seed: number, samples: number, type: "float32" | "float64" = "float32"): Tensor {
+  return random(seed + 1).tensor([samples, 2, SIDE, SIDE], 1, type);
+}
+
+function subjectFor(seed: number, prunable: Prunable): Promise<Subject> {
+  const targets = random(seed + 2).tensor([3, OUTPUTS], 1, "float64");
+  return subjectOf(prunable, exact, dataset({ x: images(seed, 3, "float64") }, { targets }), "sse");
+}
+
+/** The given share of every group, at least one unit where more than one is there. */
+function removeOfEach(prunable: Prunable, share: number, seed: number): RemovedUnits {
+  const r = random(seed);
+  const removed = removal(prunable, []);
+  for (const { first, size } of prunable.units.groups) {
+    const order = Array.from({ length: size }, (_, i) => ({ unit: first + i, at: r.uniform() }));
+    order.sort((a, b) => a.at - b.at);
+    const count = Math.min(size - 1, Math.max(1, Math.floor(share * size)));
+    for (const { unit } of order.slice(0, count)) removed[unit] = 1;
+  }
+  return removed;
+}
+
+/** At most six, as every one costs two runs of the reference evaluator. */
+function someUnits({ units }: Prunable, seed: number): number[] {
+  const r = random(seed + 3);
+  return Array.from({ length: Math.min(6, units.count) }, () => r.int(units.count));
+}
+
+/** The sum of squares of the gated model with one unit's gain set. */
+function gainErrors({ prunable, objective, data, targets }: Subject): {
+  errorAt(removed: RemovedUnits, unit: number, gain: number): number;
+} {
+  const gated = gateModel(prunable.model, prunable.shapes, prunable.units).model;
+  return {
+    errorAt(removed, unit, gain) {
+      const gains = Float64Array.from(removed, (gone) => 1 - gone);
+      gains[unit] = gain;
+      const feeds = { ...data.inputs, [GAINS]: gainsTensor(gains, prunable.units.count, "float64") };
+      const output = evaluate(gated, feeds, [objective.value])[objective.value] as Tensor;
+      let error = 0;
+      for (let i = 0; i < output.size; i++)
+        error += 0.5 * ((output.numbers[i] as number) - (targets.numbers[i] as number)) ** 2;
+      return error;
+    },
+  };
+}

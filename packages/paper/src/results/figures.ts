@@ -1,0 +1,102 @@
+/** The figures of an experiment as SVG files, in the look of the reports: criteria differ in colour, marker and dash. */
+import {
+  accuracyChart,
+  errorChart,
+  layerOrderChart,
+  lineChart,
+  type Point,
+  type ScaleType,
+  type Series,
+} from "@shrinknet/report";
+import type { CompareRun, Schedule } from "shrinknet";
+import type { Experiment, Measure, PublishedFigure } from "../experiments/experiment.ts";
+import { type CriterionName, criteria, curveOf, type DataSet, type Measured, runOf } from "../measure/measured.ts";
+import type { Compared } from "./agreement.ts";
+import { bandOf } from "./stats.ts";
+
+const size = { width: 640, height: 320 };
+
+/** Our curves: the median of the seeds, and from two seeds on the quartiles around it. */
+export function curvesFigure(
+  seeds: readonly Measured[],
+  { schedule, measure, data }: { schedule: Schedule; measure: Measure; data: DataSet },
+): string {
+  const series = criteria.map((criterion): Series => {
+    const band = bandOf(seeds.map((seed) => curveOf(seed, criterion, schedule, measure, data)));
+    return {
+      name: criterion,
+      points: pointsOf(band.median),
+      ...(seeds.length > 1 && {
+        band: band.low.map((low, removed) => [removed, low, band.high[removed] as number] as const),
+      }),
+    };
+  });
+  const of = seeds.length > 1 ? ` (median and quartiles of ${seeds.length} seeds)` : "";
+  const title = `${measure === "error" ? "Error" : "Accuracy"}, ${data}, ${schedule}${of}`;
+  return measure === "error"
+    ? errorChart(series, { ...size, title, yScale: "linear" })
+    : accuracyChart(series, { ...size, title, include: [0, 1] });
+}
+
+/** Ours (solid) and the published curves (dashed) on one scale; colour and marker tell the criterion. */
+export function publishedFigure(figure: PublishedFigure, compared: Readonly<Record<CriterionName, Compared>>): string {
+  const isError = figure.measure === "error";
+  const series = (whose: "ours" | "published"): Series[] =>
+    criteria.map((criterion, style) => ({
+      name: `${criterion}, ${whose}`,
+      points: pointsOf(compared[criterion][whose].map((value) => value * 100)),
+      style,
+      dash: whose === "ours" ? "" : "5 4",
+    }));
+  return lineChart({
+    ...size,
+    title: `${isError ? "Error" : "Accuracy"}, ${figure.schedule}: ours (solid) and published (dashed)`,
+    xLabel: "units removed",
+    yLabel: isError ? "error (% of that without any unit)" : "accuracy (%)",
+    series: [...series("ours"), ...series("published")],
+    yZero: true,
+  });
+}
+
+const scales = { log: "log", real: "linear" } as const satisfies Record<string, ScaleType>;
+export type Space = keyof typeof scales;
+
+/** Most points that a gain curve is drawn with; the CSV has all. */
+const DRAWN = 250;
+
+/** The gain curves of one criterion's choices. */
+export function gainsFigure({ gains }: Measured, criterion: CriterionName, space: Space): string {
+  const curves = gains[criterion];
+  const stride = Math.max(1, Math.ceil((curves[0]?.points.length ?? 0) / DRAWN));
+  return lineChart({
+    ...{ width: size.width, height: 360 },
+    title: `Gain curves of the units that ${criterion} removes, ${space} space`,
+    xLabel: "gain of the unit's output (0 = removed, 1 = as trained)",
+    yLabel: "error (sum over samples)",
+    yScale: scales[space],
+    series: curves.map(({ removedBefore, points }) => ({
+      name: removedBefore === 0 ? "first removal" : `after ${removedBefore}`,
+      points: points.filter((_, i) => i % stride === 0).map(({ gain, error }): Point => [gain, error]),
+    })),
+    rules: [{ x: 1, label: "gain 1" }],
+  });
+}
+
+/** Which layer each removal came from. */
+export function layersFigure(measured: Measured, criterion: CriterionName, schedule: Schedule): string {
+  return layerOrderChart(runOf(measured, criterion, schedule).steps satisfies CompareRun["steps"], {
+    title: `Layer of each removal: ${criterion}, ${schedule}`,
+    width: size.width,
+    layers: measured.layers,
+    style: criteria.indexOf(criterion),
+  });
+}
+
+/** What the experiment's networks can be measured by. */
+export function measuresOf({ training }: Pick<Experiment, "training">): readonly Measure[] {
+  return "accuracy" in training.goal ? ["error", "accuracy"] : ["error"];
+}
+
+function pointsOf(curve: readonly number[]): Point[] {
+  return curve.map((value, removed): Point => [removed, value]);
+}
