@@ -45,7 +45,7 @@ export function racingOracle({ delta = 1e-3, shortlist = 1 }: RacingOptions = {}
         const largest = Math.max(1, Math.floor(LARGEST_BLOCK * prunable.units.count));
         if (!single) block = Math.max(1, Math.min(largest, asPredicted ? block * 2 : block >> 1));
         const runners = single ? left : await shortlisted(context, shortlist);
-        const errors = await race(context.oracle as Oracle, runners, delta, single ? undefined : 2 * block);
+        const errors = await race(context.oracle as Oracle, runners, delta, single ? undefined : block + 2);
         const changes = [...errors].map(([unit, without]) => ({ unit, change: without - error }));
         queue = changes.sort((a, b) => a.change - b.change || a.unit - b.unit).slice(0, block);
         expected = error;
