@@ -25,7 +25,11 @@ export interface InspectOptions extends ProbeOptions {
 export async function inspect(file: Uint8Array, { runner, ...options }: InspectOptions): Promise<InspectSummary> {
   const model = readModel(file);
   const { name = "", shapes = {}, freeLength = FREE_LENGTH } = options;
-  const prunable = await prepare(model, runner, { shapes, freeLength });
+  const prunable = await prepare(model, runner, { shapes, freeLength }).catch((error: unknown) => {
+    const guessed = model.graph.feeds.some((input) => !shapes[input.name] && freeAxes(input).length > 0);
+    if (!guessed) throw error;
+    return prepare(model, runner, { shapes }); // the guess does not fit: say which length is missing
+  });
   const { units } = prunable;
   return {
     model: name,

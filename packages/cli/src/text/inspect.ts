@@ -49,7 +49,7 @@ export function inspectText(summary: InspectSummary, colors: Colors): string {
           .slice(0, mostObstacles)
           .map((one) => [one.reason, formatCount(one.count), formatShare(one.parameters), formatShare(one.macs)]),
         colors,
-      )}${biggest && biggest.macs > 0 ? `Were it not for "${biggest.reason}", ${formatShare(biggest.macs)} of the MACs could be cut (further).\n` : ""}`,
+      )}${biggest && biggest.macs > 0 ? `The biggest obstacle, "${biggest.reason}", touches ${formatShare(biggest.macs)} of the MACs.\n` : ""}`,
   ];
   return parts.filter((part) => part !== false).join("");
 }

@@ -10,7 +10,7 @@ import { ShrinkError } from "../errors.ts";
 import type { GraphBuilder } from "../graph/builder.ts";
 import { describe, type Graph, type Node, readsOf } from "../graph/graph.ts";
 import { dimsOf, type Shapes } from "../graph/shapes.ts";
-import { downstream } from "../graph/traverse.ts";
+import { isFloat } from "../graph/tensor.ts";
 import { ruleFor } from "../ops/index.ts";
 import type { Backward, BySlot, SecondOrder } from "../ops/rule.ts";
 

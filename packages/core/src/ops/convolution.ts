@@ -73,7 +73,7 @@ function keptGroups(node: Node, channels: number, kept: readonly number[] | unde
 export const Conv: OpRule = {
   ties(t) {
     const [x, w, b, y] = [t.X(0), t.X(1), t.X(2), t.Y()];
-    if (!x || !w || !y || !t.constant(1)) return;
+    if (!x || !w || !y || !t.isWeight(1)) return;
     const group = groupsOf(t.node);
     tieChannels(t, x, y, group);
     t.tie(w, 0, y, 1);
@@ -164,7 +164,7 @@ function weightGradient(d: Backward): string {
 export const ConvTranspose: OpRule = {
   ties(t) {
     const [x, w, b, y] = [t.X(0), t.X(1), t.X(2), t.Y()];
-    if (!x || !w || !y || !t.constant(1)) return;
+    if (!x || !w || !y || !t.isWeight(1)) return;
     const group = groupsOf(t.node);
     tieChannels(t, x, y, group);
     t.tie(x, 1, w, 0);

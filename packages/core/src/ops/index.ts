@@ -10,6 +10,7 @@ import * as linear from "./linear.ts";
 import * as movement from "./movement.ts";
 import * as normalization from "./normalization.ts";
 import * as pooling from "./pooling.ts";
+import * as quantization from "./quantization.ts";
 import * as recurrent from "./recurrent.ts";
 import * as reduction from "./reduction.ts";
 import type { OpRule } from "./rule.ts";
@@ -29,6 +30,7 @@ export type OperatorName =
   | "Conv"
   | "ConvTranspose"
   | "Cos"
+  | "DequantizeLinear"
   | "Div"
   | "Dropout"
   | "Einsum"
@@ -107,6 +109,7 @@ export const rules: Readonly<Record<OperatorName, OpRule>> = {
   ...movement,
   ...normalization,
   ...pooling,
+  ...quantization,
   ...recurrent,
   ...reduction,
   ...shaping,

@@ -95,8 +95,8 @@ export const MatMul: OpRule = {
     t.tie(b, rb - 1, y, rank - 1);
     t.tie(a, ra - 1, b, rb - 2);
     t.absorb(t.constant(0) ? 1 : 0, t.constant(0) ? rb - 2 : ra - 1);
-    if (t.constant(1)) t.produce(rank - 1);
-    if (t.constant(0)) t.produce(rank - 2);
+    if (t.isWeight(1)) t.produce(rank - 1);
+    if (t.isWeight(0)) t.produce(rank - 2);
   },
   linear: [
     (d) => {

@@ -137,13 +137,12 @@ interface Normal {
   readonly inverse: string;
 }
 
-function normalOf(d: Backward, axes: readonly number[]): Normal {
+function normalOf(d: Backward, x: string, axes: readonly number[], count: number): Normal {
   const { b } = d;
-  const centred = b.sub(d.X(0), b.mean(d.X(0), axes, true));
+  const centred = b.sub(x, b.mean(x, axes, true));
   const variance = b.mean(b.square(centred), axes, true);
   const epsilon = b.scalar(floatAttribute(d.node, "epsilon", 1e-5));
   const inverse = b.op("Reciprocal", [b.op("Sqrt", [b.add(variance, epsilon)])]);
-  const count = axes.reduce((product, axis) => product * (d.dims(0)[axis] as number), 1);
   return { axes, count, n: b.mul(centred, inverse), inverse };
 }
 
@@ -171,26 +170,35 @@ function normalCurvature(d: Backward, { axes, count, n, inverse }: Normal, g: st
   return b.mul(b.sub(squares, b.mul(share, bend)), b.square(inverse));
 }
 
-/** A normalisation operator: which axes it averages over, and its scale[...] lined up with X. */
-function normalization(
-  axesOf: (d: Backward) => number[],
-  scaleOf: (d: Backward) => string | undefined,
-): Pick<OpRule, "vjp" | "curvature"> {
-  const scaled = (d: Backward, x: string, order: 1 | 2): string => {
-    const scale = scaleOf(d);
-    if (scale === undefined) return x;
-    return d.b.mul(x, order === 1 ? scale : d.b.square(scale));
-  };
+/** What a normalisation operator averages over, and how its scale lines up with X. */
+interface Layout {
+  /** X seen so that whole axes are averaged over; default as it is. */
+  readonly view?: (d: Backward, x: string) => string;
+  /** The averaged axes of that view. */
+  readonly axes: (d: Backward) => number[];
+  /** Elements that are averaged together. */
+  readonly count: (d: Backward) => number;
+  /** The scale, broadcast to X. */
+  readonly scale: (d: Backward) => string;
+}
+
+function normalization({ view, axes, count, scale }: Layout): Pick<OpRule, "vjp" | "curvature"> {
+  const seen = (d: Backward, x: string): string => view?.(d, x) ?? x;
+  const back = (d: Backward, x: string): string => (view ? d.b.reshapeLike(x, d.X(0)) : x);
+  const normal = (d: Backward): Normal => normalOf(d, seen(d, d.X(0)), axes(d), count(d));
+  const scaled = (d: Backward, x: string): string => seen(d, d.b.mul(x, d.coefficient(scale(d))));
   return {
-    vjp: [(d) => normalGradient(d, normalOf(d, axesOf(d)), scaled(d, d.incoming() as string, 1))],
+    vjp: [(d) => back(d, normalGradient(d, normal(d), scaled(d, d.incoming() as string)))],
     curvature: [
       (d) => {
-        const [g, h] = [scaled(d, d.gradient() as string, 1), scaled(d, d.incoming() as string, 2)];
-        return normalCurvature(d, normalOf(d, axesOf(d)), g, h);
+        const g = seen(d, d.b.mul(d.gradient() as string, scale(d)));
+        return back(d, normalCurvature(d, normal(d), g, scaled(d, d.incoming() as string)));
       },
     ],
   };
 }
+
+const product = (dims: readonly number[]): number => dims.reduce((all, dim) => all * dim, 1);
 
 const axesFrom = (first: number, rank: number): number[] => Array.from({ length: rank - first }, (_, i) => first + i);
 
@@ -208,10 +216,11 @@ export const LayerNormalization: OpRule = {
       else t.freeze(x, axis, "normalises over this axis");
     });
   },
-  ...normalization(
-    (d) => axesFrom(layerAxis(d, d.dims(0).length), d.dims(0).length),
-    (d) => d.X(1),
-  ),
+  ...normalization({
+    axes: (d) => axesFrom(layerAxis(d, d.dims(0).length), d.dims(0).length),
+    count: (d) => product(d.dims(0).slice(layerAxis(d, d.dims(0).length))),
+    scale: (d) => d.X(1),
+  }),
 };
 
 /** InstanceNormalization: over the positions of each channel. */
@@ -225,10 +234,11 @@ export const InstanceNormalization: OpRule = {
     t.tie(shift, 0, y, 1);
     for (let axis = 2; axis < x.dims.length; axis++) t.freeze(x, axis, "normalises over this axis");
   },
-  ...normalization(
-    (d) => axesFrom(2, d.dims(0).length),
-    (d) => perChannel(d, d.X(1)),
-  ),
+  ...normalization({
+    axes: (d) => axesFrom(2, d.dims(0).length),
+    count: (d) => product(d.dims(0).slice(2)),
+    scale: (d) => perChannel(d, d.X(1)),
+  }),
 };
 
 /** GroupNormalization: whole groups of channels can go, as they are normalised apart. */
@@ -254,4 +264,20 @@ export const GroupNormalization: OpRule = {
     const left = kept.length / ((c.dims("output")[1] as number) / groups);
     return { node: { ...c.node, attributes: { ...c.node.attributes, num_groups: { kind: "int", value: left } } } };
   },
+  ...normalization({
+    view: (d, x) => d.b.reshape(x, [-1, intAttribute(d.node, "num_groups", 1), groupElements(d)]),
+    axes: () => [2],
+    count: groupElements,
+    scale(d) {
+      const [groups, channels] = [intAttribute(d.node, "num_groups", 1), d.dims(0)[1] as number];
+      if (d.dims(1)[0] === channels) return perChannel(d, d.X(1));
+      const spread = d.b.op("Expand", [d.b.unsqueeze(d.X(1), [1]), d.b.ints([groups, channels / groups])]); // opset 18
+      return perChannel(d, d.b.reshape(spread, [channels]));
+    },
+  }),
 };
+
+/** Elements of one sample that a group of channels normalises together. */
+function groupElements(d: Backward): number {
+  return product(d.dims(0).slice(1)) / intAttribute(d.node, "num_groups", 1);
+}

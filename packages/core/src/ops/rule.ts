@@ -25,6 +25,8 @@ export interface Ties {
   Y(index?: number): Port | undefined;
   /** The value of input `slot` if it is known before the model runs. */
   constant(slot: number): Tensor | undefined;
+  /** Whether input `slot` is constant, or quantised weights unpacked. */
+  isWeight(slot: number): boolean;
   /**
    * Index `map(j)` of axis `axisA` of `a` and index `j` of axis `axisB` of `b` are cut together (default: the same
    * index). A negative `map(j)` ties nothing.

@@ -118,6 +118,12 @@ function closeTies(graph: Graph, shapes: Shapes, opset: number, carrier: Carrier
       X: (slot) => port("input", slot),
       Y: (slot = 0) => port("output", slot),
       constant: (slot) => constantOf(graph, shapes, node.inputs[slot]),
+      isWeight(slot) {
+        const name = node.inputs[slot];
+        const maker = graph.value(name ?? "")?.producer;
+        const isUnpacked = maker?.opType === "DequantizeLinear" && graph.initializers.has(maker.inputs[0] ?? "");
+        return isUnpacked || constantOf(graph, shapes, name) !== undefined;
+      },
       tie(a, axisA, b, axisB, map = (j) => j) {
         const [pa, pb] = [at(a, axisA), at(b, axisB)];
         if (!pa || !pb) return;

@@ -85,6 +85,8 @@ export const generalTables: Readonly<Record<string, readonly Case[]>> = {
     ["LayerNormalization", [t(2, 3, 4), t(3, 4), t(3, 4)], { axis: 1 }, { by: [0], batch: [0] }],
     ["InstanceNormalization", [t(2, 3, 4), t(3), t(3)], {}, { by: [0], batch: [0] }],
     ["InstanceNormalization", [t(2, 3, 2, 3), t(3), t(3)], { epsilon: 0.1 }, { by: [0] }],
+    ["GroupNormalization", [t(2, 4, 3), t(4), t(4)], { num_groups: 2 }, { by: [0], opset: 21, batch: [0] }],
+    ["GroupNormalization", [t(2, 4, 2, 2), t(2), t(2)], { num_groups: 2, epsilon: 0.1 }, { by: [0], opset: 18 }],
   ],
   "parts and places": [
     ["Split", [t(2, 6), int64([2, 3, 1])], { axis: 1 }, { batch: [0], outputs: 3 }],

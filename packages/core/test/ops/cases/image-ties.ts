@@ -190,6 +190,44 @@ export const imageTies: Readonly<Record<string, Case>> = {
     { s: tensorOf("float32", [1, 1, 2, 2]) },
     { into: 256, opset: 9 },
   ),
+  "DequantizeLinear of weights, a scale for each channel": image(
+    [
+      relu,
+      node("DequantizeLinear", ["wq", "scale", "zero"], ["w"], { axis: 0 }),
+      node("Conv", ["a", "w", "b"], ["c"], {}, { name: "conv" }),
+      node("Tanh", ["c"], ["z"]),
+    ],
+    { first: 4, conv: 5 },
+    {
+      wq: tensorOf(
+        "int8",
+        Array.from({ length: 5 * 4 * 9 }, (_, i) => ((i * 53) % 255) - 127),
+        [5, 4, 3, 3],
+      ),
+      scale: positive(5),
+      zero: tensorOf("int8", [0, 1, -2, 3, 0]),
+      b: t(5),
+    },
+    { into: 20 },
+  ),
+  "DequantizeLinear of weights with one scale": image(
+    [
+      relu,
+      node("DequantizeLinear", ["wq", "scale"], ["w"]),
+      node("Conv", ["a", "w"], ["c"], {}, { name: "conv" }),
+      node("Tanh", ["c"], ["z"]),
+    ],
+    { first: 4, conv: 3 },
+    {
+      wq: tensorOf(
+        "int8",
+        Array.from({ length: 12 }, (_, i) => i * 9 - 50),
+        [3, 4, 1, 1],
+      ),
+      scale: tensorOf("float32", [0.01], []),
+    },
+    { into: 48 },
+  ),
   "Sum, Max and Min of branches": image([
     node("Tanh", ["h"], ["p"]),
     node("Relu", ["h"], ["q"]),
