@@ -16,6 +16,11 @@ export interface PublishedFigure {
   readonly figure: string;
   readonly schedule: Schedule;
   readonly measure: Measure;
+  /**
+   * The error that counts as 100 %, as ours and the paper's are sums over different numbers of samples: that without any
+   * unit (default), or that after the oracle's first removal, where the question is how it compares with the start.
+   */
+  readonly relativeTo?: "empty" | "first removal";
 }
 
 /** When training ends: the paper's starting accuracy, or its error per sample. */

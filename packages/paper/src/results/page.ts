@@ -12,6 +12,7 @@ import {
   table,
 } from "@shrinknet/report";
 import { type Experiment, unitsOf } from "../experiments/experiment.ts";
+import { experiments } from "../experiments/table.ts";
 import { criteria, type Measured } from "../measure/measured.ts";
 import { goalText } from "../measure/trained.ts";
 import { agreementText, compareWithPublished } from "./agreement.ts";
@@ -32,7 +33,7 @@ export function paperPage({ results, claims, runner }: PageOptions): string {
   const seeds = results[0]?.map(({ seed }) => seed) ?? [];
   return page("The Incredible Shrinking Neural Network, again", [
     html`<header><h1>The Incredible Shrinking Neural Network, again</h1>
-<p>Wolfe, Sharma, Drude and Raj (submitted to ICLR 2017) removed the neurons of small networks one by one, without re-training, chosen by three criteria. Here are their experiments with our networks beside their published curves: ${results.length} of nine experiments, ${seeds.length === 1 ? `seed ${seeds[0]}` : `seeds ${seeds.join(", ")}`}.</p>
+<p>Wolfe, Sharma, Drude and Raj (submitted to ICLR 2017) removed the neurons of small networks one by one, without re-training, chosen by three criteria. Here are their experiments with our networks beside their published curves: ${results.length === experiments.length ? "all" : `${results.length} of`} ${experiments.length} experiments, ${seeds.length === 1 ? `seed ${seeds[0]}` : `seeds ${seeds.join(", ")}`}.</p>
 <p class="soft">Our networks have other random weights and less data: compare shapes and shares, never single values. A value published at k removals is drawn at k + 1, where it was most likely measured. Published curves are read off the paper's drawings.</p></header>
 `,
     claimsSection(claims, seeds.length),
@@ -61,7 +62,7 @@ ${table(
   "names2",
 )}
 <p class="soft">A check holds if every seed meets its bound, does not hold if none does, and is mixed otherwise; a finding has the verdict of its checks if they agree.</p>
-<details><summary>All ${claims.length} checks</summary>
+<h3>The checks</h3>
 ${table(
   [
     "",
@@ -77,7 +78,7 @@ ${table(
     ...[rangeText(middle, values), `${passes} of ${values.length}`, verdict],
   ]),
   "names3",
-)}</details></section>
+)}</section>
 `;
 }
 
