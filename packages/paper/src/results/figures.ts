@@ -58,8 +58,8 @@ export function publishedFigure(figure: PublishedFigure, compared: Readonly<Reco
   });
 }
 
-const scales = { log: "log", real: "linear" } as const satisfies Record<string, ScaleType>;
-export type Space = keyof typeof scales;
+export type Space = "log" | "real";
+const scales = { log: "log", real: "linear" } satisfies Record<Space, ScaleType>;
 
 /** Most points that a gain curve is drawn with; the CSV has all. */
 const DRAWN = 250;

@@ -16,7 +16,7 @@ table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
 th, td { padding: 0.25rem 0.9rem 0.25rem 0; text-align: right; border-bottom: 1px solid var(--line); white-space: nowrap; }
 th { font-weight: 600; vertical-align: bottom; white-space: normal; max-width: 13rem; }
 .names1 :is(th, td):nth-child(-n+1), .names2 :is(th, td):nth-child(-n+2), .names3 :is(th, td):nth-child(-n+3) { text-align: left; }
-.names3 td { white-space: normal; vertical-align: top; } .names3 td:nth-child(n+4) { min-width: 6rem; }
+.names3 td { vertical-align: top; } .names3 td:nth-child(-n+3) { white-space: normal; }
 .trace :is(th, td):nth-child(2) { text-align: left; }
 .charts { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 34rem), 1fr)); gap: 1.5rem 2rem; align-items: start; }
 figure { margin: 0; min-width: 0; }
