@@ -1,6 +1,7 @@
 /**
  * The paper's eight findings, each as one or more checks: a number that is measured for every seed, a bound, and what
- * the number says. The bounds come from the words of the paper, not from our results.
+ * the number says. The bounds come from the words of the paper; none was changed after measuring, what three of the checks
+ * measure was (docs/paper.md says which).
  */
 import type { Schedule } from "shrinknet";
 import { type CriterionName, criteria, curveOf, type Measured, runOf } from "../measure/measured.ts";
