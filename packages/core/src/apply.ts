@@ -22,6 +22,12 @@ export async function applyPlan(
       `plan: made for a model with hash ${plan.modelHash}, this one has ${hash}; expected the file that was pruned`,
     );
   }
+  if (plan.compensation !== "none") {
+    throw new ShrinkError(
+      "plan",
+      `plan: compensation "${plan.compensation}" is unknown to this version, expected none; use the version that wrote it`,
+    );
+  }
   const original = readModel(file);
   const prunable = await prepare(original, runner, probe);
   const removed = unitsOfPlan(plan, prunable.units);

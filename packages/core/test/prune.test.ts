@@ -177,6 +177,13 @@ describe("a plan", () => {
     const { bytes, plan } = await run({ budget: { remove: { count: 5 } } });
     await expect(applyPlan(bytes, plan, { runner })).rejects.toThrow(`made for a model with hash ${plan.modelHash}`);
   });
+
+  test("is refused where it asks for a compensation that this version does not know", async () => {
+    const { plan } = await run({ budget: { remove: { count: 1 } } });
+    await expect(applyPlan(file, { ...plan, compensation: "lstsq" }, { runner })).rejects.toThrow(
+      'compensation "lstsq"',
+    );
+  });
 });
 
 test("compare runs every criterion under every schedule to the end", async () => {
