@@ -70,22 +70,33 @@ function keptGroups(node: Node, channels: number, kept: readonly number[] | unde
   return { ...node, attributes: { ...node.attributes, group: { kind: "int", value: left } } };
 }
 
+/**
+ * How channels are tied and cut. W's axis 0 counts the channels of `rows`, its axis 1 those of the other side (of one
+ * group, so that with several groups it stays whole).
+ */
+function channels(rows: "input" | "output"): Pick<OpRule, "ties" | "cut"> {
+  return {
+    ties(t) {
+      const [x, w, b, y] = [t.X(0), t.X(1), t.X(2), t.Y()];
+      if (!x || !w || !y || !t.isWeight(1)) return;
+      const group = groupsOf(t.node);
+      const [first, second] = rows === "output" ? [y, x] : [x, y];
+      tieChannels(t, x, y, group);
+      t.tie(w, 0, first, 1);
+      if (b) t.tie(b, 0, y, 1);
+      if (group === 1) {
+        t.tie(w, 1, second, 1);
+        t.absorb(0, 1);
+      } else t.pass(w, 1);
+      for (let axis = 2; axis < w.dims.length; axis++) t.pass(w, axis);
+      t.produce(1);
+    },
+    cut: (c) => ({ node: keptGroups(c.node, c.dims("output")[1] as number, c.kept("output", 0, 1)) }),
+  };
+}
+
 export const Conv: OpRule = {
-  ties(t) {
-    const [x, w, b, y] = [t.X(0), t.X(1), t.X(2), t.Y()];
-    if (!x || !w || !y || !t.isWeight(1)) return;
-    const group = groupsOf(t.node);
-    tieChannels(t, x, y, group);
-    t.tie(w, 0, y, 1);
-    if (b) t.tie(b, 0, y, 1);
-    if (group === 1) {
-      t.tie(x, 1, w, 1);
-      t.absorb(0, 1);
-    } else t.pass(w, 1);
-    for (let axis = 2; axis < w.dims.length; axis++) t.pass(w, axis);
-    t.produce(1);
-  },
-  cut: (c) => ({ node: keptGroups(c.node, c.dims("output")[1] as number, c.kept("output", 0, 1)) }),
+  ...channels("output"),
   linear: [
     (d) => {
       const geometry = windowOf(d, d.dims(1).slice(2));
@@ -162,21 +173,7 @@ function weightGradient(d: Backward): string {
 
 /** ConvTranspose: W[Cin, Cout / group, ...kernel]. */
 export const ConvTranspose: OpRule = {
-  ties(t) {
-    const [x, w, b, y] = [t.X(0), t.X(1), t.X(2), t.Y()];
-    if (!x || !w || !y || !t.isWeight(1)) return;
-    const group = groupsOf(t.node);
-    tieChannels(t, x, y, group);
-    t.tie(x, 1, w, 0);
-    if (b) t.tie(b, 0, y, 1);
-    if (group === 1) {
-      t.tie(w, 1, y, 1);
-      t.absorb(0, 1);
-    } else t.pass(w, 1);
-    for (let axis = 2; axis < w.dims.length; axis++) t.pass(w, axis);
-    t.produce(1);
-  },
-  cut: (c) => ({ node: keptGroups(c.node, c.dims("output")[1] as number, c.kept("output", 0, 1)) }),
+  ...channels("input"),
   linear: [
     (d) => {
       const geometry = windowOf({ ...d, dims: () => d.outDims(), outDims: () => d.dims(0) }, d.dims(1).slice(2));
