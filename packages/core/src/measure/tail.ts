@@ -6,7 +6,7 @@
  * Z'[K, n, ...] = Z - contribution(unit k). The K * n rows then run through the rest of the network as one batch.
  */
 import { GraphBuilder, opsetOf } from "../graph/builder.ts";
-import type { Model, Node } from "../graph/graph.ts";
+import { type Graph, type Model, type Node, readsOf } from "../graph/graph.ts";
 import { dimsOf } from "../graph/shapes.ts";
 import { int64, type Tensor, tensorOf } from "../graph/tensor.ts";
 import { downstream, needed } from "../graph/traverse.ts";
@@ -80,7 +80,7 @@ export function buildTail(subject: Subject, state: State, group: Group, count: n
   const errors = objective.error(b, at(objective.value), tile(TARGET, dimsOf(state.shapes, objective.value)));
   const output = b.reshape(errors, [count, -1]);
   return {
-    model: { ...state.model, graph: b.graph([output]) },
+    model: { ...state.model, graph: withoutUnread(b.graph([output])) },
     cached: [...cached],
     output,
     feeds: (candidates) => Object.fromEntries(feeders.map((feeder) => feeder(candidates))),
@@ -178,4 +178,10 @@ function positionsAt(sink: Sink, state: State): Map<number, number[]> {
     else positions.set(unit, [index]);
   });
   return positions;
+}
+
+/** Without the initializers of the network that the tail does not read: they cost memory, and IR 3 forbids them. */
+function withoutUnread(graph: Graph): Graph {
+  const read = new Set(graph.nodes.flatMap(readsOf));
+  return graph.with({ initializers: new Map([...graph.initializers].filter(([name]) => read.has(name))) });
 }

@@ -86,6 +86,15 @@ describe("lazy and racing oracles", () => {
     expect(recomputed).toEqual(kept);
   });
 
+  test("a file of IR 3 is measured by graphs as well as by loops", async () => {
+    const prunable = await prepared({ ...network, irVersion: 3 });
+    const subject = await subjectOf(prunable, runner, data);
+    const left = Array.from({ length: prunable.units.count }, (_, unit) => unit);
+    const intact = stateOf(prunable, new Uint8Array(left.length));
+    const errors = await new Oracle(subject, new Activations(subject, intact), { loops: false }).errorsWithout(left);
+    expect([...errors.values()].every((error) => error > 0)).toBe(true);
+  });
+
   test("auto goes by the cost: exact for a small network, not for one on a million times the samples", async () => {
     const prunable = await prepared(network);
     expect(oracleCost(prunable, size, 12)).toMatchObject({ mode: "exact", evaluations: 24 * 9 });
