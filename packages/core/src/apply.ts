@@ -1,19 +1,28 @@
 /** Replays a plan on the original file. */
+import { bind } from "./compensate/bind.ts";
+import type { Compensation } from "./compensate/compensator.ts";
+import type { Dataset } from "./data.ts";
 import { ShrinkError } from "./errors.ts";
 import type { ProbeOptions } from "./graph/shapes.ts";
+import { Activations } from "./measure/activations.ts";
 import { stateOf } from "./measure/state.ts";
 import { readModel, writeModel } from "./onnx/index.ts";
 import { modelHash, type Plan, unitsOfPlan } from "./plan/plan.ts";
+import { withDataShapes } from "./prune.ts";
 import type { Runner } from "./runner.ts";
 import { sampleFeeds } from "./surgery/samples.ts";
 import { verify } from "./surgery/verify.ts";
 import { prepare } from "./units/prepare.ts";
 
-/** The smaller file that the plan describes, verified. Throws a `plan` error if it was made for another file. */
+/**
+ * The smaller file that the plan describes, verified. `data`: the samples that a plan with compensation fits consumers
+ * on; to get the file that `prune` wrote, the same ones. Throws a `plan` error if the plan was made for another file, a
+ * `data` error if it needs samples and has none.
+ */
 export async function applyPlan(
   file: Uint8Array,
   plan: Plan,
-  { runner, ...probe }: ProbeOptions & { readonly runner: Runner },
+  { runner, data, ...probe }: ProbeOptions & { readonly runner: Runner; readonly data?: Dataset | undefined },
 ): Promise<{ bytes: Uint8Array; verified: number }> {
   const hash = modelHash(file);
   if (hash !== plan.modelHash) {
@@ -22,16 +31,28 @@ export async function applyPlan(
       `plan: made for a model with hash ${plan.modelHash}, this one has ${hash}; expected the file that was pruned`,
     );
   }
-  if (plan.compensation !== "none") {
-    throw new ShrinkError(
-      "plan",
-      `plan: compensation "${plan.compensation}" is unknown to this version, expected none; use the version that wrote it`,
-    );
-  }
+  const compensate = compensationOf(plan);
   const original = readModel(file);
-  const prunable = await prepare(original, runner, probe);
-  const removed = unitsOfPlan(plan, prunable.units);
+  const prepared = await prepare(original, runner, withDataShapes(original.graph, { ...probe, data }));
+  const removed = unitsOfPlan(plan, prepared.units);
+  const { subject, compensator } = await bind(prepared, {
+    runner,
+    data: compensate === "none" ? undefined : data,
+    compensate,
+  });
+  const intact = stateOf(compensator?.prunable ?? prepared, new Uint8Array(removed.length));
+  if (compensator && subject) await compensator.repair(new Activations(subject, intact), removed);
+  const prunable = compensator?.written ?? prepared;
   const bytes = writeModel(stateOf(prunable, removed).model);
-  const verified = await verify(prunable, original, removed, bytes, sampleFeeds(prunable, undefined), runner);
+  const model = compensator ? prunable.model : original;
+  const verified = await verify(prunable, model, removed, bytes, sampleFeeds(prunable, subject), runner);
   return { bytes, verified };
+}
+
+function compensationOf({ compensation }: Plan): Compensation {
+  if (compensation === "none" || compensation === "mean" || compensation === "lstsq") return compensation;
+  throw new ShrinkError(
+    "plan",
+    `plan: compensation "${compensation}" is unknown to this version, expected none, mean or lstsq; use the version that wrote it`,
+  );
 }

@@ -1,10 +1,12 @@
 /** Runs of several criteria and schedules on one model, side by side. Nothing is written. */
+import { bind } from "./compensate/bind.ts";
+import type { Compensation } from "./compensate/compensator.ts";
 import type { Criterion } from "./criteria/criterion.ts";
 import { criterionOf } from "./criteria/index.ts";
 import type { Dataset } from "./data.ts";
 import type { ProbeOptions } from "./graph/shapes.ts";
 import type { ObjectiveName } from "./measure/objective.ts";
-import { subjectOf } from "./measure/subject.ts";
+import type { Subject } from "./measure/subject.ts";
 import { readModel } from "./onnx/index.ts";
 import type { Budget } from "./plan/budget.ts";
 import { type ChooseProgress, choose, type Schedule } from "./plan/choose.ts";
@@ -23,6 +25,8 @@ export interface CompareOptions extends Selection, ProbeOptions {
   /** Default rerank. */
   readonly schedules?: readonly Schedule[];
   readonly objective?: ObjectiveName | undefined;
+  /** What is done to the consumers of removed units, each in runs of its own; default `none`. */
+  readonly compensations?: readonly Compensation[];
   /** How far each run goes; default: every unit but one of each group. */
   readonly budget?: Budget;
   readonly seed?: number;
@@ -37,41 +41,46 @@ export interface CompareOptions extends Selection, ProbeOptions {
 /** Removes units by each criterion under each schedule and notes the error after every removal. */
 export async function compare(file: Uint8Array, options: CompareOptions): Promise<CompareSummary> {
   const { runner, data, criteria = ["oracle", "taylor1", "taylor2"], schedules = ["rerank"], seed = 0 } = options;
+  const { compensations = ["none"] } = options;
   const chosen = criteria.map(criterionOf);
   const model = readModel(file);
-  const prunable = await prepare(model, runner, withDataShapes(model.graph, options));
-  const subject = await subjectOf(prunable, runner, data, options.objective);
-  const test = options.test && (await subjectOf(prunable, runner, options.test, options.objective));
-  const intact = new Uint8Array(prunable.units.count);
-  const baseline = await stateOfModel(prunable, intact, file.byteLength, subject, test);
+  const prepared = await prepare(model, runner, withDataShapes(model.graph, options));
+  const { subject, test } = await bind(prepared, { runner, data, test: options.test, objective: options.objective });
+  const intact = new Uint8Array(prepared.units.count);
+  const baseline = await stateOfModel(prepared, intact, file.byteLength, subject, test);
   const runs: CompareRun[] = [];
-  for (const schedule of schedules) {
-    for (const criterion of chosen) {
-      const started = Date.now();
-      const run = await choose(prunable, subject, {
-        ...options,
-        criterion,
-        schedule,
-        seed,
-        test,
-        budget: options.budget ?? {},
-        onProgress: (progress) => options.onProgress?.({ criterion: criterion.name, schedule }, progress),
-      });
-      const seconds = (Date.now() - started) / 1000;
-      runs.push({
-        criterion: criterion.name,
-        schedule,
-        steps: run.trace.map(stepOf),
-        seconds,
-        evaluations: run.evaluations,
-      });
+  for (const compensate of compensations) {
+    for (const schedule of schedules) {
+      for (const criterion of chosen) {
+        const started = Date.now();
+        const bound = await bind(prepared, { ...options, compensate }, criterion.needsMoments);
+        const run = await choose(bound.prunable, bound.subject, {
+          ...options,
+          criterion,
+          schedule,
+          seed,
+          test: bound.test,
+          compensator: bound.compensator,
+          budget: options.budget ?? {},
+          onProgress: (progress) => options.onProgress?.({ criterion: criterion.name, schedule }, progress),
+        });
+        const seconds = (Date.now() - started) / 1000;
+        runs.push({
+          criterion: criterion.name,
+          schedule,
+          compensation: compensate,
+          steps: run.trace.map(stepOf),
+          seconds,
+          evaluations: run.evaluations,
+        });
+      }
     }
   }
   return {
     model: options.name ?? "",
-    objective: subject.objective.name,
+    objective: (subject as Subject).objective.name,
     baseline,
-    layers: prunable.units.groups.map(({ id, layer, kind, size }) => ({ group: id, layer, kind, size })),
+    layers: prepared.units.groups.map(({ id, layer, kind, size }) => ({ group: id, layer, kind, size })),
     runs,
   };
 }

@@ -3,11 +3,13 @@
  * Follow it from here: each step is one folder.
  */
 
+import { bind, mixed } from "./compensate/bind.ts";
+import type { Compensation } from "./compensate/compensator.ts";
 import type { Criterion } from "./criteria/criterion.ts";
 import { criterionOf, type OracleMode, oracleBy } from "./criteria/index.ts";
 import { oracle } from "./criteria/oracle.ts";
 import type { RacingOptions } from "./criteria/racing.ts";
-import { bindInputs, type Dataset, reorder } from "./data.ts";
+import { bindInputs, type Dataset } from "./data.ts";
 import { ShrinkError } from "./errors.ts";
 import type { Graph } from "./graph/graph.ts";
 import type { ProbeOptions } from "./graph/shapes.ts";
@@ -28,7 +30,6 @@ import { sampleFeeds } from "./surgery/samples.ts";
 import { sizeAfter } from "./surgery/size.ts";
 import { verify } from "./surgery/verify.ts";
 import { type Prunable, prepare } from "./units/prepare.ts";
-import { randomSource } from "./util/random.ts";
 
 export interface PruneOptions extends Selection, ProbeOptions {
   readonly runner: Runner;
@@ -47,6 +48,8 @@ export interface PruneOptions extends Selection, ProbeOptions {
   readonly racing?: RacingOptions;
   /** Told before a run of the oracle: how it will measure and what exact measurement would cost. */
   readonly onCost?: ((cost: OracleCost) => void) | undefined;
+  /** What is done to the consumers of removed units; default `none`. Needs data. */
+  readonly compensate?: Compensation;
   /** Default `rerank`. */
   readonly schedule?: Schedule;
   /** Default: see {@link objectiveFor}. */
@@ -77,13 +80,12 @@ export interface PruneResult {
 /** Makes a model smaller. Throws a {@link ShrinkError} where something is wrong; the input is never changed. */
 export async function prune(file: Uint8Array, options: PruneOptions): Promise<PruneResult> {
   const started = Date.now();
-  const { runner, schedule = "rerank", seed = 0, names = { model: "", out: "" } } = options;
+  const { runner, schedule = "rerank", seed = 0, compensate = "none", names = { model: "", out: "" } } = options;
   const asked = criterionOf(options.criterion ?? "oracle");
   const original = readModel(file);
-  const prunable = await prepare(original, runner, withDataShapes(original.graph, options));
-  const subject = options.data && (await subjectOf(prunable, runner, options.data, options.objective, options.memory));
-  const test = options.test && (await subjectOf(prunable, runner, options.test, options.objective, options.memory));
-  const before = await stateOfModel(prunable, new Uint8Array(prunable.units.count), file.byteLength, subject, test);
+  const prepared = await prepare(original, runner, withDataShapes(original.graph, options));
+  const { prunable, subject, test, compensator } = await bind(prepared, options, asked.needsMoments);
+  const before = await stateOfModel(prepared, new Uint8Array(prunable.units.count), file.byteLength, subject, test);
   const budget = options.budget ?? defaultBudget(subject && before);
   checkBudget(budget, subject && before);
 
@@ -94,22 +96,31 @@ export async function prune(file: Uint8Array, options: PruneOptions): Promise<Pr
     ? await subjectOf(prunable, runner, mixed(racing), options.objective, options.memory)
     : subject;
   const followed = (options.traceTest ?? true) ? test : undefined;
-  const chosen = await choose(prunable, measured, { ...options, criterion, schedule, seed, budget, test: followed });
+  const chosen = await choose(prunable, measured, {
+    ...options,
+    criterion,
+    schedule,
+    seed,
+    budget,
+    compensator,
+    test: followed,
+  });
   if (!chosen.reached && !options.bestEffort && chosen.stopped !== "interrupted") {
     throw new ShrinkError(
       "budget",
       `target: not reached after removing ${chosen.trace.length} of ${prunable.units.count} units (${chosen.stopped}); relax a limit, or accept what was reached with --best-effort`,
     );
   }
-  const state = stateOf(prunable, chosen.removed);
-  const bytes = writeModel(state.model);
-  const verified = await verify(prunable, original, chosen.removed, bytes, sampleFeeds(prunable, subject), runner);
-  const after = await stateOfModel(prunable, chosen.removed, bytes.byteLength, subject, test);
+  const { removed, prunable: repaired } = chosen;
+  const bytes = writeModel(stateOf(repaired, removed).model);
+  const intact = compensator ? repaired.model : original;
+  const verified = await verify(repaired, intact, removed, bytes, sampleFeeds(prunable, subject), runner);
+  const after = await stateOfModel(repaired, removed, bytes.byteLength, subject, test);
   const decision = {
     criterion: criterion.name,
     schedule,
     objective: subject?.objective.name ?? "none",
-    compensation: "none",
+    compensation: compensate,
     seed,
   };
   return {
@@ -119,7 +130,7 @@ export async function prune(file: Uint8Array, options: PruneOptions): Promise<Pr
       version: 1,
       modelHash: modelHash(file),
       ...decision,
-      removed: removedByGroup(prunable.units, chosen.removed),
+      removed: removedByGroup(prunable.units, removed),
     },
     summary: {
       ...names,
@@ -127,24 +138,13 @@ export async function prune(file: Uint8Array, options: PruneOptions): Promise<Pr
       before,
       after,
       removed: chosen.trace,
-      layers: layerWidths(prunable, chosen.removed),
+      layers: layerWidths(prunable, removed),
       evaluations: chosen.evaluations,
       seconds: (Date.now() - started) / 1000,
       verified,
       stopped: chosen.stopped,
     },
   };
-}
-
-/** The samples in an order that does not depend on how the file sorts them, so that any part of them is a fair one. */
-function mixed(data: Dataset): Dataset {
-  const random = randomSource(data.size);
-  const order = Array.from({ length: data.size }, (_, i) => i);
-  for (let i = order.length - 1; i > 0; i--) {
-    const j = Math.floor(random() * (i + 1));
-    [order[i], order[j]] = [order[j] as number, order[i] as number];
-  }
-  return reorder(data, order);
 }
 
 /** The oracle in the way that was asked for, or that fits the cost. */

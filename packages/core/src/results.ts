@@ -96,6 +96,7 @@ export interface CompareStep extends Quality {
 export interface CompareRun {
   readonly criterion: string;
   readonly schedule: string;
+  readonly compensation: string;
   readonly steps: readonly CompareStep[];
   readonly seconds: number;
   readonly evaluations: number;

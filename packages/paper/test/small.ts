@@ -34,7 +34,7 @@ export function measured(
 ): Measured {
   const full = experiment(id);
   const run = (criterion: CriterionName, schedule: CompareRun["schedule"]): CompareRun => ({
-    ...{ criterion, schedule, seconds: 0, evaluations: 0 },
+    ...{ criterion, schedule, compensation: "none", seconds: 0, evaluations: 0 },
     steps: curves[criterion].error.slice(1).map((error, i) => {
       const layer = layers[i % layers.length] as string;
       const accuracy = curves[criterion].accuracy?.[i + 1];

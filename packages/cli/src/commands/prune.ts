@@ -61,7 +61,11 @@ export function pruneCommand(io: Io): CommandUnknownOpts {
     .option("--memory <size>", "kept activations take no more than this, such as 2GB (default)", parseBytes)
     .option("--shortlist <share>", "racing: share of the units that race, chosen by Taylor estimates", parseShare)
     .addOption(objectiveOption)
-    .addOption(new Option("--compensate <how>", "what makes up for removed units").choices(["none"] as const))
+    .addOption(
+      new Option("--compensate <how>", "what makes up for removed units: nothing, their mean, or refitted consumers")
+        .choices(["none", "mean", "lstsq"] as const)
+        .default("none" as const),
+    )
     .option("--remove <amount>", "goal: share or number of units to remove, such as 40% or 12", parseRemoval)
     .option("--max-accuracy-drop <share>", "limit: accuracy that may be lost, such as 1%", parseShare)
     .option("--max-error-rise <share>", "limit: relative rise of the error, such as 10%", parseRise)
@@ -113,6 +117,7 @@ export function pruneCommand(io: Io): CommandUnknownOpts {
               data,
               test,
               criterion,
+              compensate: options.compensate,
               schedule,
               objective,
               seed,

@@ -1,4 +1,5 @@
 /** A criterion scores units: lower = remove first. One file per criterion; a user may pass one of their own. */
+import type { Compensator } from "../compensate/compensator.ts";
 import type { Oracle } from "../measure/oracle.ts";
 import type { State } from "../measure/state.ts";
 import type { Subject } from "../measure/subject.ts";
@@ -16,6 +17,8 @@ export interface ScoringContext {
   /** Error at this stage; NaN without data. */
   readonly error: number;
   readonly oracle: Oracle | undefined;
+  /** Of runs that repair the network, or whose criterion asks for it (`needsMoments`). */
+  readonly compensator?: Compensator | undefined;
   /** Whether only the unit with the lowest score matters: others may get any score above it. Default false. */
   readonly onlyBest?: boolean;
   /** Uniform numbers in [0, 1) from the run's seed. */
@@ -38,6 +41,8 @@ export interface Criterion {
    */
   readonly inErrorUnits: boolean;
   readonly needsData: boolean;
+  /** Whether it asks for the least-squares moments of consumers; default false. */
+  readonly needsMoments?: boolean;
   /** Scores by unit for the units in `left`; other entries are ignored. Lower = remove first. */
   score(context: ScoringContext): Promise<Float64Array> | Float64Array;
 }

@@ -4,6 +4,7 @@ import { activation, apoz } from "./activity.ts";
 import type { Criterion } from "./criterion.ts";
 import { lazyOracle } from "./lazy.ts";
 import { magnitude } from "./magnitude.ts";
+import { obs } from "./obs.ts";
 import { oracle } from "./oracle.ts";
 import { type RacingOptions, racingOracle } from "./racing.ts";
 import { random } from "./random.ts";
@@ -20,6 +21,7 @@ export const criteria: Readonly<Record<string, Criterion>> = Object.fromEntries(
     magnitude,
     activation,
     apoz,
+    obs,
     random,
     ...[taylor1, taylor2].flatMap((criterion) => [thresholded(criterion, "mean"), thresholded(criterion, "median")]),
   ].map((criterion) => [criterion.name, criterion]),

@@ -55,8 +55,8 @@ export class Activations {
     return this.#kept[0]?.get(name)?.token;
   }
 
-  /** Goes on to the state after further removals. */
-  advance(state: State): void {
+  /** Goes on to another state: after further removals, and with other weights in the nodes `fitted` (first outputs). */
+  advance(state: State, fitted: readonly string[] = []): void {
     const { units } = this.#subject.prunable;
     const before = this.#state.removed;
     const gone = units.groups.filter((group) => {
@@ -64,7 +64,7 @@ export class Activations {
       return changed.some((one, index) => one !== before[group.first + index]);
     });
     const readers = gone.flatMap((group) => group.sinks.map((sink) => sink.node));
-    const stale = downstream(this.#subject.prunable.model.graph, readers); // cutting keeps names
+    const stale = downstream(this.#subject.prunable.model.graph, [...readers, ...fitted]); // cutting keeps names
     for (const kept of this.#kept) for (const name of stale) kept.delete(name);
     this.#state = state;
   }

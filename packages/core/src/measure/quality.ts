@@ -49,15 +49,16 @@ export class QualityMeter {
   readonly #errors: string;
   readonly #session: Session;
 
-  private constructor(subject: Subject, activations: Activations, errors: string, session: Session) {
+  private constructor(subject: Subject, activations: Activations, errors: string, session: Session, loops: boolean) {
     this.#subject = subject;
     this.activations = activations;
-    this.suffix = DenseSuffix.of(subject);
+    this.suffix = loops ? DenseSuffix.of(subject) : undefined;
     this.#errors = errors;
     this.#session = session;
   }
 
-  static async of(subject: Subject, state: State): Promise<QualityMeter> {
+  /** `loops`: whether the dense end may run in the WebAssembly loops, which hold the subject's own weights. */
+  static async of(subject: Subject, state: State, loops = true): Promise<QualityMeter> {
     const { objective, prunable, runner } = subject;
     const { model, shapes } = prunable;
     const type = subject.targets.type;
@@ -67,7 +68,7 @@ export class QualityMeter {
     b.input(TARGET, type, dims);
     const errors = objective.error(b, output, TARGET);
     const session = await runner.load(writeModel({ ...model, graph: b.graph([errors]) }));
-    return new QualityMeter(subject, new Activations(subject, state), errors, session);
+    return new QualityMeter(subject, new Activations(subject, state), errors, session, loops);
   }
 
   /** Error and accuracy at the activations' present state. */

@@ -1,8 +1,9 @@
 /** Convolutions. X[N, Cin, ...spatial], W[Cout, Cin / group, ...kernel], B?[Cout] -> Y[N, Cout, ...spatial]. */
 import { intAttribute, intsAttribute, stringAttribute } from "../graph/attributes.ts";
+import type { GraphBuilder } from "../graph/builder.ts";
 import type { Node } from "../graph/graph.ts";
-import { sizeOf } from "../graph/tensor.ts";
-import type { Backward, OpRule, Port, Ties } from "./rule.ts";
+import { allocate, sizeOf, Tensor } from "../graph/tensor.ts";
+import type { Backward, OpRule, Port, RegressionContext, Ties } from "./rule.ts";
 
 /** Kernel geometry of a node, with `auto_pad` resolved from the shapes at hand. */
 interface Geometry {
@@ -135,7 +136,36 @@ export const Conv: OpRule = {
     const apart = b.reshape(parts, [-1, candidates, ...rest]);
     return b.op("Transpose", [apart], { perm: [1, 0, ...rest.map((_, axis) => axis + 2)] });
   },
+  regression(c) {
+    if (groupsOf(c.node) !== 1) return undefined;
+    const [channels, ...kernel] = c.dims(1).slice(1) as [number, ...number[]];
+    const span = sizeOf(kernel);
+    const rows = (b: GraphBuilder, x: string, width: number): string =>
+      b.op("Transpose", [b.reshape(x, [0, width, -1])], { perm: [0, 2, 1] });
+    return {
+      outputsFirst: true,
+      span,
+      biasSlot: 2,
+      features: (b, input) => rows(b, patches(b, input, c, channels, kernel), channels * span),
+      outputs: (b, output) => rows(b, output, c.dims(1)[0] as number),
+    };
+  },
 };
+
+/** What each window of X[N, C, ...] covers, one channel for each of its elements: [N, C * window, ...output]. */
+function patches(
+  b: GraphBuilder,
+  input: string,
+  c: RegressionContext,
+  channels: number,
+  kernel: readonly number[],
+): string {
+  const span = sizeOf(kernel);
+  const picks = allocate(b.real, channels * span * span) as Float32Array; // one kernel per element, 1 there and 0 elsewhere
+  for (let at = 0; at < channels * span; at++) picks[at * span + (at % span)] = 1;
+  const weights = b.tensor(new Tensor(b.real, [channels * span, 1, ...kernel], picks));
+  return b.op("Conv", [input, weights], { ...window(windowOf(c, kernel)), group: channels });
+}
 
 /** kernel_shape is left to the weights. */
 function window({ strides, dilations, pads }: Geometry): {

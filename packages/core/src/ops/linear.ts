@@ -2,6 +2,7 @@
 
 import { ShrinkError } from "../errors.ts";
 import { floatAttribute, intAttribute, stringAttribute } from "../graph/attributes.ts";
+import type { GraphBuilder } from "../graph/builder.ts";
 import { describe, type Node } from "../graph/graph.ts";
 import { sizeOf } from "../graph/tensor.ts";
 import { type Backward, type Contribution, type OpRule, tieBroadcast } from "./rule.ts";
@@ -53,6 +54,15 @@ export const Gemm: OpRule = {
     });
     const weights = intAttribute(c.node, "transB", 0) ? c.b.op("Transpose", [rows], { perm: [1, 0] }) : rows;
     return scaled(c, outer(c, weights), floatAttribute(c.node, "alpha", 1));
+  },
+  regression({ node, dims }) {
+    const plain = floatAttribute(node, "alpha", 1) === 1 && floatAttribute(node, "beta", 1) === 1;
+    if (!plain || intAttribute(node, "transA", 0)) return undefined;
+    const outputsFirst = intAttribute(node, "transB", 0) === 1;
+    const columns = dims(1)[outputsFirst ? 0 : 1];
+    if (node.inputs[2] && (sizeOf(dims(2)) !== columns || dims(2).at(-1) !== columns)) return undefined;
+    const rows = (b: GraphBuilder, x: string): string => b.unsqueeze(x, [1]);
+    return { outputsFirst, span: 1, biasSlot: 2, features: rows, outputs: rows };
   },
 };
 
@@ -120,6 +130,14 @@ export const MatMul: OpRule = {
   contribution(c) {
     if (c.slot !== 0 || c.dims(1).length !== 2 || c.axis !== c.dims(0).length - 1) return undefined;
     return outer(c, c.b.op("Gather", [c.X(1), c.indexes], { axis: 0 }));
+  },
+  regression({ dims }) {
+    if (dims(1).length !== 2 || dims(0).length < 2) return undefined;
+    const rows =
+      (width: number) =>
+      (b: GraphBuilder, x: string): string =>
+        b.reshape(x, dims(0).length === 2 ? [-1, 1, width] : [0, -1, width]);
+    return { outputsFirst: false, span: 1, features: rows(dims(1)[0] as number), outputs: rows(dims(1)[1] as number) };
   },
 };
 

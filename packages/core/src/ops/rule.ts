@@ -139,6 +139,33 @@ export interface OpRule {
    * where the node's form does not allow it. See {@link Contribution}.
    */
   contribution?(c: Contribution): string | undefined;
+  /** The layer as a regression of its outputs on its input; undefined where the node's form does not allow it. */
+  regression?(c: RegressionContext): Regression | undefined;
+}
+
+/** What `regression` may ask about one node. */
+export interface RegressionContext {
+  readonly node: Node;
+  readonly opset: number;
+  /** At batch size 1; weights as they are stored. */
+  dims(slot: number): readonly number[];
+  outDims(): readonly number[];
+}
+
+/**
+ * A layer of weights seen as a regression: for every sample and position, outputs = features * weights + bias. Index i
+ * of the absorbed axis of input 0 makes the features i * span to (i + 1) * span - 1.
+ */
+export interface Regression {
+  /** Whether the weights (input 1) are stored as [outputs, features...], or else as [features, outputs]. */
+  readonly outputsFirst: boolean;
+  readonly span: number;
+  /** Input slot of the bias, one number per output; undefined where the operator takes none. */
+  readonly biasSlot?: number;
+  /** Builds the features [N, positions, features] from the layer's input. */
+  features(b: GraphBuilder, input: string): string;
+  /** Builds the outputs [N, positions, outputs] from the layer's output. */
+  outputs(b: GraphBuilder, output: string): string;
 }
 
 /**

@@ -2,6 +2,7 @@
  * The loop of the paper: rank all units, remove the worst, repeat. `once` ranks a single time (Algorithm I), `rerank`
  * after each removal (Algorithm II); both over all groups together.
  */
+import type { Compensator } from "../compensate/compensator.ts";
 import type { Criterion } from "../criteria/criterion.ts";
 import { ShrinkError } from "../errors.ts";
 import { Oracle } from "../measure/oracle.ts";
@@ -27,6 +28,8 @@ export interface ChooseOptions extends Selection {
   readonly budget?: Budget;
   /** Default 0. */
   readonly seed?: number;
+  /** What makes up for removals; without it consumers stay as they are. */
+  readonly compensator?: Compensator | undefined;
   /** Held-out data whose quality is noted after each removal. Never used for a choice. */
   readonly test?: Subject | undefined;
   readonly onProgress?: ((progress: ChooseProgress) => void) | undefined;
@@ -45,6 +48,8 @@ export interface ChooseProgress {
 
 export interface Chosen {
   readonly removed: RemovedUnits;
+  /** The model, not cut, with the weights that compensation has left. */
+  readonly prunable: Prunable;
   readonly trace: readonly Removal[];
   /** Why it stopped, in words. */
   readonly stopped: string;
@@ -65,8 +70,9 @@ export async function choose(
     throw new ShrinkError("data", `criterion ${criterion.name}: needs data, expected samples; give them with --data`);
   }
   const intact = stateOf(prunable, new Uint8Array(prunable.units.count));
-  const meter = subject && (await QualityMeter.of(subject, intact));
-  const testMeter = test && (await QualityMeter.of(test, intact));
+  const loops = options.compensator === undefined;
+  const meter = subject && (await QualityMeter.of(subject, intact, loops));
+  const testMeter = test && (await QualityMeter.of(test, intact, loops));
   try {
     return await removeWorst(prunable, subject, { ...options, meter, testMeter });
   } finally {
@@ -85,23 +91,31 @@ async function removeWorst(
   subject: Subject | undefined,
   options: ChooseOptions & Meters,
 ): Promise<Chosen> {
-  const { criterion, schedule = "rerank", budget = {}, seed = 0, minKeep = 1, meter, testMeter } = options;
+  const { criterion, schedule = "rerank", budget = {}, seed = 0, minKeep = 1, meter, testMeter, compensator } = options;
   const { units } = prunable;
   const groups = selectGroups(units, options);
   const random = randomSource(seed);
   const removed: RemovedUnits = new Uint8Array(units.count);
   const trace: Removal[] = [];
-  const oracle = subject && meter && new Oracle(subject, meter.activations, { suffix: meter.suffix });
+  const oracle =
+    subject && meter && new Oracle(subject, meter.activations, { suffix: meter.suffix, loops: !compensator });
   const expected = Math.min(removalGoal(budget, units.count) ?? units.count, units.count);
   const measure = async (count: number): Promise<Progress> => ({
-    ...sizeAfter(prunable, removed),
+    ...sizeAfter(compensator?.written ?? prunable, removed),
     ...(await meter?.measure()),
     removed: count,
   });
-  const finish = (stopped: string, reached: boolean): Chosen => {
-    return { removed, trace, stopped, reached, evaluations: oracle?.evaluations ?? 0 };
-  };
   let state = stateOf(prunable, removed);
+  const advance = async (): Promise<void> => {
+    const fitted = compensator && meter ? await compensator.repair(meter.activations, removed) : [];
+    state = stateOf(compensator?.prunable ?? prunable, removed);
+    meter?.activations.advance(state, fitted);
+    testMeter?.activations.advance(state, fitted);
+  };
+  const finish = (stopped: string, reached: boolean): Chosen => {
+    const written = compensator?.written ?? prunable;
+    return { removed, prunable: written, trace, stopped, reached, evaluations: oracle?.evaluations ?? 0 };
+  };
   const before = await measure(0);
   let now = before;
   let scores: Float64Array | undefined;
@@ -125,6 +139,7 @@ async function removeWorst(
         subject,
         error: now.error ?? Number.NaN,
         oracle,
+        compensator,
         onlyBest: schedule === "rerank",
         random,
       });
@@ -133,13 +148,12 @@ async function removeWorst(
     counted += spent;
     const unit = lowest(comparable(criterion, scores, groups, candidates), candidates);
     removed[unit] = 1;
-    state = stateOf(prunable, removed);
-    meter?.activations.advance(state);
-    testMeter?.activations.advance(state);
+    await advance();
     const after = await measure(now.removed + 1);
     const broken = limitBroken(budget, after, before);
     if (broken !== undefined) {
       removed[unit] = 0;
+      await advance();
       return finish(broken, !hasGoal(budget));
     }
     const group = groupOf(units, unit);

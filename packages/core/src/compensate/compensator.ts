@@ -1,0 +1,246 @@
+/**
+ * Compensation: what surgery does to the consumers of removed units to make up for them, in closed form.
+ *
+ * Consumers are fitted again in the order of the graph, each from the input that it gets in the smaller network to the
+ * output that it gave in the original one, so that errors do not pile up along depth. `mean` fits the bias alone (the
+ * removed units' mean output goes into it), `lstsq` weights and bias by ridge least squares.
+ */
+import { Tensor } from "../graph/tensor.ts";
+import { downstream } from "../graph/traverse.ts";
+import type { Activations } from "../measure/activations.ts";
+import { stateOf } from "../measure/state.ts";
+import type { Subject } from "../measure/subject.ts";
+import type { RemovedUnits } from "../surgery/cut.ts";
+import { nodeId } from "../units/places.ts";
+import type { Prunable } from "../units/prepare.ts";
+import { type Consumer, type Fittable, withoutIdleBiases } from "./consumers.ts";
+import { type Fit, type Moments, meanBias, ridgeFit, squaredErrors, sumOf } from "./ridge.ts";
+import { type Layer, layerAt, originalRows, type SplitMoments, streamMoments } from "./rows.ts";
+
+/** What surgery does to the consumers of removed units. */
+export type Compensation = "none" | "mean" | "lstsq";
+
+/** Strengths of the ridge, in mean variances of a feature, that the held-out samples choose from. */
+const RIDGES = [1e-8, 1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1] as const;
+
+/** Share of the samples that nothing is fitted on: what is chosen by measuring is measured on them. */
+export const HELD_OUT = 0.2;
+
+/** Layers with more features than this keep their weights: their least squares would take too long. */
+const MOST_FEATURES = 4096;
+
+/** What is known of a consumer at the present stage. */
+export interface KnownMoments {
+  readonly layer: Layer;
+  readonly moments: Moments;
+  /** Its original weights [features, outputs]. */
+  readonly start: Float64Array;
+}
+
+export class Compensator {
+  readonly #subject: Subject;
+  readonly #fittable: Fittable;
+  readonly #kind: Compensation;
+  /** Output rows of the original network, by consumer's output and chunk. */
+  readonly #wanted: ReadonlyMap<string, readonly Tensor[]>;
+  readonly #samples: number;
+  readonly #known = new Map<Consumer, KnownMoments>();
+  #weights = new Map<string, Tensor>();
+  #written: Prunable | undefined;
+  #prunable: Prunable;
+  #removed: RemovedUnits;
+
+  private constructor(
+    subject: Subject,
+    fittable: Fittable,
+    kind: Compensation,
+    wanted: ReadonlyMap<string, readonly Tensor[]>,
+  ) {
+    this.#subject = subject;
+    this.#fittable = fittable;
+    this.#kind = kind;
+    this.#wanted = wanted;
+    this.#samples = Math.max(1, Math.round(subject.data.size * (1 - HELD_OUT)));
+    this.#prunable = fittable.prunable;
+    this.#removed = new Uint8Array(fittable.prunable.units.count);
+  }
+
+  /** `subject` is one of the fittable model, its samples in a random order: the last of them are held out. */
+  static async of(subject: Subject, fittable: Fittable, kind: Compensation): Promise<Compensator> {
+    const { prunable, consumers } = fittable;
+    const intact = stateOf(prunable, new Uint8Array(prunable.units.count));
+    const wanted = consumers.flatMap((consumer) => {
+      const layer = layerAt(consumer, prunable, intact);
+      return layer ? [{ layer, value: consumer.output }] : [];
+    });
+    return new Compensator(subject, fittable, kind, await originalRows(subject, intact, wanted));
+  }
+
+  /** The model, not cut, with the weights that go with the units removed so far. */
+  get prunable(): Prunable {
+    return this.#prunable;
+  }
+
+  /** The same as it is written: without biases that were added and are not used. */
+  get written(): Prunable {
+    this.#written ??= {
+      ...this.#prunable,
+      model: withoutIdleBiases(this.#prunable.model, this.#fittable.added),
+    };
+    return this.#written;
+  }
+
+  /**
+   * Fits all consumers that notice the removals since the last call, and leaves the activations at the repaired network.
+   * Returns them, by their nodes' first outputs.
+   */
+  async repair(activations: Activations, removed: RemovedUnits): Promise<string[]> {
+    const { units, model } = this.#fittable.prunable;
+    const before = this.#removed;
+    const changed = units.groups
+      .filter((group) => {
+        for (let unit = group.first; unit < group.first + group.size; unit++)
+          if (removed[unit] !== before[unit]) return true;
+        return false;
+      })
+      .flatMap((group) => group.sinks.map((sink) => sink.node));
+    this.#removed = removed.slice();
+    const noticed = downstream(model.graph, changed);
+    activations.advance(stateOf(this.#prunable, removed));
+    const fitted: string[] = [];
+    for (const consumer of this.#fittable.consumers) {
+      const id = nodeId(consumer.node);
+      if (!noticed.has(id)) continue;
+      this.#known.delete(consumer);
+      if (this.#kind === "none" || !(await this.#fit(consumer, activations))) continue;
+      activations.advance(stateOf(this.#prunable, removed), [id]);
+      fitted.push(id);
+    }
+    return fitted;
+  }
+
+  /** Moments of what a consumer reads now and of what it should give, over all samples; undefined where it is gone. */
+  async momentsOf(consumer: Consumer, activations: Activations): Promise<KnownMoments | undefined> {
+    const known = this.#known.get(consumer);
+    if (known) return known;
+    const layer = layerAt(consumer, this.#fittable.prunable, activations.state);
+    if (!layer || layer.features > MOST_FEATURES) return undefined;
+    const { fit, heldOut } = await this.#moments(layer, activations);
+    return this.#keep(layer, sumOf(fit, heldOut));
+  }
+
+  /** The consumers that can be fitted, in topological order. */
+  get consumers(): readonly Consumer[] {
+    return this.#fittable.consumers;
+  }
+
+  #keep(layer: Layer, moments: Moments): KnownMoments {
+    const known = { layer, moments, start: this.#originalFit(layer).weights };
+    this.#known.set(layer.consumer, known);
+    return known;
+  }
+
+  /** Gives a consumer the weights that fit what it reads now. */
+  async #fit(consumer: Consumer, activations: Activations): Promise<boolean> {
+    const layer = layerAt(consumer, this.#fittable.prunable, activations.state);
+    if (!layer) return false;
+    const moments = await this.#moments(layer, activations);
+    const kind = layer.features > MOST_FEATURES ? "mean" : this.#kind;
+    this.#store(layer, bestFit(moments, this.#originalFit(layer), kind));
+    if (kind === "lstsq") this.#keep(layer, sumOf(moments.fit, moments.heldOut));
+    return true;
+  }
+
+  async #moments(layer: Layer, activations: Activations): Promise<SplitMoments> {
+    const { input, output } = layer.consumer;
+    const reader = await activations.reader([input]);
+    try {
+      return await streamMoments(
+        layer,
+        this.#subject,
+        activations.state,
+        async (chunk) => (await reader.read(chunk))[input] as Tensor,
+        async (chunk) => (this.#wanted.get(output) as readonly Tensor[])[chunk] as Tensor,
+        this.#samples,
+      );
+    } finally {
+      await reader.release();
+    }
+  }
+
+  /** The original weights of what is left of a layer. */
+  #originalFit(layer: Layer): Fit {
+    const { initializers } = this.#fittable.prunable.model.graph;
+    const [stored, bias] = [layer.consumer.weights, layer.consumer.bias].map((name) => initializers.get(name)) as [
+      Tensor,
+      Tensor,
+    ];
+    const numbers = stored.numbers;
+    const weights = new Float64Array(layer.features * layer.outputs);
+    eachWeight(layer, stored, (at, place) => {
+      weights[at] = numbers[place] as number;
+    });
+    return { weights, bias: Float64Array.from(bias.numbers as ArrayLike<number>) };
+  }
+
+  #store(layer: Layer, fit: Fit): void {
+    const { model } = this.#fittable.prunable;
+    const { weights, bias } = layer.consumer;
+    const [oldWeights, oldBias] = [weights, bias].map((name) => model.graph.initializers.get(name)) as [Tensor, Tensor];
+    const newWeights = (oldWeights.data as Float32Array).slice();
+    eachWeight(layer, oldWeights, (at, place) => {
+      newWeights[place] = fit.weights[at] as number;
+    });
+    const newBias = (oldBias.data as Float32Array).slice();
+    newBias.set(fit.bias);
+    this.#weights = new Map(this.#weights)
+      .set(weights, new Tensor(oldWeights.type, oldWeights.dims, newWeights))
+      .set(bias, new Tensor(oldBias.type, oldBias.dims, newBias));
+    const initializers = new Map(model.graph.initializers);
+    for (const [name, tensor] of this.#weights) initializers.set(name, tensor);
+    this.#prunable = { ...this.#fittable.prunable, model: { ...model, graph: model.graph.with({ initializers }) } };
+    this.#written = undefined;
+  }
+}
+
+/**
+ * The weights of each output from the fit that the held-out samples like best; an output's original ones where none is
+ * better. Which outputs are still there plays no part, so that the order of removals does not.
+ */
+function bestFit({ fit, heldOut }: SplitMoments, original: Fit, kind: Compensation): Fit {
+  const all = sumOf(fit, heldOut);
+  const judge = heldOut.rows > 0 ? heldOut : fit;
+  const { features, outputs } = all;
+  const result: Fit = { weights: original.weights.slice(), bias: original.bias.slice() };
+  const best = squaredErrors(judge, original);
+  const consider = (make: (moments: Moments) => Fit | undefined): void => {
+    const trial = make(fit);
+    if (!trial) return;
+    const errors = squaredErrors(judge, trial);
+    const better = Array.from(errors.keys()).filter((o) => (errors[o] as number) < (best[o] as number));
+    const final = better.length > 0 ? make(all) : undefined;
+    if (!final) return;
+    for (const o of better) {
+      best[o] = errors[o] as number;
+      result.bias[o] = final.bias[o] as number;
+      for (let f = 0; f < features; f++) result.weights[f * outputs + o] = final.weights[f * outputs + o] as number;
+    }
+  };
+  consider((moments) => ({ weights: original.weights, bias: meanBias(moments, original.weights) }));
+  if (kind === "lstsq") for (const ridge of RIDGES) consider((moments) => ridgeFit(moments, original.weights, ridge));
+  return result;
+}
+
+/** Visits every weight that is left: its place in [features, outputs] and in the intact layer's tensor. */
+function eachWeight(layer: Layer, { size }: Tensor, visit: (at: number, place: number) => void): void {
+  const { features, outputs, regression, keptInputs } = layer;
+  const { span, outputsFirst } = regression;
+  const allFeatures = size / outputs;
+  for (let f = 0; f < features; f++) {
+    const index = Math.floor(f / span);
+    const feature = (keptInputs ? (keptInputs[index] as number) : index) * span + (f % span);
+    for (let o = 0; o < outputs; o++) {
+      visit(f * outputs + o, outputsFirst ? o * allFeatures + feature : feature * outputs + o);
+    }
+  }
+}

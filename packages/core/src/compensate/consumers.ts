@@ -1,0 +1,168 @@
+/**
+ * Consumers: the layers of weights that can be fitted again in closed form, and a model in which each of them has weights
+ * and a bias of its own to change.
+ */
+import { opsetOf } from "../graph/builder.ts";
+import { hasFixedBatch } from "../graph/free-batch.ts";
+import type { Graph, Model, Node } from "../graph/graph.ts";
+import { dimsOf, type Shapes, type ValueShape } from "../graph/shapes.ts";
+import { allocate, Tensor } from "../graph/tensor.ts";
+import { ruleFor } from "../ops/index.ts";
+import type { Regression } from "../ops/rule.ts";
+import { findUnits } from "../units/find.ts";
+import { nodeId } from "../units/places.ts";
+import type { Prunable } from "../units/prepare.ts";
+
+/** A layer whose outputs are features * weights + bias. */
+export interface Consumer {
+  /** The node that holds the weights. */
+  readonly node: Node;
+  /** The value it reads. */
+  readonly input: string;
+  /** Its outputs, bias included. */
+  readonly output: string;
+  /** Initializers that no other node reads. */
+  readonly weights: string;
+  readonly bias: string;
+}
+
+/** A prunable model whose consumers can be fitted. Computes the same as the one that it was made from. */
+export interface Fittable {
+  readonly prunable: Prunable;
+  /** In topological order. */
+  readonly consumers: readonly Consumer[];
+  /** Biases, all 0, that were added; see {@link withoutIdleBiases}. */
+  readonly added: ReadonlySet<string>;
+}
+
+/** Finds the consumers of a model and gives each its own weights and bias. */
+export function fittable({ model, shapes }: Prunable): Fittable {
+  const draft = new Draft(model.graph, shapes);
+  const consumers = model.graph.nodes.flatMap((node) => {
+    const stored = model.graph.initializers.get(node.inputs[1] ?? "");
+    const isReal = stored?.type === "float32" || stored?.type === "float64";
+    const regression = isReal ? regressionOf(node, model, shapes) : undefined;
+    return regression ? [draft.consumer(node, regression)] : [];
+  });
+  const { graph, shapes: allShapes } = draft.result();
+  const units = findUnits(graph, allShapes, opsetOf(model));
+  return { prunable: { model: { ...model, graph }, shapes: allShapes, units }, consumers, added: draft.added };
+}
+
+/** The node as a regression, at the shapes of some stage of pruning; undefined where it is none. */
+export function regressionOf(node: Node, model: Model, shapes: Shapes): Regression | undefined {
+  const { graph } = model;
+  const dims = (slot: number): readonly number[] =>
+    graph.initializers.get(node.inputs[slot] as string)?.dims ?? dimsOf(shapes, node.inputs[slot] as string);
+  const followsSamples = shapes.get(node.inputs[0] as string)?.batchAxis === 0 || hasFixedBatch(graph);
+  if (!followsSamples || graph.initializers.has(node.inputs[0] as string)) return undefined;
+  const outDims = (): readonly number[] => dimsOf(shapes, nodeId(node));
+  return ruleFor(node)?.regression?.({ node, opset: opsetOf(model), dims, outDims });
+}
+
+/** The model without added biases that are still 0. */
+export function withoutIdleBiases(model: Model, added: ReadonlySet<string>): Model {
+  const { graph } = model;
+  const isZero = (name: string): boolean => !Array.from(graph.initializers.get(name)?.numbers ?? []).some(Boolean);
+  const idle = new Set([...added].filter(isZero));
+  if (idle.size === 0) return model;
+  const adds = graph.nodes.filter((node) => node.opType === "Add" && idle.has(node.inputs[1] as string));
+  const sums = new Map(adds.map(({ inputs, outputs }) => [inputs[0] as string, outputs[0] as string]));
+  const nodes = graph.nodes.flatMap((node) => {
+    if (adds.includes(node)) return [];
+    const sum = sums.get(nodeId(node));
+    const isIdle = idle.has(node.inputs[2] ?? "");
+    if (sum === undefined && !isIdle) return [node];
+    const inputs = isIdle ? node.inputs.slice(0, 2) : node.inputs;
+    return [{ ...node, inputs, outputs: sum === undefined ? node.outputs : [sum] }];
+  });
+  const initializers = new Map([...graph.initializers].filter(([name]) => !idle.has(name)));
+  return { ...model, graph: graph.with({ nodes, initializers }) };
+}
+
+/** A graph in the making: gives consumers initializers of their own. */
+class Draft {
+  readonly added = new Set<string>();
+  readonly #graph: Graph;
+  readonly #initializers: Map<string, Tensor>;
+  readonly #shapes: Map<string, ValueShape>;
+  /** What stands in place of a node, by its first output. */
+  readonly #nodes = new Map<string, readonly Node[]>();
+
+  constructor(graph: Graph, shapes: Shapes) {
+    this.#graph = graph;
+    this.#initializers = new Map(graph.initializers);
+    this.#shapes = new Map(shapes);
+  }
+
+  consumer(node: Node, { outputsFirst, biasSlot }: Regression): Consumer {
+    const [id, input] = [nodeId(node), node.inputs[0] as string];
+    const weights = this.#own(node.inputs[1] as string, id);
+    const { type, dims } = this.#initializers.get(weights) as Tensor;
+    const outputs = dims[outputsFirst ? 0 : dims.length - 1] as number;
+    const given = biasSlot === undefined ? undefined : node.inputs[biasSlot];
+    if (biasSlot !== undefined && (!given || this.#initializers.has(given))) {
+      const bias = given ? this.#own(given, id) : this.#zeros(id, type, outputs);
+      const own = { ...node, inputs: [input, weights, bias] };
+      this.#nodes.set(id, [own]);
+      return { node: own, input, output: id, weights, bias };
+    }
+    const inputs = [input, weights, ...node.inputs.slice(2)];
+    const reader = this.#biasReader(id, outputs);
+    if (reader) {
+      const own = { ...node, inputs };
+      const bias = this.#own(reader.bias, nodeId(reader.node));
+      this.#nodes.set(id, [own]).set(nodeId(reader.node), [{ ...reader.node, inputs: [id, bias] }]);
+      return { node: own, input, output: nodeId(reader.node), weights, bias };
+    }
+    const bias = this.#zeros(id, type, outputs);
+    const product = this.#fresh(`${id}/product`);
+    const own = { ...node, name: node.name || id, inputs, outputs: [product] };
+    const add = { name: bias, opType: "Add", domain: "", inputs: [product, bias], outputs: [id], attributes: {} };
+    this.#nodes.set(id, [own, add]);
+    const shape = this.#shapes.get(id);
+    if (shape) this.#shapes.set(product, shape);
+    return { node: own, input, output: id, weights, bias };
+  }
+
+  /** The Add that reads nothing but the value and one number for each of its outputs. */
+  #biasReader(value: string, outputs: number): { node: Node; bias: string } | undefined {
+    const { uses = [], isOutput } = this.#graph.value(value) ?? {};
+    const node = uses[0]?.node;
+    if (uses.length !== 1 || isOutput || node?.opType !== "Add" || node.domain !== "") return undefined;
+    const bias = node.inputs.find((name) => name !== value) ?? "";
+    const tensor = this.#initializers.get(bias);
+    return tensor && tensor.size === outputs && tensor.dims.at(-1) === outputs ? { node, bias } : undefined;
+  }
+
+  /** The initializer's name, or that of a copy where others read it too. */
+  #own(name: string, id: string): string {
+    const value = this.#graph.value(name);
+    if (value?.uses.length === 1 && !value.isOutput) return name;
+    return this.#store(`${name}/${id}`, this.#initializers.get(name) as Tensor);
+  }
+
+  #zeros(id: string, type: Tensor["type"], length: number): string {
+    const name = this.#store(`${id}/bias`, new Tensor(type, [length], allocate(type, length)));
+    this.added.add(name);
+    return name;
+  }
+
+  #store(hint: string, tensor: Tensor): string {
+    const name = this.#fresh(hint);
+    this.#initializers.set(name, tensor);
+    this.#shapes.set(name, { type: tensor.type, dims: tensor.dims });
+    return name;
+  }
+
+  #fresh(hint: string): string {
+    let name = hint;
+    for (let copy = 2; this.#graph.value(name) || this.#initializers.has(name); copy++) name = `${hint}.${copy}`;
+    return name;
+  }
+
+  result(): { graph: Graph; shapes: Shapes } {
+    const nodes = this.#graph.nodes.flatMap((node) => this.#nodes.get(nodeId(node)) ?? [node]);
+    return { graph: this.#graph.with({ nodes, initializers: this.#initializers }), shapes: this.#shapes };
+  }
+}

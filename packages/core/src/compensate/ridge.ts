@@ -1,0 +1,176 @@
+/**
+ * Least squares from moments, in float64: what a layer's weights should be when some of its input is gone, without
+ * seeing the samples again.
+ */
+
+/** Sums over rows (samples and positions) of features x[F] and wanted outputs z[O]. */
+export interface Moments {
+  readonly features: number;
+  readonly outputs: number;
+  rows: number;
+  /** x: [F], z: [O], x x': [F, F], x z': [F, O], z^2: [O]. */
+  readonly x: Float64Array;
+  readonly z: Float64Array;
+  readonly xx: Float64Array;
+  readonly xz: Float64Array;
+  readonly zz: Float64Array;
+}
+
+/** A layer as numbers: outputs = x * weights[F, O] + bias[O]. */
+export interface Fit {
+  readonly weights: Float64Array;
+  readonly bias: Float64Array;
+}
+
+export function emptyMoments(features: number, outputs: number): Moments {
+  return {
+    features,
+    outputs,
+    rows: 0,
+    x: new Float64Array(features),
+    z: new Float64Array(outputs),
+    xx: new Float64Array(features * features),
+    xz: new Float64Array(features * outputs),
+    zz: new Float64Array(outputs),
+  };
+}
+
+/** Moments of the rows of both. */
+export function sumOf(a: Moments, b: Moments): Moments {
+  const add = (p: Float64Array, q: Float64Array): Float64Array => p.map((value, i) => value + (q[i] as number));
+  return {
+    features: a.features,
+    outputs: a.outputs,
+    rows: a.rows + b.rows,
+    x: add(a.x, b.x),
+    z: add(a.z, b.z),
+    xx: add(a.xx, b.xx),
+    xz: add(a.xz, b.xz),
+    zz: add(a.zz, b.zz),
+  };
+}
+
+/** Covariance of the features, times rows: sum of (x - mean)(x - mean)', [F, F]. */
+export function covariance({ features, rows, x, xx }: Moments): Float64Array {
+  const result = xx.slice();
+  for (let i = 0; i < features; i++) {
+    const mean = (x[i] as number) / rows;
+    for (let j = 0; j < features; j++) {
+      result[i * features + j] = (result[i * features + j] as number) - mean * (x[j] as number);
+    }
+  }
+  return result;
+}
+
+/** The bias that makes the mean output right: mean z - mean x * weights. */
+export function meanBias({ features, outputs, rows, x, z }: Moments, weights: Float64Array): Float64Array {
+  const bias = z.map((sum) => sum / rows);
+  for (let i = 0; i < features; i++) {
+    const mean = (x[i] as number) / rows;
+    for (let o = 0; o < outputs; o++) bias[o] = (bias[o] as number) - mean * (weights[i * outputs + o] as number);
+  }
+  return bias;
+}
+
+/**
+ * Ridge regression that draws to `start` instead of to 0: minimises |z - x W - b|^2 + lambda |W - start|^2 with lambda =
+ * `ridge` times the mean variance of the features. Undefined where that has no solution in float64.
+ */
+export function ridgeFit(moments: Moments, start: Float64Array, ridge: number): Fit | undefined {
+  const { features, outputs, rows, x, z, xz } = moments;
+  const cov = covariance(moments);
+  let trace = 0;
+  for (let i = 0; i < features; i++) trace += cov[i * features + i] as number;
+  const lambda = ridge * (trace / features);
+  // (C + lambda) (W - start) = C_xz - C start
+  const change = times(cov, start, features, outputs);
+  for (let i = 0; i < features; i++) {
+    const mean = (x[i] as number) / rows;
+    for (let o = 0; o < outputs; o++) {
+      const at = i * outputs + o;
+      change[at] = (xz[at] as number) - mean * (z[o] as number) - (change[at] as number);
+    }
+    cov[i * features + i] = (cov[i * features + i] as number) + lambda;
+  }
+  if (!factorise(cov, features)) return undefined;
+  solveFactored(cov, features, change, outputs);
+  const weights = change.map((value, at) => value + (start[at] as number));
+  return { weights, bias: meanBias(moments, weights) };
+}
+
+/** By output: sum over rows of (z - x W - b)^2. */
+export function squaredErrors(moments: Moments, { weights, bias }: Fit): Float64Array {
+  const { features, outputs, rows, x, z, xx, xz, zz } = moments;
+  const product = times(xx, weights, features, outputs);
+  const errors = zz.map(
+    (square, o) => square - 2 * (bias[o] as number) * (z[o] as number) + rows * (bias[o] as number) ** 2,
+  );
+  for (let i = 0; i < features; i++) {
+    for (let o = 0; o < outputs; o++) {
+      const at = i * outputs + o;
+      const slope = (product[at] as number) - 2 * (xz[at] as number) + 2 * (bias[o] as number) * (x[i] as number);
+      errors[o] = (errors[o] as number) + (weights[at] as number) * slope;
+    }
+  }
+  return errors;
+}
+
+/** Cholesky factor in place, lower triangle; false where the matrix is not positive definite. */
+export function factorise(a: Float64Array, n: number): boolean {
+  for (let i = 0; i < n; i++) {
+    const rowI = i * n;
+    for (let j = 0; j <= i; j++) {
+      const rowJ = j * n;
+      let sum = a[rowI + j] as number;
+      for (let k = 0; k < j; k++) sum -= (a[rowI + k] as number) * (a[rowJ + k] as number);
+      if (i !== j) a[rowI + j] = sum / (a[rowJ + j] as number);
+      else if (sum > 0) a[rowI + i] = Math.sqrt(sum);
+      else return false;
+    }
+  }
+  return true;
+}
+
+/** Solves A X = B in place for B[n, m], given A's factor. */
+export function solveFactored(factor: Float64Array, n: number, b: Float64Array, m: number): void {
+  for (let i = 0; i < n; i++) {
+    for (let k = 0; k < i; k++) subtractRow(b, i, k, factor[i * n + k] as number, m);
+    divideRow(b, i, factor[i * n + i] as number, m);
+  }
+  for (let i = n - 1; i >= 0; i--) {
+    for (let k = i + 1; k < n; k++) subtractRow(b, i, k, factor[k * n + i] as number, m);
+    divideRow(b, i, factor[i * n + i] as number, m);
+  }
+}
+
+/** The inverse of a positive definite matrix; undefined where it is not. */
+export function inverse(a: Float64Array, n: number): Float64Array | undefined {
+  const factor = a.slice();
+  if (!factorise(factor, n)) return undefined;
+  const result = new Float64Array(n * n);
+  for (let i = 0; i < n; i++) result[i * n + i] = 1;
+  solveFactored(factor, n, result, n);
+  return result;
+}
+
+function subtractRow(b: Float64Array, i: number, k: number, factor: number, m: number): void {
+  if (factor === 0) return;
+  for (let o = 0; o < m; o++) b[i * m + o] = (b[i * m + o] as number) - factor * (b[k * m + o] as number);
+}
+
+function divideRow(b: Float64Array, i: number, by: number, m: number): void {
+  for (let o = 0; o < m; o++) b[i * m + o] = (b[i * m + o] as number) / by;
+}
+
+/** A[n, n] B[n, m] */
+function times(a: Float64Array, b: Float64Array, n: number, m: number): Float64Array {
+  const result = new Float64Array(n * m);
+  for (let i = 0; i < n; i++) {
+    for (let k = 0; k < n; k++) {
+      const factor = a[i * n + k] as number;
+      if (factor === 0) continue;
+      for (let o = 0; o < m; o++) result[i * m + o] = (result[i * m + o] as number) + factor * (b[k * m + o] as number);
+    }
+  }
+  return result;
+}
