@@ -24,7 +24,10 @@ export interface ModelState extends Quality {
   readonly test?: Quality;
 }
 
-/** One row of the trace: the state after that removal. */
+/**
+ * One row of the trace: the state after that removal. Where that was not measured, the error is NaN (null in JSON) and
+ * there is no accuracy.
+ */
 export interface Removal extends Quality {
   /** 1 for the first removal. */
   readonly step: number;
@@ -81,7 +84,7 @@ export interface PruneSummary {
   readonly stopped: string;
 }
 
-/** One step of a run that `compare` made. */
+/** One step of a run that `compare` made; as for {@link Removal}, not every one is measured. */
 export interface CompareStep extends Quality {
   /** Units removed so far; 1 for the first step. */
   readonly removed: number;

@@ -13,8 +13,8 @@ export interface ScoringContext {
   readonly left: readonly number[];
   /** Model, data and objective. Criteria that declare `needsData: false` work without. */
   readonly subject: Subject | undefined;
-  /** Error at this stage; NaN without data. */
-  readonly error: number;
+  /** Error at this stage, measured now if it has not been; NaN without data. */
+  error(): Promise<number>;
   readonly oracle: Oracle | undefined;
   /** Whether only the unit with the lowest score matters: others may get any score above it. Default false. */
   readonly onlyBest?: boolean;

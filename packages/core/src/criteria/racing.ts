@@ -36,7 +36,8 @@ export function racingOracle({ delta = 1e-3, shortlist = 1 }: RacingOptions = {}
     needsData: true,
     certificate: single ? "racing" : "heuristic",
     async score(context) {
-      const { left, error, prunable } = context;
+      const { left, prunable } = context;
+      const error = await context.error();
       const scores = new Float64Array(prunable.units.count).fill(Number.POSITIVE_INFINITY);
       const isFree = new Set(left);
       queue = queue.filter(({ unit }) => isFree.has(unit));
