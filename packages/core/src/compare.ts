@@ -54,6 +54,7 @@ export async function compare(file: Uint8Array, options: CompareOptions): Promis
         schedule,
         seed,
         test,
+        traceEvery: 1, // the curves are what is asked for
         budget: options.budget ?? {},
         onProgress: (progress) => options.onProgress?.({ criterion: criterion.name, schedule }, progress),
       });

@@ -84,7 +84,7 @@ export interface PruneSummary {
   readonly stopped: string;
 }
 
-/** One step of a run that `compare` made; as for {@link Removal}, not every one is measured. */
+/** One step of a run that `compare` made. */
 export interface CompareStep extends Quality {
   /** Units removed so far; 1 for the first step. */
   readonly removed: number;
