@@ -61,6 +61,7 @@ export async function compare(file: Uint8Array, options: CompareOptions): Promis
           seed,
           test: bound.test,
           compensator: bound.compensator,
+          traceEvery: 1, // the curves are what is asked for
           budget: options.budget ?? {},
           onProgress: (progress) => options.onProgress?.({ criterion: criterion.name, schedule }, progress),
         });

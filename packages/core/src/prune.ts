@@ -62,7 +62,9 @@ export interface PruneOptions extends Selection, ProbeOptions {
   readonly seed?: number;
   /** Bytes that kept activations may take; default 2 GB. Results do not depend on it. */
   readonly memory?: number | undefined;
-  /** Whether the held-out quality is noted after every removal; default true. Else only at the start and the end. */
+  /** Error and accuracy are noted after every so many removals; default: after each where that is cheap. */
+  readonly traceEvery?: number | undefined;
+  /** Whether the held-out quality is noted with them; default true. Else only at the start and the end. */
   readonly traceTest?: boolean;
   /** Names for the summary. */
   readonly names?: { readonly model: string; readonly out: string };

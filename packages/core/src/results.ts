@@ -24,7 +24,10 @@ export interface ModelState extends Quality {
   readonly test?: Quality;
 }
 
-/** One row of the trace: the state after that removal. */
+/**
+ * One row of the trace: the state after that removal. Where that was not measured, the error is NaN (null in JSON) and
+ * there is no accuracy.
+ */
 export interface Removal extends Quality {
   /** 1 for the first removal. */
   readonly step: number;

@@ -6,6 +6,7 @@ import { type Tensor, tensorOf } from "../src/graph/tensor.ts";
 import { readModel, writeModel } from "../src/onnx/index.ts";
 import { parsePlan } from "../src/plan/plan.ts";
 import { type PruneOptions, prune } from "../src/prune.ts";
+import type { Removal } from "../src/results.ts";
 import { dataset, runner } from "./helpers.ts";
 import { build } from "./property/networks.ts";
 import { model, node, random } from "./support/build.ts";
@@ -44,6 +45,9 @@ const samples = (size: number) => {
 const [data, held] = [samples(60), samples(20)];
 const x = data.inputs.x as Tensor;
 const run = (options: Partial<PruneOptions> = {}) => prune(file, { runner, data, ...options });
+/** Rows as JSON has them, sums of the same errors in another order made equal. */
+const rounded = (rows: readonly Removal[]): Removal[] =>
+  JSON.parse(JSON.stringify(rows, (_, value) => (typeof value === "number" ? Number(value.toPrecision(12)) : value)));
 
 describe("prune", () => {
   test("removes what is asked, and says what it did", async () => {
@@ -112,6 +116,34 @@ describe("prune", () => {
     const drop = (await run({ budget: { maxAccuracyDrop: 0.02 } })).summary;
     expect(drop.stopped).toContain("would lower the accuracy from 100.00 %");
     expect((drop.before.accuracy as number) - (drop.after.accuracy as number)).toBeLessThanOrEqual(0.02 + 1e-12);
+  });
+
+  test("quality after every so many removals: the same removals, the rows between without error and accuracy", async () => {
+    const options = { criterion: "taylor1", test: held, budget: { remove: { count: 10 } } };
+    const each = (await run({ ...options, traceEvery: 1 })).summary;
+    const some = (await run({ ...options, traceEvery: 4 })).summary;
+    const isMeasured = (step: number): boolean => step % 4 === 0 || step === 10;
+    expect(rounded(some.removed)).toEqual(
+      rounded(each.removed).map(({ error, accuracy, test, ...row }) =>
+        isMeasured(row.step) ? { ...row, error, accuracy, test } : { ...row, error: null },
+      ),
+    );
+    const oracle = (await run({ budget: { remove: { count: 10 } }, traceEvery: 4 })).summary;
+    expect(oracle.removed.every(({ error }) => error > 0)).toBe(true); // it needs the error for its scores
+  });
+
+  test("limits stop at the same removal, however seldom the quality is measured", async () => {
+    for (const schedule of ["once", "rerank"] as const) {
+      for (const budget of [{ maxErrorRise: 0.3 }, { maxErrorRise: 0.3, remove: { count: 9 } }]) {
+        const options = { criterion: "taylor2", schedule, test: held, bestEffort: true };
+        const each = await run({ ...options, budget, traceEvery: 1 });
+        const some = await run({ ...options, budget, traceEvery: 5 });
+        expect(each.summary.removed.length % 5).not.toBe(0);
+        expect(some.bytes).toEqual(each.bytes);
+        expect(some.summary.stopped).toBe(each.summary.stopped);
+        expect(rounded(some.summary.removed).at(-1)).toEqual(rounded(each.summary.removed).at(-1));
+      }
+    }
   });
 
   test("targets for MACs and parameters are met", async () => {

@@ -47,6 +47,17 @@ describe("curves", () => {
     expect(computePruneCurves(pruneFixture({ accuracy: false }), "accuracy")).toEqual([]);
   });
 
+  it("skip stages that were not measured", () => {
+    const summary = pruneFixture({ removals: 4 });
+    const removed = summary.removed.map(({ accuracy, test, ...row }) =>
+      row.step % 2 === 1 ? { ...row, error: Number.NaN } : { ...row, ...(accuracy !== undefined && { accuracy }) },
+    );
+    for (const measure of ["error", "accuracy"] as const) {
+      const curves = computePruneCurves({ ...summary, removed }, measure);
+      expect(curves[0]?.points.map(([step]) => step)).toEqual([0, 2, 4]);
+    }
+  });
+
   it("keep a criterion's style in every schedule", () => {
     const summary = compareFixture({ schedules: ["rerank", "once"] });
     expect(computeSchedules(summary)).toEqual(["rerank", "once"]);

@@ -107,7 +107,14 @@ export function compareFixture(options: FixtureOptions & { schedules?: readonly 
           ...(test ? { test } : {}),
         }),
       );
-      return { criterion, schedule, compensation: "none", steps, seconds: 10 / (c + 1), evaluations: c === 0 ? 5035 : 0 };
+      return {
+        criterion,
+        schedule,
+        compensation: "none",
+        steps,
+        seconds: 10 / (c + 1),
+        evaluations: c === 0 ? 5035 : 0,
+      };
     }),
   );
   return {

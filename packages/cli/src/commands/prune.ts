@@ -7,7 +7,7 @@ import { loadModel } from "../files/load-model.ts";
 import { naming } from "../files/naming.ts";
 import { type OutputFile, writeFiles } from "../files/write-files.ts";
 import { type Io, printJson } from "../io.ts";
-import { parseBytes, parseRemoval, parseRise, parseShare } from "../options/quantities.ts";
+import { parseBytes, parseCount, parseRemoval, parseRise, parseShare } from "../options/quantities.ts";
 import {
   dataHelp,
   jsonOption,
@@ -75,6 +75,11 @@ export function pruneCommand(io: Io): CommandUnknownOpts {
     .addOption(minKeepOption)
     .addOption(onlyOption)
     .addOption(skipOption)
+    .option(
+      "--trace-every <n>",
+      "measure error and accuracy after every so many removals (default: after each where that is cheap)",
+      parseCount,
+    )
     .option("--plan <file>", "write the decision as JSON, to replay with apply")
     .option("--trace <file>", "write one row per removal: CSV if the name ends in .csv, else JSON lines")
     .option("--report <file>", "write an HTML report")
@@ -136,6 +141,7 @@ export function pruneCommand(io: Io): CommandUnknownOpts {
               ...(minKeep !== undefined && { minKeep }),
               ...(only && { only }),
               ...(skip && { skip }),
+              ...(options.traceEvery !== undefined && { traceEvery: options.traceEvery }),
               traceTest: options.report !== undefined || options.trace !== undefined,
               bestEffort: options.bestEffort ?? false,
               names: { model: path, out },

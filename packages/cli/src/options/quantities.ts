@@ -43,6 +43,13 @@ export function parseWhole(text: string): number {
   return value;
 }
 
+/** A whole number of 1 or more. */
+export function parseCount(text: string): number {
+  const value = parseWhole(text);
+  if (value === 0) throw new InvalidArgumentError("expected a whole number of 1 or more");
+  return value;
+}
+
 /** 1 to the number of cores. */
 export function parseThreads(text: string): number {
   const [value, cores] = [parseNumber(text), availableParallelism()];

@@ -165,7 +165,8 @@ async function lookAt(
   criteria: readonly Criterion[],
   costs: Float64Array,
 ): Promise<Pick<AnalyzedStep, "error" | "left" | "agreement" | "failure" | "costs">> {
-  const { left, state, error } = context;
+  const { left, state } = context;
+  const error = await context.error();
   const ranking = order(left.map((unit) => costs[unit] as number)).map((at) => left[at] as number);
   const split = await unitCosts(subjectIn(context), state, evenly(ranking, SPLIT_UNITS), costs);
   return {

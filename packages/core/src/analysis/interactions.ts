@@ -29,7 +29,8 @@ export async function interactionsOf(
   known: readonly UnitCost[],
   { most, minKeep, onProgress }: InteractionOptions,
 ): Promise<{ interactions: Interactions; evaluations: number } | undefined> {
-  const { state, left, error } = context;
+  const { state, left } = context;
+  const error = await context.error();
   const subject = subjectIn(context);
   const { units } = subject.prunable;
   if (left.length < 2) return undefined;

@@ -15,7 +15,7 @@ import { nodeId } from "../units/places.ts";
 import type { Prunable } from "../units/prepare.ts";
 import { type Consumer, type Fittable, withoutIdleBiases } from "./consumers.ts";
 import { type Fit, type Moments, meanBias, ridgeFit, squaredErrors, sumOf } from "./ridge.ts";
-import { type Layer, layerAt, originalRows, type SplitMoments, streamMoments } from "./rows.ts";
+import { type Layer, layerAt, originalRows, rowCount, type SplitMoments, streamMoments } from "./rows.ts";
 
 /** What surgery does to the consumers of removed units. */
 export type Compensation = "none" | "mean" | "lstsq";
@@ -38,6 +38,8 @@ export interface KnownMoments {
 }
 
 export class Compensator {
+  /** Multiply-accumulates that a repair of all consumers takes, about. */
+  readonly macs: number;
   readonly #subject: Subject;
   readonly #fittable: Fittable;
   readonly #kind: Compensation;
@@ -55,7 +57,9 @@ export class Compensator {
     fittable: Fittable,
     kind: Compensation,
     wanted: ReadonlyMap<string, readonly Tensor[]>,
+    macs: number,
   ) {
+    this.macs = macs;
     this.#subject = subject;
     this.#fittable = fittable;
     this.#kind = kind;
@@ -69,11 +73,10 @@ export class Compensator {
   static async of(subject: Subject, fittable: Fittable, kind: Compensation): Promise<Compensator> {
     const { prunable, consumers } = fittable;
     const intact = stateOf(prunable, new Uint8Array(prunable.units.count));
-    const wanted = consumers.flatMap((consumer) => {
-      const layer = layerAt(consumer, prunable, intact);
-      return layer ? [{ layer, value: consumer.output }] : [];
-    });
-    return new Compensator(subject, fittable, kind, await originalRows(subject, intact, wanted));
+    const layers = consumers.flatMap((consumer) => layerAt(consumer, prunable, intact) ?? []);
+    const wanted = layers.map((layer) => ({ layer, value: layer.consumer.output }));
+    const macs = kind === "none" ? 0 : layers.reduce((sum, layer) => sum + fitMacs(layer, subject.data.size), 0);
+    return new Compensator(subject, fittable, kind, await originalRows(subject, intact, wanted), macs);
   }
 
   /** The model, not cut, with the weights that go with the units removed so far. */
@@ -229,6 +232,14 @@ function bestFit({ fit, heldOut }: SplitMoments, original: Fit, kind: Compensati
   consider((moments) => ({ weights: original.weights, bias: meanBias(moments, original.weights) }));
   if (kind === "lstsq") for (const ridge of RIDGES) consider((moments) => ridgeFit(moments, original.weights, ridge));
   return result;
+}
+
+/** Multiply-accumulates of one fit: moments of the rows, and a factorisation for every ridge. */
+function fitMacs(layer: Layer, samples: number): number {
+  const { features, outputs } = layer;
+  return (
+    rowCount(layer, samples) * features * (features + outputs) + RIDGES.length * features ** 2 * (features + outputs)
+  );
 }
 
 /** Visits every weight that is left: its place in [features, outputs] and in the intact layer's tensor. */

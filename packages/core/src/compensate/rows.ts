@@ -62,6 +62,11 @@ function chosenPositions({ positions }: Layer, samples: number): number[] | unde
     .sort((a, b) => a - b);
 }
 
+/** Rows of a layer that are looked at. */
+export function rowCount(layer: Layer, samples: number): number {
+  return (chosenPositions(layer, samples)?.length ?? layer.positions) * samples;
+}
+
 /** Rows of a value, [rows, width], from [N, positions, width]. */
 function rowsOf(b: GraphBuilder, value: string, layer: Layer, width: number, samples: number): string {
   const chosen = chosenPositions(layer, samples);

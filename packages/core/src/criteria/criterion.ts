@@ -14,8 +14,8 @@ export interface ScoringContext {
   readonly left: readonly number[];
   /** Model, data and objective. Criteria that declare `needsData: false` work without. */
   readonly subject: Subject | undefined;
-  /** Error at this stage; NaN without data. */
-  readonly error: number;
+  /** Error at this stage, measured now if it has not been; NaN without data. */
+  error(): Promise<number>;
   readonly oracle: Oracle | undefined;
   /** Of runs that repair the network, or whose criterion asks for it (`needsMoments`). */
   readonly compensator?: Compensator | undefined;

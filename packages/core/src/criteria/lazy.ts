@@ -20,14 +20,15 @@ export function lazyOracle(): Criterion {
     needsData: true,
     certificate: "heuristic",
     async score({ prunable, left, error, oracle }) {
+      const now = await error();
       const measure = async (units: readonly number[]): Promise<void> => {
         const errors = await (oracle as Oracle).errorsWithout(units);
-        for (const [unit, without] of errors) keys.set(unit, without - error);
+        for (const [unit, without] of errors) keys.set(unit, without - now);
       };
       const keyOf = (unit: number): number => keys.get(unit) ?? Number.NEGATIVE_INFINITY;
-      if (keys.size === 0 || error > DRIFT * refreshedAt) {
+      if (keys.size === 0 || now > DRIFT * refreshedAt) {
         await measure(left);
-        refreshedAt = error;
+        refreshedAt = now;
       } else {
         const fresh = new Set<number>();
         let best = Number.POSITIVE_INFINITY;

@@ -9,8 +9,9 @@ export const oracle: Criterion = {
   needsData: true,
   async score({ prunable, left, error, oracle: measure, onlyBest }) {
     const scores = new Float64Array(prunable.units.count);
+    const now = await error();
     const errors = await (measure as Oracle).errorsWithout(left, onlyBest);
-    for (const [unit, without] of errors) scores[unit] = without - error;
+    for (const [unit, without] of errors) scores[unit] = without - now;
     return scores;
   },
 };

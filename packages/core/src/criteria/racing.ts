@@ -1,4 +1,5 @@
 import type { Oracle } from "../measure/oracle.ts";
+import { partsOf } from "../measure/subject.ts";
 import { taylorTerms } from "../measure/taylor.ts";
 import { type Criterion, type ScoringContext, subjectIn } from "./criterion.ts";
 
@@ -14,6 +15,10 @@ export interface RacingOptions {
 
 /** Units that may go after one race, as a share of all. */
 const LARGEST_BLOCK = 0.02;
+/** Samples of the first heat where all units race: chance needs some to be judged by. */
+const FIRST_HEAT = 128;
+/** Samples that the shortlist's estimates are taken on. */
+const SHORTLIST_SAMPLES = 256;
 
 /**
  * The oracle by racing (Maron and Moore 1994): candidates run on a growing part of the samples, and one whose error is
@@ -21,37 +26,44 @@ const LARGEST_BLOCK = 0.02;
  * chance out. The samples are in a random order that is the same for every removal; what is left over at the end has run
  * on all of them.
  *
- * With a shortlist, one race decides about a block of removals: the best few of those that ran to the end go one after
- * the other while the error rises by at most twice what their own changes add up to; else the next race comes at once and the
- * block is halved. Certificate: `racing` for all units, `heuristic` with a shortlist. For one run.
+ * With a shortlist, one race decides about a block of removals: the best few go one after the other. If that raises the
+ * error by more than twice what their own changes add up to, the next block is half as large, else twice. Certificate:
+ * `racing` for all units, `heuristic` with a shortlist. For one run.
  */
 export function racingOracle({ delta = 1e-3, shortlist = 1 }: RacingOptions = {}): Criterion {
   const single = shortlist >= 1;
   let queue: { unit: number; change: number }[] = [];
   let block = 1;
-  let expected = 0; // error after the removals so far of this block
+  let expected = Number.NEGATIVE_INFINITY; // the most that the error should be after this block
   return {
     name: "oracle",
     inErrorUnits: true,
     needsData: true,
     certificate: single ? "racing" : "heuristic",
     async score(context) {
-      const { left, error, prunable } = context;
+      const { left, prunable } = context;
       const scores = new Float64Array(prunable.units.count).fill(Number.POSITIVE_INFINITY);
       const isFree = new Set(left);
       queue = queue.filter(({ unit }) => isFree.has(unit));
-      const asPredicted = error <= expected + Math.abs(expected) * 1e-3;
-      if (queue.length === 0 || !asPredicted) {
+      if (queue.length === 0) {
+        const error = await context.error();
         const largest = Math.max(1, Math.floor(LARGEST_BLOCK * prunable.units.count));
-        if (!single) block = Math.max(1, Math.min(largest, asPredicted ? block * 2 : block >> 1));
+        if (!single) block = error > expected ? Math.max(1, block >> 1) : Math.min(largest, block * 2);
         const runners = single ? left : await shortlisted(context, shortlist);
-        const errors = await race(context.oracle as Oracle, runners, delta, single ? undefined : block + 2);
+        const errors = await race(
+          context.oracle as Oracle,
+          subjectIn(context).data.size,
+          runners,
+          delta,
+          block,
+          single,
+        );
         const changes = [...errors].map(([unit, without]) => ({ unit, change: without - error }));
         queue = changes.sort((a, b) => a.change - b.change || a.unit - b.unit).slice(0, block);
-        expected = error;
+        const sum = queue.reduce((total, { change }) => total + (change > 0 ? 2 * change : change), error);
+        expected = sum + Math.abs(sum) * 1e-3;
       }
       const next = queue.shift() as { unit: number; change: number };
-      expected += next.change > 0 ? 2 * next.change : next.change;
       scores[next.unit] = next.change;
       return scores;
     },
@@ -60,7 +72,9 @@ export function racingOracle({ delta = 1e-3, shortlist = 1 }: RacingOptions = {}
 
 /** The lowest share of the units by signed taylor1, and as many by taylor-abs. */
 async function shortlisted(context: ScoringContext, share: number): Promise<number[]> {
-  const { slope, absolute } = await taylorTerms(subjectIn(context), context.state, false);
+  const subject = subjectIn(context);
+  const chunks = subject.chunks.filter(({ to }) => to <= SHORTLIST_SAMPLES);
+  const { slope, absolute } = await taylorTerms({ ...subject, chunks }, context.state, false);
   const count = Math.max(1, Math.ceil(share * context.left.length));
   const lowest = (score: (unit: number) => number): number[] =>
     [...context.left].sort((a, b) => score(a) - score(b) || a - b).slice(0, count);
@@ -71,34 +85,39 @@ async function shortlisted(context: ScoringContext, share: number): Promise<numb
   return context.left.filter((unit) => chosen.has(unit));
 }
 
-/** Errors over all samples of those that stay in the race to the end. `keep`: halve the field per heat, down to that. */
+/**
+ * Errors over all samples of those that stay in the race to the end: who is above the `places`-th by more than chance
+ * allows drops out, and where not `isFair` at least half of the field after each heat.
+ */
 async function race(
   oracle: Oracle,
+  samples: number,
   runners: readonly number[],
   delta: number,
-  keep?: number,
+  places: number,
+  isFair: boolean,
 ): Promise<Map<number, number>> {
-  const chunks = oracle.chunks;
-  const heats = Math.ceil(Math.log2(chunks)) + 1;
-  const limit = quantile(delta / Math.max(1, runners.length * heats));
+  const ends = partsOf(samples).filter((end) => !isFair || end >= FIRST_HEAT || end === samples);
+  const limit = quantile(delta / Math.max(1, runners.length * ends.length));
   const errors = new Map(runners.map((unit): [number, number[]] => [unit, []])); // by unit, by sample so far
-  let done = 0;
+  const total = (unit: number): number => (errors.get(unit) as number[]).reduce((sum, value) => sum + value, 0);
   let alive = [...runners];
-  while (done < chunks) {
-    const to = Math.min(chunks, Math.max(1, done * 2));
-    const part = await oracle.sampleErrors(alive, done, to);
+  let done = 0;
+  for (const end of ends) {
+    const part = await oracle.sampleErrors(alive, done, end);
     for (const [unit, values] of part) errors.get(unit)?.push(...values);
-    done = to;
-    const total = (unit: number): number => (errors.get(unit) as number[]).reduce((sum, value) => sum + value, 0);
-    const leader = alive.reduce((a, b) => (total(b) < total(a) ? b : a));
-    if (done >= chunks) break;
-    alive = alive.filter((unit) => !isWorse(errors.get(unit) as number[], errors.get(leader) as number[], limit));
-    if (keep !== undefined) {
-      const order = alive.toSorted((a, b) => total(a) - total(b) || a - b);
-      alive = order.slice(0, Math.max(keep, Math.ceil(order.length / 2)));
-    }
+    done = end;
+    if (end === samples) break;
+    const totals = new Map(alive.map((unit) => [unit, total(unit)]));
+    const order = alive.toSorted((a, b) => (totals.get(a) as number) - (totals.get(b) as number) || a - b);
+    const last = order[Math.min(places, order.length) - 1] as number;
+    const most = isFair ? order.length : Math.max(places, order.length >> 1);
+    alive = order.filter(
+      (unit, place) =>
+        place < places || (place < most && !isWorse(errors.get(unit) as number[], errors.get(last) as number[], limit)),
+    );
   }
-  return new Map(alive.map((unit) => [unit, (errors.get(unit) as number[]).reduce((sum, value) => sum + value, 0)]));
+  return new Map(alive.map((unit) => [unit, total(unit)]));
 }
 
 /** Whether a is above b by more than `limit` standard errors of their paired differences. */

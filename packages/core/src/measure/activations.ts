@@ -82,13 +82,14 @@ export class Activations {
   /**
    * Reads values chunk by chunk: kept ones as they are, others computed from the nearest that are kept. What is computed
    * is kept for the next reader as long as all that is kept stays within the subject's memory limit; `read` with `keep`
-   * keeps it in any case.
+   * keeps it in any case. Only the chunks first..last-1 may be read; default: all.
    */
-  async reader(names: readonly string[]): Promise<ActivationReader> {
-    const everywhere = (name: string): boolean => this.#kept.every((kept) => kept.has(name));
+  async reader(names: readonly string[], first = 0, last: number = this.#kept.length): Promise<ActivationReader> {
+    const asked = this.#kept.slice(first, last);
+    const everywhere = (name: string): boolean => asked.every((kept) => kept.has(name));
     const missing = names.filter((name) => !everywhere(name));
     const { graph } = this.#state.model;
-    const known = [...(this.#kept[0]?.keys() ?? [])].filter(everywhere);
+    const known = [...(asked[0]?.keys() ?? [])].filter(everywhere);
     const piece = missing.length > 0 ? extract(graph, known, missing, this.#state.shapes) : undefined;
     const session = piece && (await this.#subject.runner.load(writeModel({ ...this.#state.model, graph: piece })));
     const token = {};

@@ -5,15 +5,29 @@
 import { sizeOf, type Tensor } from "../graph/tensor.ts";
 import { downstream } from "../graph/traverse.ts";
 import { writeModel } from "../onnx/index.ts";
+import type { Session } from "../runner.ts";
 import { type Group, groupOf } from "../units/units.ts";
 import type { Activations } from "./activations.ts";
 import { DenseSuffix } from "./dense/suffix.ts";
 import { TARGET } from "./objective.ts";
 import type { Chunk, Subject } from "./subject.ts";
-import { buildTail, canBatch } from "./tail.ts";
+import { buildTail, canBatch, type Tail } from "./tail.ts";
 
+/** Tails whose models take no more than this in all are held at the same time, so that activations are read once. */
+const TAIL_BYTES_AT_ONCE = 2 ** 28;
 /** A run of the tail works on about this many elements of its widest value, to stay in the processor's cache. */
 const ELEMENTS_PER_RUN = 2 ** 18;
+
+/** What is done with a candidate's errors[n] of some samples. */
+type Visit = (unit: number, errors: Float32Array | Float64Array) => void;
+
+/** Candidates of one group and the tail that measures `count` of them at a time. */
+interface Job {
+  readonly own: readonly number[];
+  readonly count: number;
+  readonly tail: Tail;
+  readonly bytes: Uint8Array;
+}
 
 export interface OracleOptions {
   /** The dense end of the network, where another part of the measurement has one already. */
@@ -42,13 +56,16 @@ export class Oracle {
    * complete; others may be lower bounds that lie above it.
    */
   async errorsWithout(candidates: readonly number[], onlyBest = false): Promise<Map<number, number>> {
-    const result = new Map<number, number>();
-    const inSuffix: number[] = [];
-    for (const group of this.#subject.prunable.units.groups) {
-      const own = candidates.filter((unit) => unit >= group.first && unit < group.first + group.size);
-      if (this.#suffix?.groups.has(group)) inSuffix.push(...own);
-      else if (own.length > 0) await this.#measureGroup(group, own, result);
-    }
+    const { units } = this.#subject.prunable;
+    const isInSuffix = (unit: number): boolean => this.#suffix?.groups.has(groupOf(units, unit)) ?? false;
+    const inTails = candidates.filter((unit) => !isInSuffix(unit));
+    const inSuffix = candidates.filter(isInSuffix);
+    const result = new Map(inTails.map((unit) => [unit, 0]));
+    await this.#run(inTails, 0, this.#subject.chunks.length, (unit, errors) => {
+      let sum = result.get(unit) as number;
+      for (let n = 0; n < errors.length; n++) sum += errors[n] as number;
+      result.set(unit, sum);
+    });
     if (this.#suffix && inSuffix.length > 0) {
       const order = onlyBest ? inSuffix.toSorted((a, b) => this.#lastOf(a) - this.#lastOf(b)) : inSuffix;
       this.#suffix.advance(this.activations.state.removed);
@@ -62,19 +79,17 @@ export class Oracle {
     return result;
   }
 
-  /** Pieces that the data is run in. */
-  get chunks(): number {
-    return this.#subject.chunks.length;
-  }
-
-  /** Errors of single samples without each of the given units, for the chunks from..to-1. Counted by share of the data. */
+  /**
+   * Errors of single samples without each of the given units, for the samples from..to-1, where both are ends of parts
+   * ({@link partsOf}). Counted by share of the data.
+   */
   async sampleErrors(candidates: readonly number[], from: number, to: number): Promise<Map<number, number[]>> {
+    const { chunks, data } = this.#subject;
     const result = new Map(candidates.map((unit): [number, number[]] => [unit, []]));
-    for (const group of this.#subject.prunable.units.groups) {
-      const own = candidates.filter((unit) => unit >= group.first && unit < group.first + group.size);
-      if (own.length > 0) await this.#run(group, own, from, to, (unit, errors) => result.get(unit)?.push(...errors));
-    }
-    this.evaluations += (candidates.length * (to - from)) / this.chunks;
+    const first = chunks.findIndex((chunk) => chunk.from === from);
+    const last = chunks.findIndex((chunk) => chunk.to === to) + 1;
+    await this.#run(candidates, first, last, (unit, errors) => result.get(unit)?.push(...errors));
+    this.evaluations += (candidates.length * (to - from)) / data.size;
     return result;
   }
 
@@ -92,46 +107,51 @@ export class Oracle {
     return this.#last.get(unit) ?? Number.POSITIVE_INFINITY;
   }
 
-  /** Adds up a group's errors over all samples. */
-  async #measureGroup(group: Group, candidates: readonly number[], result: Map<number, number>): Promise<void> {
-    for (const unit of candidates) result.set(unit, 0);
-    await this.#run(group, candidates, 0, this.chunks, (unit, errors) => {
-      let sum = result.get(unit) as number;
-      for (let n = 0; n < errors.length; n++) sum += errors[n] as number;
-      result.set(unit, sum);
+  /** Runs the candidates' tails over the chunks first..last-1, hands on their errors of each chunk's samples, in order. */
+  async #run(candidates: readonly number[], first: number, last: number, visit: Visit): Promise<void> {
+    const jobs = this.#subject.prunable.units.groups.flatMap((group) => {
+      const own = candidates.filter((unit) => unit >= group.first && unit < group.first + group.size);
+      if (own.length === 0) return [];
+      const count = this.#candidatesPerRun(group, own.length);
+      const tail = buildTail(this.#subject, this.activations.state, group, count);
+      return [{ own, count, tail, bytes: writeModel(tail.model) }];
     });
+    for (let from = 0, to = 0; from < jobs.length; from = to) {
+      let room = TAIL_BYTES_AT_ONCE;
+      for (; to === from || (to < jobs.length && (jobs[to] as Job).bytes.length <= room); to++) {
+        room -= (jobs[to] as Job).bytes.length;
+      }
+      await this.#runTogether(jobs.slice(from, to), first, last, visit);
+    }
   }
 
-  /** Runs the group's tail over some chunks and hands on each candidate's errors of each chunk's samples. */
-  async #run(
-    group: Group,
-    candidates: readonly number[],
-    from: number,
-    to: number,
-    visit: (unit: number, errors: Float32Array | Float64Array) => void,
-  ): Promise<void> {
+  async #runTogether(jobs: readonly Job[], first: number, last: number, visit: Visit): Promise<void> {
     const { runner, chunks } = this.#subject;
-    const count = this.#candidatesPerRun(group, candidates.length);
-    const tail = buildTail(this.#subject, this.activations.state, group, count);
-    const reader = await this.activations.reader(tail.cached);
-    const session = await runner.load(writeModel(tail.model));
+    const cached = new Set(jobs.flatMap(({ tail }) => tail.cached));
+    const reader = await this.activations.reader([...cached], first, last);
+    const sessions: Session[] = [];
     try {
-      for (let index = from; index < to; index++) {
+      for (const { bytes } of jobs) sessions.push(await runner.load(bytes));
+      for (let index = first; index < last; index++) {
         const values = await reader.read(index);
-        for (let first = 0; first < candidates.length; first += count) {
-          const batch = candidates.slice(first, first + count);
-          const filled = [...batch, ...Array<number>(count - batch.length).fill(batch[0] as number)];
-          const feeds = { ...tail.feeds(filled), ...values, [TARGET]: (chunks[index] as Chunk).targets };
-          const errors = ((await session.run(feeds))[tail.output] as Tensor).data as Float32Array;
-          const samples = errors.length / count;
-          batch.forEach((unit, k) => {
-            visit(unit, errors.subarray(k * samples, (k + 1) * samples));
-          });
+        const { targets } = chunks[index] as Chunk;
+        for (const [at, { own, count, tail }] of jobs.entries()) {
+          const given = Object.fromEntries(tail.cached.map((name) => [name, values[name] as Tensor]));
+          for (let start = 0; start < own.length; start += count) {
+            const batch = own.slice(start, start + count);
+            const filled = [...batch, ...Array<number>(count - batch.length).fill(batch[0] as number)];
+            const result = await (sessions[at] as Session).run({ ...tail.feeds(filled), ...given, [TARGET]: targets });
+            const errors = (result[tail.output] as Tensor).data as Float32Array;
+            const samples = errors.length / count;
+            batch.forEach((unit, k) => {
+              visit(unit, errors.subarray(k * samples, (k + 1) * samples));
+            });
+          }
         }
       }
     } finally {
       await reader.release();
-      await session.release();
+      for (const session of sessions) await session.release();
     }
   }
 

@@ -35,6 +35,8 @@ export interface Chunk {
 /** Activations of one chunk, all values of the model together, stay below this many elements. */
 const ELEMENTS_PER_CHUNK = 2 ** 24;
 const SAMPLES_PER_CHUNK = 1024;
+/** Chunks end here too, and at 64, 128, ...: what is measured on a part of the data hangs on no size of chunks. */
+const FIRST_PART = 32;
 /** Bytes of kept activations where nothing else is said. */
 const DEFAULT_MEMORY = 2e9;
 
@@ -82,10 +84,18 @@ function samplesPerChunk({ shapes, model }: Prunable): number {
   return Math.max(1, Math.min(SAMPLES_PER_CHUNK, Math.floor(ELEMENTS_PER_CHUNK / Math.max(1, perSample))));
 }
 
+/** Growing parts of the data that end where chunks end: 32, 64, 128, ... samples, then all. */
+export function partsOf(samples: number): number[] {
+  const parts: number[] = [];
+  for (let part = FIRST_PART; part < samples; part *= 2) parts.push(part);
+  return [...parts, samples];
+}
+
 function chunksOf(data: Dataset, targets: Tensor, perChunk: number): Chunk[] {
   const chunks: Chunk[] = [];
-  for (let from = 0; from < data.size; from += perChunk) {
-    const to = Math.min(data.size, from + perChunk);
+  const parts = partsOf(data.size);
+  for (let from = 0, to: number; from < data.size; from = to) {
+    to = Math.min(from + perChunk, parts.find((part) => part > from) as number);
     const { targets: ownTargets } = slice({ ...data, targets }, from, to);
     chunks.push({ from, to, feeds: slice(data, from, to).inputs, targets: ownTargets as Tensor });
   }

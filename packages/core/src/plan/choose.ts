@@ -6,18 +6,18 @@ import type { Compensator } from "../compensate/compensator.ts";
 import type { Criterion } from "../criteria/criterion.ts";
 import { ShrinkError } from "../errors.ts";
 import { Oracle } from "../measure/oracle.ts";
-import { QualityMeter } from "../measure/quality.ts";
-import { stateOf, unitsLeft } from "../measure/state.ts";
+import { unitsLeft } from "../measure/state.ts";
 import type { Subject } from "../measure/subject.ts";
 import type { Quality, Removal } from "../results.ts";
 import type { RemovedUnits } from "../surgery/cut.ts";
-import { sizeAfter } from "../surgery/size.ts";
 import type { Prunable } from "../units/prepare.ts";
 import { groupOf } from "../units/units.ts";
 import { randomSource } from "../util/random.ts";
 import { type Budget, goalReached, hasGoal, limitBroken, type Progress, removalGoal } from "./budget.ts";
 import { comparable, lowest } from "./rank.ts";
 import { removable, type Selection, selectGroups } from "./select.ts";
+import { affordableTrace } from "./trace-every.ts";
+import { Trail } from "./trail.ts";
 
 export type Schedule = "once" | "rerank";
 
@@ -28,10 +28,16 @@ export interface ChooseOptions extends Selection {
   readonly budget?: Budget;
   /** Default 0. */
   readonly seed?: number;
-  /** What makes up for removals; without it consumers stay as they are. */
+  /** What makes up for removals; without it consumers stay as they are. Their repair comes with each measured stage. */
   readonly compensator?: Compensator | undefined;
-  /** Held-out data whose quality is noted after each removal. Never used for a choice. */
+  /** Held-out data whose quality is noted where that of the calibration data is. Never used for a choice. */
   readonly test?: Subject | undefined;
+  /**
+   * Error and accuracy are noted after every so many removals, at the end, and where the criterion needs the error;
+   * default: after each where that is cheap, see {@link affordableTrace}. Limits of the budget hold at every removal
+   * before the one that is reported to break them.
+   */
+  readonly traceEvery?: number | undefined;
   readonly onProgress?: ((progress: ChooseProgress) => void) | undefined;
   /** Ends the run after the removal at hand when aborted. */
   readonly signal?: { readonly aborted: boolean } | undefined;
@@ -43,6 +49,7 @@ export interface ChooseProgress {
   readonly expected: number;
   /** Removable units of the intact model. */
   readonly units: number;
+  /** At the stage at hand, where it is measured. */
   readonly quality: Partial<Quality>;
 }
 
@@ -69,112 +76,93 @@ export async function choose(
   if (criterion.needsData && !subject) {
     throw new ShrinkError("data", `criterion ${criterion.name}: needs data, expected samples; give them with --data`);
   }
-  const intact = stateOf(prunable, new Uint8Array(prunable.units.count));
-  const loops = options.compensator === undefined;
-  const meter = subject && (await QualityMeter.of(subject, intact, loops));
-  const testMeter = test && (await QualityMeter.of(test, intact, loops));
+  const trail = await Trail.start(prunable, subject, test, options.compensator);
   try {
-    return await removeWorst(prunable, subject, { ...options, meter, testMeter });
+    return await removeWorst(prunable, subject, trail, options);
   } finally {
-    await meter?.release();
-    await testMeter?.release();
+    await trail.release();
   }
-}
-
-interface Meters {
-  readonly meter: QualityMeter | undefined;
-  readonly testMeter: QualityMeter | undefined;
 }
 
 async function removeWorst(
   prunable: Prunable,
   subject: Subject | undefined,
-  options: ChooseOptions & Meters,
+  trail: Trail,
+  options: ChooseOptions,
 ): Promise<Chosen> {
-  const { criterion, schedule = "rerank", budget = {}, seed = 0, minKeep = 1, meter, testMeter, compensator } = options;
+  const { criterion, schedule = "rerank", budget = {}, seed = 0, minKeep = 1, compensator } = options;
   const { units } = prunable;
   const groups = selectGroups(units, options);
   const random = randomSource(seed);
-  const removed: RemovedUnits = new Uint8Array(units.count);
-  const trace: Removal[] = [];
+  const { meter, before } = trail;
   const oracle =
     subject && meter && new Oracle(subject, meter.activations, { suffix: meter.suffix, loops: !compensator });
+  const every =
+    options.traceEvery ?? (subject ? affordableTrace(prunable, subject.data.size, budget, compensator?.macs) : 1);
   const expected = Math.min(removalGoal(budget, units.count) ?? units.count, units.count);
-  const measure = async (count: number): Promise<Progress> => ({
-    ...sizeAfter(compensator?.written ?? prunable, removed),
-    ...(await meter?.measure()),
-    removed: count,
-  });
-  let state = stateOf(prunable, removed);
-  const advance = async (): Promise<void> => {
-    const fitted = compensator && meter ? await compensator.repair(meter.activations, removed) : [];
-    state = stateOf(compensator?.prunable ?? prunable, removed);
-    meter?.activations.advance(state, fitted);
-    testMeter?.activations.advance(state, fitted);
-  };
-  const finish = (stopped: string, reached: boolean): Chosen => {
-    const written = compensator?.written ?? prunable;
-    return { removed, prunable: written, trace, stopped, reached, evaluations: oracle?.evaluations ?? 0 };
-  };
-  const before = await measure(0);
-  let now = before;
+  const whyNot = (stage: Progress): string | undefined => limitBroken(budget, stage, before);
+  const isTooFar = (): boolean => trail.isMeasured && whyNot(trail.now) !== undefined;
   let scores: Float64Array | undefined;
   let counted = 0; // evaluations that earlier choices took
 
   for (;;) {
-    const goal = goalReached(budget, now, before, units.count);
-    if (goal !== undefined) return finish(goal, true);
-    if (options.signal?.aborted) return finish("interrupted", false);
-    const candidates = removable(groups, removed, minKeep);
-    if (candidates.length === 0) {
-      const rest = units.count - now.removed;
-      return finish(`no more removable units: ${rest} stay by the limits on names and group sizes`, !hasGoal(budget));
+    if (trail.sinceMeasured >= every) await trail.measure();
+    if (isTooFar()) return finish({ stopped: await trail.retreat(whyNot), reached: !hasGoal(budget) });
+    const { now, state } = trail;
+    if (now.removed > 0) options.onProgress?.({ removed: now.removed, expected, units: units.count, quality: now });
+    const candidates = removable(groups, state.removed, minKeep);
+    const end = endOf(now, candidates);
+    if (end) {
+      await trail.measure();
+      if (isTooFar()) continue;
+      return finish(end);
     }
     if (!scores || schedule === "rerank") {
-      const left = schedule === "rerank" ? candidates : unitsLeft(units, removed);
+      const left = schedule === "rerank" ? candidates : unitsLeft(units, state.removed);
       scores = await criterion.score({
         prunable,
         state,
         left,
         subject,
-        error: now.error ?? Number.NaN,
+        error: async () => (await trail.measure()).error ?? Number.NaN,
         oracle,
         compensator,
         onlyBest: schedule === "rerank",
         random,
       });
+      if (isTooFar()) continue;
     }
     const spent = (oracle?.evaluations ?? 0) - counted;
     counted += spent;
     const unit = lowest(comparable(criterion, scores, groups, candidates), candidates);
-    removed[unit] = 1;
-    await advance();
-    const after = await measure(now.removed + 1);
-    const broken = limitBroken(budget, after, before);
-    if (broken !== undefined) {
-      removed[unit] = 0;
-      await advance();
-      return finish(broken, !hasGoal(budget));
-    }
     const group = groupOf(units, unit);
     const score = scores[unit] as number;
-    trace.push({
-      step: after.removed,
+    trail.remove(unit, {
       group: group.id,
       unit: unit - group.first,
       layer: group.layer,
       score,
       ...(criterion.inErrorUnits && criterion.needsData && { predicted: score }),
-      error: after.error ?? Number.NaN,
-      ...(after.accuracy !== undefined && { accuracy: after.accuracy }),
-      ...(testMeter && { test: await testMeter.measure() }),
-      parameters: after.parameters,
-      macs: after.macs,
       certificate: schedule === "rerank" ? (criterion.certificate ?? "heuristic") : "heuristic",
       evaluations: spent,
       candidates: candidates.length,
     });
-    now = after;
-    options.onProgress?.({ removed: now.removed, expected, units: units.count, quality: now });
+  }
+
+  /** Why the run is done at this stage; undefined: it goes on. */
+  function endOf(now: Progress, candidates: readonly number[]): { stopped: string; reached: boolean } | undefined {
+    const goal = goalReached(budget, now, before, units.count);
+    if (goal !== undefined) return { stopped: goal, reached: true };
+    if (options.signal?.aborted) return { stopped: "interrupted", reached: false };
+    if (candidates.length > 0) return undefined;
+    const rest = units.count - now.removed;
+    const stopped = `no more removable units: ${rest} stay by the limits on names and group sizes`;
+    return { stopped, reached: !hasGoal(budget) };
+  }
+
+  function finish(end: { stopped: string; reached: boolean }): Chosen {
+    const { removed } = trail.state;
+    const written = compensator?.written ?? prunable;
+    return { removed, prunable: written, trace: trail.rows, ...end, evaluations: oracle?.evaluations ?? 0 };
   }
 }

@@ -54,7 +54,7 @@ async function context(gone: readonly number[] = []): Promise<ScoringContext> {
     state,
     left: unitsLeft(prunable.units, removed),
     subject,
-    error: ERROR,
+    error: async () => ERROR,
     oracle: new Oracle(subject, new Activations(subject, state)),
     random: randomSource(7),
   };

@@ -51,8 +51,15 @@ export function computeSchedules(summary: CompareSummary): string[] {
   return [...new Set(summary.runs.map((run) => run.schedule))];
 }
 
-/** Undefined where no state has the measure. */
+/** Only states that have the measure: not every one is measured. Undefined where none has. */
 function curve(states: readonly Measured[], measure: Measure, data: DataSet): Point[] | undefined {
-  const values = states.map((state) => (data === "test" ? state.test : state)?.[measure] ?? Number.NaN);
-  return values.some(Number.isFinite) ? values.map((value, removed): Point => [removed, value]) : undefined;
+  const points = states.map(
+    (state, removed): Point => [removed, measured(data === "test" ? state.test : state, measure)],
+  );
+  const known = points.filter(([, value]) => Number.isFinite(value));
+  return known.length > 0 ? known : undefined;
+}
+
+function measured(quality: Quality | undefined, measure: Measure): number {
+  return quality?.[measure] ?? Number.NaN;
 }

@@ -18,7 +18,7 @@ const columns: readonly Column[] = [
   { name: "unit", text: (r) => String(r.unit) },
   { name: "score", text: (r) => formatNumber(r.score) },
   { name: "predicted", text: (r) => optional(r.predicted, formatSigned) },
-  { name: "error", text: (r) => formatNumber(r.error) },
+  { name: "error", text: (r) => optional(r.error, formatNumber) },
   { name: "accuracy", text: (r) => optional(r.accuracy, formatAccuracy) },
   { name: "test error", text: (r) => optional(r.test?.error, formatNumber) },
   { name: "test accuracy", text: (r) => optional(r.test?.accuracy, formatAccuracy) },
@@ -45,5 +45,5 @@ ${table(
 }
 
 function optional(value: number | null | undefined, format: (value: number) => string): string | undefined {
-  return value === null || value === undefined ? undefined : format(value);
+  return value === null || value === undefined || Number.isNaN(value) ? undefined : format(value);
 }

@@ -1,0 +1,27 @@
+/** How often a run can afford to measure how good the network still is. */
+
+import { sizeAfter } from "../surgery/size.ts";
+import type { Prunable } from "../units/prepare.ts";
+import { type Budget, removalGoal } from "./budget.ts";
+
+/** Multiply-accumulates that all passes of a run may take together: some ten seconds. */
+const AFFORDABLE_MACS = 5e11;
+/** Measured stages that a run has in any case, as far as its length is known. */
+const FEWEST = 10;
+
+/** Multiply-accumulates that all repairs of a run may take together: some two minutes. */
+const AFFORDABLE_REPAIRS = 2e12;
+
+/**
+ * After how many removals to measure: 1 where a pass for each is cheap. Counted, so the same on every machine. `repair`:
+ * multiply-accumulates of the repair that comes with a measured stage.
+ */
+export function affordableTrace(prunable: Prunable, samples: number, budget: Budget, repair = 0): number {
+  const { count } = prunable.units;
+  const { macs } = sizeAfter(prunable, new Uint8Array(count));
+  const share = 1 - Math.min(budget.targetMacs ?? 1, budget.targetParams ?? 1); // roughly that of the units to go
+  const removals = Math.min(removalGoal(budget, count) ?? (share > 0 ? share * count : count), count);
+  const affordable = Math.min(AFFORDABLE_MACS / Math.max(1, macs * samples), AFFORDABLE_REPAIRS / Math.max(1, repair));
+  const passes = Math.max(FEWEST, affordable);
+  return Math.max(1, Math.ceil(removals / passes));
+}
