@@ -52,6 +52,7 @@ export { criteria, criterionOf, type OracleMode, oracleBy } from "./criteria/ind
 export type { RacingOptions } from "./criteria/racing.ts";
 export { type Thresholding, thresholded } from "./criteria/threshold.ts";
 export type { Budget } from "./plan/budget.ts";
+export { HOLD_OUT_SHARE, holdOut, type SplitData } from "./plan/hold-out.ts";
 export type { Selection } from "./plan/select.ts";
 export { type ChooseOptions, type ChooseProgress, type Chosen, choose, type Schedule } from "./plan/choose.ts";
 export { modelHash, type Plan, parsePlan, removedByGroup, unitsOfPlan } from "./plan/plan.ts";

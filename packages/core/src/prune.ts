@@ -28,7 +28,7 @@ import { sampleFeeds } from "./surgery/samples.ts";
 import { sizeAfter } from "./surgery/size.ts";
 import { verify } from "./surgery/verify.ts";
 import { type Prunable, prepare } from "./units/prepare.ts";
-import { randomSource } from "./util/random.ts";
+import { randomSource, shuffled } from "./util/random.ts";
 
 export interface PruneOptions extends Selection, ProbeOptions {
   readonly runner: Runner;
@@ -138,13 +138,7 @@ export async function prune(file: Uint8Array, options: PruneOptions): Promise<Pr
 
 /** The samples in an order that does not depend on how the file sorts them, so that any part of them is a fair one. */
 function mixed(data: Dataset): Dataset {
-  const random = randomSource(data.size);
-  const order = Array.from({ length: data.size }, (_, i) => i);
-  for (let i = order.length - 1; i > 0; i--) {
-    const j = Math.floor(random() * (i + 1));
-    [order[i], order[j]] = [order[j] as number, order[i] as number];
-  }
-  return reorder(data, order);
+  return reorder(data, shuffled(data.size, randomSource(data.size)));
 }
 
 /** The oracle in the way that was asked for, or that fits the cost. */
