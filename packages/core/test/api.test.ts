@@ -42,6 +42,7 @@ test("the public door: a name that is added or lost shows here", () => {
       "layerWidths",
       "modelChunks",
       "modelHash",
+      "modelSize",
       "objectiveFor",
       "operatorTable",
       "opsetOf",

@@ -16,8 +16,16 @@ export interface ScoringContext {
   /** Error at this stage; NaN without data. */
   readonly error: number;
   readonly oracle: Oracle | undefined;
-  /** Whether only the unit with the lowest score matters: others may get any score above it. Default false. */
+  /**
+   * Whether only the unit with the lowest score matters, or with `rank` the lowest of each group: others may get any score
+   * above it. Default false.
+   */
   readonly onlyBest?: boolean;
+  /**
+   * What the choice goes by where a unit's cost counts: its score per cost saved, lowest first. Rises with the score, in the
+   * same way for all units of a group. Default: the score itself.
+   */
+  rank?(unit: number, score: number): number;
   /** Uniform numbers in [0, 1) from the run's seed. */
   random(): number;
 }

@@ -1,5 +1,7 @@
 import type { Oracle } from "../measure/oracle.ts";
 import { taylorTerms } from "../measure/taylor.ts";
+import { byGroup } from "../units/units.ts";
+import { quantile } from "../util/normal.ts";
 import { type Criterion, type ScoringContext, subjectIn } from "./criterion.ts";
 
 export interface RacingOptions {
@@ -36,7 +38,7 @@ export function racingOracle({ delta = 1e-3, shortlist = 1 }: RacingOptions = {}
     needsData: true,
     certificate: single ? "racing" : "heuristic",
     async score(context) {
-      const { left, error, prunable } = context;
+      const { left, error, prunable, rank = (_, score) => score } = context;
       const scores = new Float64Array(prunable.units.count).fill(Number.POSITIVE_INFINITY);
       const isFree = new Set(left);
       queue = queue.filter(({ unit }) => isFree.has(unit));
@@ -45,9 +47,20 @@ export function racingOracle({ delta = 1e-3, shortlist = 1 }: RacingOptions = {}
         const largest = Math.max(1, Math.floor(LARGEST_BLOCK * prunable.units.count));
         if (!single) block = Math.max(1, Math.min(largest, asPredicted ? block * 2 : block >> 1));
         const runners = single ? left : await shortlisted(context, shortlist);
-        const errors = await race(context.oracle as Oracle, runners, delta, single ? undefined : block + 2);
-        const changes = [...errors].map(([unit, without]) => ({ unit, change: without - error }));
-        queue = changes.sort((a, b) => a.change - b.change || a.unit - b.unit).slice(0, block);
+        // where costs count, errors say who is best among units of the same cost only: a race for each group
+        const fields = context.rank ? byGroup(prunable.units, runners) : [runners];
+        const changes: { unit: number; change: number }[] = [];
+        for (const field of fields) {
+          const errors = await race(
+            context.oracle as Oracle,
+            field,
+            delta / fields.length,
+            single ? undefined : block + 2,
+          );
+          for (const [unit, without] of errors) changes.push({ unit, change: without - error });
+        }
+        const keyOf = ({ unit, change }: { unit: number; change: number }): number => rank(unit, change);
+        queue = changes.sort((a, b) => keyOf(a) - keyOf(b) || a.unit - b.unit).slice(0, block);
         expected = error;
       }
       const next = queue.shift() as { unit: number; change: number };
@@ -60,13 +73,14 @@ export function racingOracle({ delta = 1e-3, shortlist = 1 }: RacingOptions = {}
 
 /** The lowest share of the units by signed taylor1, and as many by taylor-abs. */
 async function shortlisted(context: ScoringContext, share: number): Promise<number[]> {
+  const { rank = (_, score) => score } = context;
   const { slope, absolute } = await taylorTerms(subjectIn(context), context.state, false);
   const count = Math.max(1, Math.ceil(share * context.left.length));
   const lowest = (score: (unit: number) => number): number[] =>
     [...context.left].sort((a, b) => score(a) - score(b) || a - b).slice(0, count);
   const chosen = new Set([
-    ...lowest((unit) => -(slope[unit] as number)),
-    ...lowest((unit) => absolute[unit] as number),
+    ...lowest((unit) => rank(unit, -(slope[unit] as number))),
+    ...lowest((unit) => rank(unit, absolute[unit] as number)),
   ]);
   return context.left.filter((unit) => chosen.has(unit));
 }
@@ -108,10 +122,4 @@ function isWorse(a: readonly number[], b: readonly number[], limit: number): boo
   const variance =
     a.reduce((sum, value, n) => sum + (value - (b[n] as number) - mean) ** 2, 0) / Math.max(1, count - 1);
   return mean > limit * Math.sqrt(variance / count);
-}
-
-/** Standard normal quantile of 1 - p for small p (Abramowitz and Stegun 26.2.23, error below 4.5e-4). */
-function quantile(p: number): number {
-  const t = Math.sqrt(-2 * Math.log(p));
-  return t - (2.515517 + 0.802853 * t + 0.010328 * t * t) / (1 + 1.432788 * t + 0.189269 * t * t + 0.001308 * t ** 3);
 }

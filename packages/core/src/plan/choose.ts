@@ -8,15 +8,18 @@ import { Oracle } from "../measure/oracle.ts";
 import { QualityMeter } from "../measure/quality.ts";
 import { stateOf, unitsLeft } from "../measure/state.ts";
 import type { Subject } from "../measure/subject.ts";
+import { modelSize } from "../onnx/index.ts";
 import type { Quality, Removal } from "../results.ts";
 import type { RemovedUnits } from "../surgery/cut.ts";
 import { sizeAfter } from "../surgery/size.ts";
 import type { Prunable } from "../units/prepare.ts";
-import { groupOf } from "../units/units.ts";
+import { type Group, groupOf } from "../units/units.ts";
 import { randomSource } from "../util/random.ts";
 import { type Budget, goalReached, hasGoal, limitBroken, type Progress, removalGoal } from "./budget.ts";
-import { comparable, lowest } from "./rank.ts";
-import { removable, type Selection, selectGroups } from "./select.ts";
+import { HeldOut } from "./held-out.ts";
+import { comparable, perCost, worstBlock } from "./rank.ts";
+import { Savings } from "./savings.ts";
+import { blockSize, removable, type Selection, selectGroups } from "./select.ts";
 
 export type Schedule = "once" | "rerank";
 
@@ -29,6 +32,10 @@ export interface ChooseOptions extends Selection {
   readonly seed?: number;
   /** Held-out data whose quality is noted after each removal. Never used for a choice. */
   readonly test?: Subject | undefined;
+  /** A part of the calibration data that no unit is scored on; limits count it in. */
+  readonly heldOut?: Subject | undefined;
+  /** Bytes of the original file, for goals that are a share of it. Default: of the model as it would be written. */
+  readonly fileBytes?: number;
   readonly onProgress?: ((progress: ChooseProgress) => void) | undefined;
   /** Ends the run after the removal at hand when aborted. */
   readonly signal?: { readonly aborted: boolean } | undefined;
@@ -50,6 +57,10 @@ export interface Chosen {
   readonly stopped: string;
   /** Whether a goal that was set has been reached. */
   readonly reached: boolean;
+  /** Whether it stopped for lack of units. */
+  readonly exhausted: boolean;
+  readonly before: Progress;
+  readonly after: Progress;
   /** Candidate evaluations by the oracle. */
   readonly evaluations: number;
 }
@@ -67,17 +78,21 @@ export async function choose(
   const intact = stateOf(prunable, new Uint8Array(prunable.units.count));
   const meter = subject && (await QualityMeter.of(subject, intact));
   const testMeter = test && (await QualityMeter.of(test, intact));
+  const { heldOut, budget = {} } = options;
+  const held = subject && heldOut && (await HeldOut.of(heldOut, subject.data.size, intact, budget));
   try {
-    return await removeWorst(prunable, subject, { ...options, meter, testMeter });
+    return await removeWorst(prunable, subject, { ...options, meter, testMeter, held });
   } finally {
     await meter?.release();
     await testMeter?.release();
+    await held?.release();
   }
 }
 
 interface Meters {
   readonly meter: QualityMeter | undefined;
   readonly testMeter: QualityMeter | undefined;
+  readonly held: HeldOut | undefined;
 }
 
 async function removeWorst(
@@ -85,7 +100,7 @@ async function removeWorst(
   subject: Subject | undefined,
   options: ChooseOptions & Meters,
 ): Promise<Chosen> {
-  const { criterion, schedule = "rerank", budget = {}, seed = 0, minKeep = 1, meter, testMeter } = options;
+  const { criterion, schedule = "rerank", budget = {}, seed = 0, align = 1, meter, testMeter, held } = options;
   const { units } = prunable;
   const groups = selectGroups(units, options);
   const random = randomSource(seed);
@@ -93,17 +108,25 @@ async function removeWorst(
   const trace: Removal[] = [];
   const oracle = subject && meter && new Oracle(subject, meter.activations, { suffix: meter.suffix });
   const expected = Math.min(removalGoal(budget, units.count) ?? units.count, units.count);
-  const measure = async (count: number): Promise<Progress> => ({
-    ...sizeAfter(prunable, removed),
-    ...(await meter?.measure()),
-    removed: count,
-  });
-  const finish = (stopped: string, reached: boolean): Chosen => {
-    return { removed, trace, stopped, reached, evaluations: oracle?.evaluations ?? 0 };
+  const measure = async (count: number): Promise<Progress> => {
+    const quality = await meter?.measure();
+    return {
+      ...sizeAfter(prunable, removed),
+      ...quality,
+      ...(quality && (await held?.measure(quality))),
+      ...(budget.targetBytes && { bytes: modelSize(state.model) }),
+      removed: count,
+    };
   };
+  const savings = Savings.of(prunable, budget, criterion);
+  const cost = (group: Group, left: number): number => savings?.divisor(criterion, group, left, removed) ?? 1;
   let state = stateOf(prunable, removed);
-  const before = await measure(0);
-  let now = before;
+  const intact = await measure(0);
+  const before = { ...intact, ...(options.fileBytes !== undefined && { bytes: options.fileBytes }) };
+  let now = intact;
+  const finish = (stopped: string, reached: boolean, exhausted = false): Chosen => {
+    return { removed, trace, stopped, reached, exhausted, before, after: now, evaluations: oracle?.evaluations ?? 0 };
+  };
   let scores: Float64Array | undefined;
   let counted = 0; // evaluations that earlier choices took
 
@@ -111,11 +134,8 @@ async function removeWorst(
     const goal = goalReached(budget, now, before, units.count);
     if (goal !== undefined) return finish(goal, true);
     if (options.signal?.aborted) return finish("interrupted", false);
-    const candidates = removable(groups, removed, minKeep);
-    if (candidates.length === 0) {
-      const rest = units.count - now.removed;
-      return finish(`no more removable units: ${rest} stay by the limits on names and group sizes`, !hasGoal(budget));
-    }
+    const candidates = removable(groups, removed, options);
+    if (candidates.length === 0) return finish(noneLeft(units.count - now.removed, align), !hasGoal(budget), true);
     if (!scores || schedule === "rerank") {
       const left = schedule === "rerank" ? candidates : unitsLeft(units, removed);
       scores = await criterion.score({
@@ -125,42 +145,62 @@ async function removeWorst(
         subject,
         error: now.error ?? Number.NaN,
         oracle,
-        onlyBest: schedule === "rerank",
+        onlyBest: schedule === "rerank" && align === 1,
+        ...(savings && { rank: (unit, score) => perCost(score, savings.perUnit(groupOf(units, unit), removed)) }),
         random,
       });
     }
     const spent = (oracle?.evaluations ?? 0) - counted;
     counted += spent;
-    const unit = lowest(comparable(criterion, scores, groups, candidates), candidates);
-    removed[unit] = 1;
+    const block = worstBlock(comparable(criterion, scores, groups, candidates), groups, candidates, {
+      size: (group, left) => blockSize(group, left, align),
+      cost,
+    });
+    const group = groupOf(units, block[0] as number);
+    const isBest = schedule === "rerank" && align === 1;
+    const rows: Removal[] = [];
+    for (const unit of block) {
+      removed[unit] = 1;
+      rows.push({
+        step: now.removed + rows.length + 1,
+        group: group.id,
+        unit: unit - group.first,
+        layer: group.layer,
+        score: scores[unit] as number,
+        error: Number.NaN, // of a block only the last row is measured
+        ...sizeAfter(prunable, removed),
+        certificate: isBest ? (criterion.certificate ?? "heuristic") : "heuristic",
+        evaluations: rows.length === 0 ? spent : 0,
+        candidates: candidates.length,
+      });
+    }
     state = stateOf(prunable, removed);
     meter?.activations.advance(state);
     testMeter?.activations.advance(state);
-    const after = await measure(now.removed + 1);
+    held?.advance(state);
+    const after = await measure(now.removed + block.length);
     const broken = limitBroken(budget, after, before);
     if (broken !== undefined) {
-      removed[unit] = 0;
+      for (const unit of block) removed[unit] = 0;
       return finish(broken, !hasGoal(budget));
     }
-    const group = groupOf(units, unit);
-    const score = scores[unit] as number;
-    trace.push({
-      step: after.removed,
-      group: group.id,
-      unit: unit - group.first,
-      layer: group.layer,
-      score,
-      ...(criterion.inErrorUnits && criterion.needsData && { predicted: score }),
+    const last = rows.pop() as Removal;
+    const isPredicted = criterion.inErrorUnits && criterion.needsData && block.length === 1;
+    trace.push(...rows, {
+      ...last,
+      ...(isPredicted && { predicted: last.score }),
       error: after.error ?? Number.NaN,
       ...(after.accuracy !== undefined && { accuracy: after.accuracy }),
+      ...(after.heldOut && { heldOut: after.heldOut }),
       ...(testMeter && { test: await testMeter.measure() }),
-      parameters: after.parameters,
-      macs: after.macs,
-      certificate: schedule === "rerank" ? (criterion.certificate ?? "heuristic") : "heuristic",
-      evaluations: spent,
-      candidates: candidates.length,
     });
     now = after;
     options.onProgress?.({ removed: now.removed, expected, units: units.count, quality: now });
   }
+}
+
+function noneLeft(rest: number, align: number): string {
+  if (rest === 0) return "no more removable units";
+  const limits = align > 1 ? "names, group sizes and widths" : "names and group sizes";
+  return `no more removable units: ${rest} stay by the limits on ${limits}`;
 }

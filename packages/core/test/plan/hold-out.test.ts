@@ -22,7 +22,7 @@ test("every sample is in one part, with its own class and target, in the order o
         for (const part of [fit, heldOut]) {
           expect(part.size).toBeGreaterThan(0);
           expect(part.inputs.x?.dims).toEqual([part.size, 1]);
-          expect([...(part.labels ?? [])]).toEqual([...(part.inputs.x?.numbers as Float32Array)]);
+          expect(part.inputs.x?.numbers).toEqual(Float32Array.from(part.labels ?? []));
           expect(part.targets?.numbers).toEqual(part.inputs.x?.numbers);
           expect([...(part.labels ?? [])]).toEqual([...(part.labels ?? [])].sort((a, b) => a - b));
         }
