@@ -12,15 +12,18 @@ import { ShrinkError } from "./errors.ts";
 import type { Graph } from "./graph/graph.ts";
 import type { ProbeOptions } from "./graph/shapes.ts";
 import { type OracleCost, oracleCost } from "./measure/cost.ts";
+import { type LatencyOptions, latencyOf } from "./measure/latency.ts";
 import type { ObjectiveName } from "./measure/objective.ts";
 import { qualityOf } from "./measure/quality.ts";
 import { stateOf } from "./measure/state.ts";
 import { type Subject, subjectOf } from "./measure/subject.ts";
 import { readModel, writeModel } from "./onnx/index.ts";
-import { type Budget, checkBudget, removalGoal } from "./plan/budget.ts";
+import { type Budget, checkBudget, goalReached, type Progress, removalGoal } from "./plan/budget.ts";
 import { type ChooseProgress, choose, type Schedule } from "./plan/choose.ts";
 import { modelHash, type Plan, removedByGroup } from "./plan/plan.ts";
 import type { Selection } from "./plan/select.ts";
+import { explainShortfall } from "./plan/shortfall.ts";
+import { answersOf, heldOutPart, splitData } from "./plan/split.ts";
 import type { LayerWidth, ModelState, PruneSummary } from "./results.ts";
 import type { Runner } from "./runner.ts";
 import type { RemovedUnits } from "./surgery/cut.ts";
@@ -53,6 +56,10 @@ export interface PruneOptions extends Selection, ProbeOptions {
   readonly objective?: ObjectiveName | undefined;
   /** When to stop. Default: when accuracy on the calibration data has dropped by one point, or the error by 10 %. */
   readonly budget?: Budget;
+  /** Share of the calibration samples that no unit is scored on; see {@link SplitOptions} for the default. */
+  readonly holdOut?: number | undefined;
+  /** Where given, the latency of both files is measured at the end. */
+  readonly latency?: LatencyOptions | undefined;
   /** Write the result even where a goal could not be reached; default false: that is an error. */
   readonly bestEffort?: boolean;
   /** Default 0. */
@@ -81,30 +88,44 @@ export async function prune(file: Uint8Array, options: PruneOptions): Promise<Pr
   const asked = criterionOf(options.criterion ?? "oracle");
   const original = readModel(file);
   const prunable = await prepare(original, runner, withDataShapes(original.graph, options));
-  const subject = options.data && (await subjectOf(prunable, runner, options.data, options.objective, options.memory));
-  const test = options.test && (await subjectOf(prunable, runner, options.test, options.objective, options.memory));
-  const before = await stateOfModel(prunable, new Uint8Array(prunable.units.count), file.byteLength, subject, test);
+  const parts = splitData(options.data && bindInputs(options.data, original.graph.feeds), { ...options, seed });
+  const measuredOn = (data: Dataset | undefined): Promise<Subject> | undefined =>
+    data && subjectOf(prunable, runner, data, options.objective, options.memory);
+  const subject = await measuredOn(parts.fit);
+  const heldOut = await measuredOn(parts.heldOut);
+  const test = await measuredOn(options.test);
+  const intact = stateOf(prunable, new Uint8Array(prunable.units.count));
+  const before = await stateOfModel(prunable, intact.removed, file.byteLength, subject, test, heldOut);
   const budget = options.budget ?? defaultBudget(subject && before);
   checkBudget(budget, subject && before);
 
   const { criterion, mode } =
     asked === oracle && subject ? oracleFor(subject, budget, options) : { criterion: asked, mode: "exact" };
-  const racing = mode === "racing" && options.data;
-  const measured = racing
-    ? await subjectOf(prunable, runner, mixed(racing), options.objective, options.memory)
-    : subject;
+  const measured = mode === "racing" && parts.fit ? await measuredOn(mixed(parts.fit)) : subject;
   const followed = (options.traceTest ?? true) ? test : undefined;
-  const chosen = await choose(prunable, measured, { ...options, criterion, schedule, seed, budget, test: followed });
-  if (!chosen.reached && !options.bestEffort && chosen.stopped !== "interrupted") {
-    throw new ShrinkError(
-      "budget",
-      `target: not reached after removing ${chosen.trace.length} of ${prunable.units.count} units (${chosen.stopped}); relax a limit, or accept what was reached with --best-effort`,
-    );
-  }
+  const chosen = await choose(prunable, measured, {
+    ...options,
+    criterion,
+    schedule,
+    seed,
+    budget,
+    heldOut,
+    test: followed,
+    fileBytes: file.byteLength,
+  });
   const state = stateOf(prunable, chosen.removed);
   const bytes = writeModel(state.model);
+  const end = { ...chosen.after, bytes: bytes.byteLength };
+  const reached = chosen.reached && (!budget.targetBytes || isReached(budget, end, chosen.before, prunable));
+  if (!reached && !options.bestEffort && chosen.stopped !== "interrupted") {
+    throw new ShrinkError("budget", explainShortfall(prunable, budget, { ...chosen, after: end }));
+  }
   const verified = await verify(prunable, original, chosen.removed, bytes, sampleFeeds(prunable, subject), runner);
-  const after = await stateOfModel(prunable, chosen.removed, bytes.byteLength, subject, test);
+  const after = await stateOfModel(prunable, chosen.removed, bytes.byteLength, subject, test, heldOut);
+  const { confidence } = budget;
+  const answers = await answersOf(intact, state, { fit: subject, heldOut, test, confidence });
+  const one = sampleFeeds(prunable, subject, 1)[0] ?? {};
+  const latency = options.latency && (await latencyOf(runner, { before: file, after: bytes }, one, options.latency));
   const decision = {
     criterion: criterion.name,
     schedule,
@@ -132,6 +153,9 @@ export async function prune(file: Uint8Array, options: PruneOptions): Promise<Pr
       seconds: (Date.now() - started) / 1000,
       verified,
       stopped: chosen.stopped,
+      ...(subject && heldOut && { heldOut: heldOutPart(subject, heldOut, budget) }),
+      ...(answers && { answers }),
+      ...(latency && { latency }),
     },
   };
 }
@@ -145,13 +169,24 @@ function mixed(data: Dataset): Dataset {
 function oracleFor(
   { prunable, data }: Subject,
   budget: Budget,
-  { oracle: asked = "auto", racing, onCost }: PruneOptions,
+  { oracle: asked = "auto", racing, onCost, align = 1 }: PruneOptions,
 ): { criterion: Criterion; mode: OracleMode } {
   const { count } = prunable.units;
   const cost = oracleCost(prunable, data.size, removalGoal(budget, count) ?? Math.ceil(count / 2));
-  const mode = asked === "auto" ? cost.mode : asked;
+  if (asked === "racing" && align > 1) {
+    throw new ShrinkError(
+      "option",
+      "align: takes several units at once, but racing tells the best one alone; expected the oracle exact or lazy",
+    );
+  }
+  const fitting = cost.mode === "racing" && align > 1 ? "lazy" : cost.mode;
+  const mode = asked === "auto" ? fitting : asked;
   onCost?.({ ...cost, mode });
   return { criterion: oracleBy(mode, { ...(asked === "auto" && { shortlist: 0.2 }), ...racing }), mode };
+}
+
+function isReached(budget: Budget, end: Progress, before: Progress, { units }: Prunable): boolean {
+  return goalReached(budget, end, before, units.count) !== undefined;
 }
 
 /** Size and quality of the model without the removed units. */
@@ -161,6 +196,7 @@ export async function stateOfModel(
   bytes: number,
   subject: Subject | undefined,
   test: Subject | undefined,
+  heldOut?: Subject,
 ): Promise<ModelState> {
   const { model } = stateOf(prunable, removed);
   return {
@@ -168,6 +204,7 @@ export async function stateOfModel(
     ...sizeAfter(prunable, removed),
     bytes,
     ...(subject ? await qualityOf(subject, model) : { error: Number.NaN }),
+    ...(heldOut && { heldOut: await qualityOf(heldOut, model) }),
     ...(test && { test: await qualityOf(test, model) }),
   };
 }
