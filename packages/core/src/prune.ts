@@ -22,7 +22,7 @@ import { type Budget, checkBudget, goalReached, type Progress, removalGoal } fro
 import { type ChooseProgress, choose, type Schedule } from "./plan/choose.ts";
 import { modelHash, type Plan, removedByGroup } from "./plan/plan.ts";
 import type { Selection } from "./plan/select.ts";
-import { explainShortfall } from "./plan/shortfall.ts";
+import { shortfall } from "./plan/shortfall.ts";
 import { answersOf, heldOutPart, splitData } from "./plan/split.ts";
 import type { LayerWidth, ModelState, PruneSummary } from "./results.ts";
 import type { Runner } from "./runner.ts";
@@ -118,7 +118,7 @@ export async function prune(file: Uint8Array, options: PruneOptions): Promise<Pr
   const end = { ...chosen.after, bytes: bytes.byteLength };
   const reached = chosen.reached && (!budget.targetBytes || isReached(budget, end, chosen.before, prunable));
   if (!reached && !options.bestEffort && chosen.stopped !== "interrupted") {
-    throw new ShrinkError("budget", explainShortfall(prunable, budget, { ...chosen, after: end }));
+    throw shortfall(prunable, budget, { ...chosen, after: end });
   }
   const verified = await verify(prunable, original, chosen.removed, bytes, sampleFeeds(prunable, subject), runner);
   const after = await stateOfModel(prunable, chosen.removed, bytes.byteLength, subject, test, heldOut);

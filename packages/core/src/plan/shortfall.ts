@@ -1,4 +1,5 @@
 /** Why a goal was not reached: how far the run got, what stopped it, and what stands in the way. */
+import { ShrinkError } from "../errors.ts";
 import type { Obstacle } from "../results.ts";
 import { findObstacles } from "../units/obstacles.ts";
 import type { Prunable } from "../units/prepare.ts";
@@ -8,19 +9,23 @@ import type { Chosen } from "./choose.ts";
 /** Obstacles that are named. */
 const NAMED = 2;
 
-/** One sentence for people. `after` may say more of the end than the run knew, such as the bytes of the real file. */
-export function explainShortfall(
+/** The error that says so. `after` may know more of the end than the run did, such as the bytes of the real file. */
+export function shortfall(
   prunable: Prunable,
   budget: Budget,
   { before, after, stopped, exhausted }: Pick<Chosen, "before" | "after" | "stopped" | "exhausted">,
-): string {
+): ShrinkError {
   const { count } = prunable.units;
+  if (count === 0) {
+    return new ShrinkError("model", "model: nothing can be removed, so nothing was written; inspect shows why");
+  }
   const far = distances(budget, after, before, count);
   const blocked = exhausted ? obstaclesText(findObstacles(prunable), costOf(budget)) : "";
   const advice = exhausted ? "ask for less" : "relax a limit";
-  return (
+  return new ShrinkError(
+    "budget",
     `target: not reached after removing ${after.removed} of ${count} units (${stopped}): ${far.join(", ")}` +
-    `${blocked}; ${advice}, or accept what was reached with --best-effort`
+      `${blocked}; ${advice}, or accept what was reached with --best-effort`,
   );
 }
 
@@ -57,8 +62,10 @@ const costNames: Readonly<Record<Cost, string>> = { macs: "MACs", parameters: "p
 function obstaclesText(obstacles: readonly Obstacle[], cost: Cost): string {
   const largest = obstacles.filter((one) => one[cost] > 0).sort((a, b) => b[cost] - a[cost]);
   if (largest.length === 0) return "";
-  const named = largest.slice(0, NAMED).map((one) => `${one.reason} (${percent(one[cost])} of the ${costNames[cost]})`);
-  return `; what hangs on frozen units stays: ${named.join(", ")}; inspect shows all`;
+  const named = largest
+    .slice(0, NAMED)
+    .map((one) => `${one.reason} (${percent(one[cost])} of the ${costNames[cost]} hang on it)`);
+  return `; what is frozen: ${named.join(", ")}; inspect shows all`;
 }
 
 function percent(share: number): string {
