@@ -30,6 +30,7 @@ beforeAll(async () => {
   save("none.npz", { x: float32([], [0, 8]), y: int64([]) });
   save("uneven.npz", { x, y: int64([0, 1, 2]) });
   save("unlabelled.npz", { x });
+  save("one.npz", { x: random(5).tensor([1, 8]), y: int64([0]) });
 });
 afterAll(() => place.remove());
 
@@ -48,6 +49,8 @@ describe("model files", () => {
 
   test("one without removable units", async () => {
     await place.fails("prune bare.onnx --data unlabelled.npz --out o.onnx", 1, /bare.onnx: nothing can be removed/);
+    const asked = "prune bare.onnx --data unlabelled.npz --out o.onnx --remove 40%";
+    await place.fails(asked, 1, /bare.onnx: nothing can be removed/);
   });
 });
 
@@ -70,6 +73,13 @@ describe("data", () => {
   test("a limit that it cannot measure", async () => {
     const line = "prune digits.onnx --data unlabelled.npz --max-accuracy-drop 1% --out o.onnx";
     await place.fails(line, 1, /accuracy drop: cannot be measured, .* use --max-error-rise/);
+  });
+
+  test("too little to hold out, or to be sure of a limit", async () => {
+    const one = "prune digits.onnx --data one.npz --out o.onnx --hold-out 20%";
+    await place.fails(one, 1, /one.npz: has 1 sample, expected at least 2 to hold one out/);
+    const sure = "prune digits.onnx --data calib.npz --out o.onnx --max-accuracy-drop 1% --confidence 95%";
+    await place.fails(sure, 1, /confidence: 13 held-out samples are too few to show a drop of at most 1 % with 95 %/);
   });
 });
 
@@ -120,6 +130,21 @@ describe("usage", () => {
     [`${prune} --remove 101%`, "--remove 101%: expected at most 100%"],
     [`${prune} --max-accuracy-drop 1`, "--max-accuracy-drop 1: write 1% for per cent"],
     [`${prune} --target-macs -50%`, "--target-macs -50%: expected a number"],
+    [`${prune} --target-bytes 0`, "--target-bytes 0: expected a size such as 200KB, or a share such as 50%"],
+    [`${prune} --target-bytes small`, "--target-bytes small: expected a size such as 200KB, or a share such as 50%"],
+    [`${prune} --target-bytes 120%`, "--target-bytes 120%: expected at most 100%"],
+    [`${prune} --align 0`, "--align 0: expected a whole number of 1 or more, such as 8"],
+    [`${prune} --align 2.5`, "--align 2.5: expected a whole number of 0 or more"],
+    [`${prune} --align 8 --oracle racing`, "align: takes several units at once, but racing tells the best one alone"],
+    [`${prune} --max-accuracy-drop 1% --confidence 95`, "--confidence 95: write 95% for per cent"],
+    [`${prune} --max-accuracy-drop 1% --confidence 40%`, "--confidence 40%: expected above 50% and below 100%"],
+    [
+      `${prune} --confidence 95%`,
+      "confidence: is that of a limit on the accuracy, expected one; add --max-accuracy-drop",
+    ],
+    [`${prune} --max-accuracy-drop 1% --confidence 95% --hold-out 0%`, "confidence: is measured on held-out samples"],
+    [`${prune} --hold-out 100%`, "--hold-out 100%: expected less than 100%"],
+    [`${prune} --hold-out 0.5%%`, "--hold-out 0.5%%: expected a number"],
     [`${prune} --criterion taylor`, "--criterion taylor: expected one of oracle, taylor1"],
     [`${prune} --oracle quick`, "--oracle quick: expected one of auto, exact, lazy, racing"],
     [`${prune} --compensate lstsq`, "--compensate lstsq: expected one of none"],

@@ -42,6 +42,8 @@ export { type Objective, type ObjectiveName, objectiveFor, TARGET, targetsOf } f
 export { type State, stateOf, unitsLeft } from "./measure/state.ts";
 export { Activations } from "./measure/activations.ts";
 export { QualityMeter, qualityOf } from "./measure/quality.ts";
+export { CONFIDENCE, accuracyByClass, pairedDrop, rightAnswers } from "./measure/answers.ts";
+export { type LatencyOptions, latencyOf } from "./measure/latency.ts";
 export { type OracleCost, oracleCost } from "./measure/cost.ts";
 export { Oracle } from "./measure/oracle.ts";
 export { type TaylorTerms, taylorTerms } from "./measure/taylor.ts";
@@ -52,6 +54,8 @@ export { criteria, criterionOf, type OracleMode, oracleBy } from "./criteria/ind
 export type { RacingOptions } from "./criteria/racing.ts";
 export { type Thresholding, thresholded } from "./criteria/threshold.ts";
 export type { Budget } from "./plan/budget.ts";
+export type { SplitOptions } from "./plan/split.ts";
+export { HOLD_OUT_SHARE, holdOut, type SplitData } from "./plan/hold-out.ts";
 export type { Selection } from "./plan/select.ts";
 export { type ChooseOptions, type ChooseProgress, type Chosen, choose, type Schedule } from "./plan/choose.ts";
 export { modelHash, type Plan, parsePlan, removedByGroup, unitsOfPlan } from "./plan/plan.ts";

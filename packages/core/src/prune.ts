@@ -14,15 +14,18 @@ import { ShrinkError } from "./errors.ts";
 import type { Graph } from "./graph/graph.ts";
 import type { ProbeOptions } from "./graph/shapes.ts";
 import { type OracleCost, oracleCost } from "./measure/cost.ts";
+import { type LatencyOptions, latencyOf } from "./measure/latency.ts";
 import type { ObjectiveName } from "./measure/objective.ts";
 import { qualityOf } from "./measure/quality.ts";
 import { stateOf } from "./measure/state.ts";
 import { type Subject, subjectOf } from "./measure/subject.ts";
 import { readModel, writeModel } from "./onnx/index.ts";
-import { type Budget, checkBudget, removalGoal } from "./plan/budget.ts";
+import { type Budget, checkBudget, goalReached, type Progress, removalGoal } from "./plan/budget.ts";
 import { type ChooseProgress, choose, type Schedule } from "./plan/choose.ts";
 import { modelHash, type Plan, removedByGroup } from "./plan/plan.ts";
 import type { Selection } from "./plan/select.ts";
+import { shortfall } from "./plan/shortfall.ts";
+import { answersOf, heldOutPart, splitData } from "./plan/split.ts";
 import type { LayerWidth, ModelState, PruneSummary } from "./results.ts";
 import type { Runner } from "./runner.ts";
 import type { RemovedUnits } from "./surgery/cut.ts";
@@ -56,6 +59,10 @@ export interface PruneOptions extends Selection, ProbeOptions {
   readonly objective?: ObjectiveName | undefined;
   /** When to stop. Default: when accuracy on the calibration data has dropped by one point, or the error by 10 %. */
   readonly budget?: Budget;
+  /** Share of the calibration samples that no unit is scored on; see {@link SplitOptions} for the default. */
+  readonly holdOut?: number | undefined;
+  /** Where given, the latency of both files is measured at the end. */
+  readonly latency?: LatencyOptions | undefined;
   /** Write the result even where a goal could not be reached; default false: that is an error. */
   readonly bestEffort?: boolean;
   /** Default 0. */
@@ -86,17 +93,20 @@ export async function prune(file: Uint8Array, options: PruneOptions): Promise<Pr
   const asked = criterionOf(options.criterion ?? "oracle");
   const original = readModel(file);
   const prepared = await prepare(original, runner, withDataShapes(original.graph, options));
-  const { prunable, subject, test, compensator } = await bind(prepared, options, asked.needsMoments);
-  const before = await stateOfModel(prepared, new Uint8Array(prunable.units.count), file.byteLength, subject, test);
+  const parts = splitData(options.data && bindInputs(options.data, original.graph.feeds), { ...options, seed });
+  const bound = await bind(prepared, { ...options, data: parts.fit }, asked.needsMoments);
+  const { prunable, subject, test, compensator } = bound;
+  const measuredOn = (data: Dataset | undefined): Promise<Subject> | undefined =>
+    data && subjectOf(prunable, runner, data, options.objective, options.memory);
+  const heldOut = await measuredOn(parts.heldOut);
+  const intact = stateOf(prepared, new Uint8Array(prunable.units.count));
+  const before = await stateOfModel(prepared, intact.removed, file.byteLength, subject, test, heldOut);
   const budget = options.budget ?? defaultBudget(subject && before);
   checkBudget(budget, subject && before);
 
   const { criterion, mode } =
     asked === oracle && subject ? oracleFor(subject, budget, options) : { criterion: asked, mode: "exact" };
-  const racing = mode === "racing" && options.data;
-  const measured = racing
-    ? await subjectOf(prunable, runner, mixed(racing), options.objective, options.memory)
-    : subject;
+  const measured = mode === "racing" && parts.fit && !compensator ? await measuredOn(mixed(parts.fit)) : subject;
   const followed = (options.traceTest ?? true) ? test : undefined;
   const chosen = await choose(prunable, measured, {
     ...options,
@@ -105,19 +115,25 @@ export async function prune(file: Uint8Array, options: PruneOptions): Promise<Pr
     seed,
     budget,
     compensator,
+    heldOut,
     test: followed,
+    fileBytes: file.byteLength,
   });
-  if (!chosen.reached && !options.bestEffort && chosen.stopped !== "interrupted") {
-    throw new ShrinkError(
-      "budget",
-      `target: not reached after removing ${chosen.trace.length} of ${prunable.units.count} units (${chosen.stopped}); relax a limit, or accept what was reached with --best-effort`,
-    );
-  }
   const { removed, prunable: repaired } = chosen;
-  const bytes = writeModel(stateOf(repaired, removed).model);
-  const intact = compensator ? repaired.model : original;
-  const verified = await verify(repaired, intact, removed, bytes, sampleFeeds(prunable, subject), runner);
-  const after = await stateOfModel(repaired, removed, bytes.byteLength, subject, test);
+  const state = stateOf(repaired, removed);
+  const bytes = writeModel(state.model);
+  const end = { ...chosen.after, bytes: bytes.byteLength };
+  const reached = chosen.reached && (!budget.targetBytes || isReached(budget, end, chosen.before, prunable));
+  if (!reached && !options.bestEffort && chosen.stopped !== "interrupted") {
+    throw shortfall(prunable, budget, { ...chosen, after: end });
+  }
+  const uncut = compensator ? repaired.model : original;
+  const verified = await verify(repaired, uncut, removed, bytes, sampleFeeds(prunable, subject), runner);
+  const after = await stateOfModel(repaired, removed, bytes.byteLength, subject, test, heldOut);
+  const { confidence } = budget;
+  const answers = await answersOf(intact, state, { fit: subject, heldOut, test, confidence });
+  const one = sampleFeeds(prunable, subject, 1)[0] ?? {};
+  const latency = options.latency && (await latencyOf(runner, { before: file, after: bytes }, one, options.latency));
   const decision = {
     criterion: criterion.name,
     schedule,
@@ -145,6 +161,9 @@ export async function prune(file: Uint8Array, options: PruneOptions): Promise<Pr
       seconds: (Date.now() - started) / 1000,
       verified,
       stopped: chosen.stopped,
+      ...(subject && heldOut && { heldOut: heldOutPart(subject, heldOut, budget) }),
+      ...(answers && { answers }),
+      ...(latency && { latency }),
     },
   };
 }
@@ -153,13 +172,24 @@ export async function prune(file: Uint8Array, options: PruneOptions): Promise<Pr
 function oracleFor(
   { prunable, data }: Subject,
   budget: Budget,
-  { oracle: asked = "auto", racing, onCost }: PruneOptions,
+  { oracle: asked = "auto", racing, onCost, align = 1 }: PruneOptions,
 ): { criterion: Criterion; mode: OracleMode } {
   const { count } = prunable.units;
   const cost = oracleCost(prunable, data.size, removalGoal(budget, count) ?? Math.ceil(count / 2));
-  const mode = asked === "auto" ? cost.mode : asked;
+  if (asked === "racing" && align > 1) {
+    throw new ShrinkError(
+      "option",
+      "align: takes several units at once, but racing tells the best one alone; expected the oracle exact or lazy",
+    );
+  }
+  const fitting = cost.mode === "racing" && align > 1 ? "lazy" : cost.mode;
+  const mode = asked === "auto" ? fitting : asked;
   onCost?.({ ...cost, mode });
   return { criterion: oracleBy(mode, { ...(asked === "auto" && { shortlist: 0.2 }), ...racing }), mode };
+}
+
+function isReached(budget: Budget, end: Progress, before: Progress, { units }: Prunable): boolean {
+  return goalReached(budget, end, before, units.count) !== undefined;
 }
 
 /** Size and quality of the model without the removed units. */
@@ -169,6 +199,7 @@ export async function stateOfModel(
   bytes: number,
   subject: Subject | undefined,
   test: Subject | undefined,
+  heldOut?: Subject,
 ): Promise<ModelState> {
   const { model } = stateOf(prunable, removed);
   return {
@@ -176,6 +207,7 @@ export async function stateOfModel(
     ...sizeAfter(prunable, removed),
     bytes,
     ...(subject ? await qualityOf(subject, model) : { error: Number.NaN }),
+    ...(heldOut && { heldOut: await qualityOf(heldOut, model) }),
     ...(test && { test: await qualityOf(test, model) }),
   };
 }

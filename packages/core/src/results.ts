@@ -20,6 +20,8 @@ export interface ModelState extends Quality {
   readonly macs: number;
   /** Bytes of the ONNX file. */
   readonly bytes: number;
+  /** Quality on the held-out part of the calibration data; error and accuracy are then those of the rest. */
+  readonly heldOut?: Quality;
   /** Quality on `--test` data. */
   readonly test?: Quality;
 }
@@ -41,6 +43,7 @@ export interface Removal extends Quality {
   readonly score: number;
   /** Change of the error that the criterion predicted; left out where its scores are not in units of the error. */
   readonly predicted?: number;
+  readonly heldOut?: Quality;
   readonly test?: Quality;
   readonly parameters: number;
   readonly macs: number;
@@ -60,6 +63,63 @@ export interface LayerWidth {
   readonly kind: string;
   readonly before: number;
   readonly after: number;
+}
+
+/** The fall of accuracy on one set of samples, with an interval for samples like these. */
+export interface AccuracyDrop {
+  readonly samples: number;
+  /** Accuracy before - accuracy after. */
+  readonly drop: number;
+  /** Ends of the interval: paired, adjusted Wald (Bonett and Price 2012). */
+  readonly low: number;
+  readonly high: number;
+  /** Of the interval, 0 to 1. */
+  readonly confidence: number;
+  /** Samples whose right answer became wrong, and the other way round. */
+  readonly lost: number;
+  readonly won: number;
+}
+
+/** Share of right answers among the samples of one class. */
+export interface ClassAccuracy {
+  readonly class: number;
+  readonly samples: number;
+  readonly before: number;
+  readonly after: number;
+}
+
+/** What is known of one set of samples whose classes are known. */
+export interface Answers {
+  readonly drop: AccuracyDrop;
+  /** Classes without samples are left out. */
+  readonly classes: readonly ClassAccuracy[];
+}
+
+/** Samples of the calibration data that no unit was scored on. */
+export interface HeldOutPart {
+  readonly samples: number;
+  /** Of all calibration samples, 0 to 1. */
+  readonly share: number;
+  /** What they decided about, in words. */
+  readonly usedFor: string;
+}
+
+/** Time of one sample through the model, before and after. */
+export interface Latency {
+  /** Median in milliseconds. */
+  readonly before: number;
+  readonly after: number;
+  /** Runs of each model, in turns. */
+  readonly runs: number;
+  /** Threads of the runtime. */
+  readonly threads: number;
+}
+
+/** Quality against units removed under one compensation. */
+export interface CompensationCurve {
+  /** none, mean or lstsq */
+  readonly compensation: string;
+  readonly points: readonly (Quality & { readonly removed: number; readonly test?: Quality })[];
 }
 
 export interface PruneSummary {
@@ -82,6 +142,14 @@ export interface PruneSummary {
   readonly verified: number;
   /** Why it stopped, in words. */
   readonly stopped: string;
+  /** Left out where nothing was held out. */
+  readonly heldOut?: HeldOutPart;
+  /** By set of samples; left out without classes. `calibration` is all of it, a held-out part included. */
+  readonly answers?: { readonly calibration: Answers; readonly heldOut?: Answers; readonly test?: Answers };
+  /** Left out where it was not measured. Never used for a choice. */
+  readonly latency?: Latency;
+  /** What compensation bought: the same removals, repaired in different ways. */
+  readonly compensationCurves?: readonly CompensationCurve[];
 }
 
 /** One step of a run that `compare` made. */

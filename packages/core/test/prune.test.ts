@@ -157,7 +157,7 @@ describe("prune", () => {
   test("a target that cannot be reached is an error that says how far it got", async () => {
     const budget = { targetMacs: 0.01 };
     await expect(run({ budget })).rejects.toThrow(
-      /target: not reached after removing 12 of 14 units \(no more removable/,
+      /^target: not reached after removing 12 of 14 units \(no more removable units: 2 stay by the limits on names and group sizes\): 8.2 % of the MACs are left, asked 1 %; what is frozen: Softmax normalises over this axis \(18.4 % of the MACs hang on it\); inspect shows all; ask for less, or accept what was reached with --best-effort$/,
     );
     const { summary } = await run({ budget, bestEffort: true });
     expect(summary.removed).toHaveLength(12);
@@ -212,8 +212,8 @@ describe("a plan", () => {
 
   test("is refused where it asks for a compensation that this version does not know", async () => {
     const { plan } = await run({ budget: { remove: { count: 1 } } });
-    await expect(applyPlan(file, { ...plan, compensation: "lstsq" }, { runner })).rejects.toThrow(
-      'compensation "lstsq"',
+    await expect(applyPlan(file, { ...plan, compensation: "magic" }, { runner })).rejects.toThrow(
+      'compensation "magic"',
     );
   });
 });

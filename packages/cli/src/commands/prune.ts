@@ -7,7 +7,17 @@ import { loadModel } from "../files/load-model.ts";
 import { naming } from "../files/naming.ts";
 import { type OutputFile, writeFiles } from "../files/write-files.ts";
 import { type Io, printJson } from "../io.ts";
-import { parseBytes, parseCount, parseRemoval, parseRise, parseShare } from "../options/quantities.ts";
+import {
+  parseAlign,
+  parseBytes,
+  parseConfidence,
+  parseCount,
+  parseFileSize,
+  parseHoldOut,
+  parseRemoval,
+  parseRise,
+  parseShare,
+} from "../options/quantities.ts";
 import {
   dataHelp,
   jsonOption,
@@ -68,21 +78,35 @@ export function pruneCommand(io: Io): CommandUnknownOpts {
     )
     .option("--remove <amount>", "goal: share or number of units to remove, such as 40% or 12", parseRemoval)
     .option("--max-accuracy-drop <share>", "limit: accuracy that may be lost, such as 1%", parseShare)
+    .option(
+      "--confidence <share>",
+      "the accuracy drop must be within its limit with this confidence, such as 95%, on held-out samples",
+      parseConfidence,
+    )
+    .option(
+      "--hold-out <share>",
+      "share of the calibration samples that no unit is scored on; default 20% with a limit on the accuracy and at least " +
+        "500 samples, or with --confidence, else 0%",
+      parseHoldOut,
+    )
     .option("--max-error-rise <share>", "limit: relative rise of the error, such as 10%", parseRise)
     .option("--target-macs <share>", "goal: MACs that are left, such as 50%", parseShare)
     .option("--target-params <share>", "goal: parameters that are left, such as 50%", parseShare)
-    .option("--best-effort", "write what was reached where a goal cannot be reached")
-    .addOption(minKeepOption)
-    .addOption(onlyOption)
-    .addOption(skipOption)
+    .option("--target-bytes <size>", "goal: bytes of the file, such as 200KB or 50% of the original", parseFileSize)
+    .option("--align <n>", "widths of touched layers end as multiples of this, such as 8", parseAlign)
     .option(
       "--trace-every <n>",
       "measure error and accuracy after every so many removals (default: after each where that is cheap)",
       parseCount,
     )
+    .option("--best-effort", "write what was reached where a goal cannot be reached")
+    .addOption(minKeepOption)
+    .addOption(onlyOption)
+    .addOption(skipOption)
     .option("--plan <file>", "write the decision as JSON, to replay with apply")
     .option("--trace <file>", "write one row per removal: CSV if the name ends in .csv, else JSON lines")
     .option("--report <file>", "write an HTML report")
+    .option("--latency", "measure the latency of both files; --report does so too")
     .addOption(scaleOption)
     .addOption(shapeOption)
     .addOption(seedOption)
@@ -123,6 +147,7 @@ export function pruneCommand(io: Io): CommandUnknownOpts {
               test,
               criterion,
               compensate: options.compensate,
+              ...(options.traceEvery !== undefined && { traceEvery: options.traceEvery }),
               schedule,
               objective,
               seed,
@@ -138,10 +163,14 @@ export function pruneCommand(io: Io): CommandUnknownOpts {
                 if (!options.quiet && cost.macs > LONG_RUN) io.stderr.write(`${costText(cost)}\n`);
               },
               ...(budget && { budget }),
+              holdOut: options.holdOut,
+              ...(options.align !== undefined && { align: options.align }),
+              ...((options.latency || options.report !== undefined) && {
+                latency: { clock: () => performance.now(), threads },
+              }),
               ...(minKeep !== undefined && { minKeep }),
               ...(only && { only }),
               ...(skip && { skip }),
-              ...(options.traceEvery !== undefined && { traceEvery: options.traceEvery }),
               traceTest: options.report !== undefined || options.trace !== undefined,
               bestEffort: options.bestEffort ?? false,
               names: { model: path, out },
@@ -191,17 +220,15 @@ interface BudgetOptions {
   readonly maxErrorRise?: number | undefined;
   readonly targetMacs?: number | undefined;
   readonly targetParams?: number | undefined;
+  readonly targetBytes?: { share: number } | { bytes: number } | undefined;
+  readonly confidence?: number | undefined;
 }
 
 /** Undefined where no budget is given, so that the default applies. */
-function budgetOf({
-  remove,
-  maxAccuracyDrop,
-  maxErrorRise,
-  targetMacs,
-  targetParams,
-}: BudgetOptions): Budget | undefined {
-  const entries = Object.entries({ remove, maxAccuracyDrop, maxErrorRise, targetMacs, targetParams });
+function budgetOf(options: BudgetOptions): Budget | undefined {
+  const { remove, maxAccuracyDrop, confidence, maxErrorRise, targetMacs, targetParams, targetBytes } = options;
+  const named = { remove, maxAccuracyDrop, confidence, maxErrorRise, targetMacs, targetParams, targetBytes };
+  const entries = Object.entries(named);
   const given = entries.filter(([, value]) => value !== undefined);
   return given.length > 0 ? Object.fromEntries(given) : undefined;
 }

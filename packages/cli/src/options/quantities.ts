@@ -21,10 +21,44 @@ export function parseRise(text: string): number {
 
 /** Bytes: `500MB`, `2GB` or a plain number. */
 export function parseBytes(text: string): number {
+  const bytes = bytesIn(text);
+  if (bytes === undefined) throw new InvalidArgumentError("expected a size such as 500MB or 2GB");
+  return bytes;
+}
+
+/** How large a file may be: a size (`200KB`) or a share of the original file (`50%`). */
+export function parseFileSize(text: string): { share: number } | { bytes: number } {
+  if (text.trim().endsWith("%")) return { share: parseShare(text) };
+  const bytes = bytesIn(text);
+  if (bytes === undefined) throw new InvalidArgumentError("expected a size such as 200KB, or a share such as 50%");
+  return { bytes };
+}
+
+function bytesIn(text: string): number | undefined {
   const size = /^(\d+(?:\.\d*)?)\s*(kB|MB|GB)?$/i.exec(text.trim());
-  if (!size || Number(size[1]) <= 0) throw new InvalidArgumentError("expected a size such as 500MB or 2GB");
-  const unit = { kb: 1e3, mb: 1e6, gb: 1e9 }[(size[2] ?? "").toLowerCase()] ?? 1;
-  return Number(size[1]) * unit;
+  if (!size || Number(size[1]) <= 0) return undefined;
+  return Number(size[1]) * ({ kb: 1e3, mb: 1e6, gb: 1e9 }[(size[2] ?? "").toLowerCase()] ?? 1);
+}
+
+/** A confidence above one half: `95%`. */
+export function parseConfidence(text: string): number {
+  const share = parseShare(text);
+  if (share <= 0.5 || share >= 1) throw new InvalidArgumentError("expected above 50% and below 100%, such as 95%");
+  return share;
+}
+
+/** A share of the samples that leaves some: `20%`, or `0%`. */
+export function parseHoldOut(text: string): number {
+  const share = parseShare(text);
+  if (share >= 1) throw new InvalidArgumentError("expected less than 100%, as some samples must be left to choose by");
+  return share;
+}
+
+/** What widths are a multiple of: 1 or more. */
+export function parseAlign(text: string): number {
+  const value = parseWhole(text);
+  if (value < 1) throw new InvalidArgumentError("expected a whole number of 1 or more, such as 8");
+  return value;
 }
 
 /** How much to remove: a share (`40%`) or a number of units (`12`). */

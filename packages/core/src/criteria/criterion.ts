@@ -19,8 +19,16 @@ export interface ScoringContext {
   readonly oracle: Oracle | undefined;
   /** Of runs that repair the network, or whose criterion asks for it (`needsMoments`). */
   readonly compensator?: Compensator | undefined;
-  /** Whether only the unit with the lowest score matters: others may get any score above it. Default false. */
+  /**
+   * Whether only the unit with the lowest score matters, or with `rank` the lowest of each group: others may get any score
+   * above it. Default false.
+   */
   readonly onlyBest?: boolean;
+  /**
+   * What the choice goes by where a unit's cost counts: its score per cost saved, lowest first. Rises with the score, in the
+   * same way for all units of a group. Default: the score itself.
+   */
+  rank?(unit: number, score: number): number;
   /** Uniform numbers in [0, 1) from the run's seed. */
   random(): number;
 }

@@ -19,13 +19,13 @@ export function lazyOracle(): Criterion {
     inErrorUnits: true,
     needsData: true,
     certificate: "heuristic",
-    async score({ prunable, left, error, oracle }) {
+    async score({ prunable, left, error, oracle, rank = (_, score) => score }) {
       const now = await error();
       const measure = async (units: readonly number[]): Promise<void> => {
         const errors = await (oracle as Oracle).errorsWithout(units);
         for (const [unit, without] of errors) keys.set(unit, without - now);
       };
-      const keyOf = (unit: number): number => keys.get(unit) ?? Number.NEGATIVE_INFINITY;
+      const keyOf = (unit: number): number => rank(unit, keys.get(unit) ?? Number.NEGATIVE_INFINITY);
       if (keys.size === 0 || now > DRIFT * refreshedAt) {
         await measure(left);
         refreshedAt = now;
@@ -44,7 +44,7 @@ export function lazyOracle(): Criterion {
         }
       }
       const scores = new Float64Array(prunable.units.count);
-      for (const unit of left) scores[unit] = keyOf(unit);
+      for (const unit of left) scores[unit] = keys.get(unit) as number;
       return scores;
     },
   };

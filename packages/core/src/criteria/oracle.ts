@@ -1,4 +1,5 @@
 import type { Oracle } from "../measure/oracle.ts";
+import { byGroup } from "../units/units.ts";
 import type { Criterion } from "./criterion.ts";
 
 /** The measured change of the error when the unit is removed: E without it - E. Wolfe et al. 2017, "brute force". */
@@ -7,11 +8,14 @@ export const oracle: Criterion = {
   certificate: "exact",
   inErrorUnits: true,
   needsData: true,
-  async score({ prunable, left, error, oracle: measure, onlyBest }) {
+  async score({ prunable, left, error, oracle: measure, onlyBest = false, rank }) {
     const scores = new Float64Array(prunable.units.count);
     const now = await error();
-    const errors = await (measure as Oracle).errorsWithout(left, onlyBest);
-    for (const [unit, without] of errors) scores[unit] = without - now;
+    const fields = onlyBest && rank ? byGroup(prunable.units, left) : [left];
+    for (const field of fields) {
+      const errors = await (measure as Oracle).errorsWithout(field, onlyBest);
+      for (const [unit, without] of errors) scores[unit] = without - now;
+    }
     return scores;
   },
 };

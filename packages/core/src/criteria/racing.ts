@@ -1,6 +1,8 @@
 import type { Oracle } from "../measure/oracle.ts";
 import { partsOf } from "../measure/subject.ts";
 import { taylorTerms } from "../measure/taylor.ts";
+import { byGroup } from "../units/units.ts";
+import { quantile } from "../util/normal.ts";
 import { type Criterion, type ScoringContext, subjectIn } from "./criterion.ts";
 
 export interface RacingOptions {
@@ -13,6 +15,8 @@ export interface RacingOptions {
   readonly shortlist?: number;
 }
 
+/** Units that race to the end for each that goes, where what they save counts beside their error. */
+const PLACES_PER_PICK = 3;
 /** Units that may go after one race, as a share of all. */
 const LARGEST_BLOCK = 0.02;
 /** Samples of the first heat where all units race: chance needs some to be judged by. */
@@ -41,7 +45,7 @@ export function racingOracle({ delta = 1e-3, shortlist = 1 }: RacingOptions = {}
     needsData: true,
     certificate: single ? "racing" : "heuristic",
     async score(context) {
-      const { left, prunable } = context;
+      const { left, prunable, rank = (_, score) => score } = context;
       const scores = new Float64Array(prunable.units.count).fill(Number.POSITIVE_INFINITY);
       const isFree = new Set(left);
       queue = queue.filter(({ unit }) => isFree.has(unit));
@@ -50,16 +54,17 @@ export function racingOracle({ delta = 1e-3, shortlist = 1 }: RacingOptions = {}
         const largest = Math.max(1, Math.floor(LARGEST_BLOCK * prunable.units.count));
         if (!single) block = error > expected ? Math.max(1, block >> 1) : Math.min(largest, block * 2);
         const runners = single ? left : await shortlisted(context, shortlist);
-        const errors = await race(
-          context.oracle as Oracle,
-          subjectIn(context).data.size,
-          runners,
-          delta,
-          block,
-          single,
-        );
-        const changes = [...errors].map(([unit, without]) => ({ unit, change: without - error }));
-        queue = changes.sort((a, b) => a.change - b.change || a.unit - b.unit).slice(0, block);
+        // where costs count, errors say who is best among units of the same cost only: a race for each group
+        const fields = context.rank && single ? byGroup(prunable.units, runners) : [runners];
+        const places = context.rank && !single ? PLACES_PER_PICK * block : block;
+        const changes: { unit: number; change: number }[] = [];
+        for (const field of fields) {
+          const { size } = subjectIn(context).data;
+          const errors = await race(context.oracle as Oracle, size, field, delta / fields.length, places, single);
+          for (const [unit, without] of errors) changes.push({ unit, change: without - error });
+        }
+        const keyOf = ({ unit, change }: { unit: number; change: number }): number => rank(unit, change);
+        queue = changes.sort((a, b) => keyOf(a) - keyOf(b) || a.unit - b.unit).slice(0, block);
         const sum = queue.reduce((total, { change }) => total + (change > 0 ? 2 * change : change), error);
         expected = sum + Math.abs(sum) * 1e-3;
       }
@@ -72,6 +77,7 @@ export function racingOracle({ delta = 1e-3, shortlist = 1 }: RacingOptions = {}
 
 /** The lowest share of the units by signed taylor1, and as many by taylor-abs. */
 async function shortlisted(context: ScoringContext, share: number): Promise<number[]> {
+  const { rank = (_, score) => score } = context;
   const subject = subjectIn(context);
   const chunks = subject.chunks.filter(({ to }) => to <= SHORTLIST_SAMPLES);
   const { slope, absolute } = await taylorTerms({ ...subject, chunks }, context.state, false);
@@ -79,8 +85,8 @@ async function shortlisted(context: ScoringContext, share: number): Promise<numb
   const lowest = (score: (unit: number) => number): number[] =>
     [...context.left].sort((a, b) => score(a) - score(b) || a - b).slice(0, count);
   const chosen = new Set([
-    ...lowest((unit) => -(slope[unit] as number)),
-    ...lowest((unit) => absolute[unit] as number),
+    ...lowest((unit) => rank(unit, -(slope[unit] as number))),
+    ...lowest((unit) => rank(unit, absolute[unit] as number)),
   ]);
   return context.left.filter((unit) => chosen.has(unit));
 }
@@ -127,10 +133,4 @@ function isWorse(a: readonly number[], b: readonly number[], limit: number): boo
   const variance =
     a.reduce((sum, value, n) => sum + (value - (b[n] as number) - mean) ** 2, 0) / Math.max(1, count - 1);
   return mean > limit * Math.sqrt(variance / count);
-}
-
-/** Standard normal quantile of 1 - p for small p (Abramowitz and Stegun 26.2.23, error below 4.5e-4). */
-function quantile(p: number): number {
-  const t = Math.sqrt(-2 * Math.log(p));
-  return t - (2.515517 + 0.802853 * t + 0.010328 * t * t) / (1 + 1.432788 * t + 0.189269 * t * t + 0.001308 * t ** 3);
 }

@@ -133,7 +133,7 @@ class Tally {
 }
 
 /** Index (from `start`) of the largest of `width` numbers; the first of equals. */
-function largest(numbers: ArrayLike<number>, start: number, width: number): number {
+export function largest(numbers: ArrayLike<number>, start: number, width: number): number {
   let best = 0;
   for (let i = 1; i < width; i++) {
     if ((numbers[start + i] as number) > (numbers[start + best] as number)) best = i;

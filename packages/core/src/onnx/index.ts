@@ -1,2 +1,2 @@
 export { type ReadOptions, readModel } from "./read.ts";
-export { modelChunks, writeModel } from "./write.ts";
+export { modelChunks, modelSize, writeModel } from "./write.ts";

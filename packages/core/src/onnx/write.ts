@@ -17,6 +17,11 @@ export function writeModel(model: Model): Uint8Array {
   return join(modelChunks(model));
 }
 
+/** How many bytes {@link writeModel} would give, counted without putting them together. */
+export function modelSize(model: Model): number {
+  return totalBytes(modelChunks(model));
+}
+
 /** The same bytes as a list of pieces, in order. Weights are views of the data of their tensors. Throws as {@link writeModel}. */
 export function modelChunks(model: Model): Uint8Array[] {
   const message = startFrom(ModelProtoSchema, model.origin);

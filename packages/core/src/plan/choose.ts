@@ -14,8 +14,9 @@ import type { Prunable } from "../units/prepare.ts";
 import { groupOf } from "../units/units.ts";
 import { randomSource } from "../util/random.ts";
 import { type Budget, goalReached, hasGoal, limitBroken, type Progress, removalGoal } from "./budget.ts";
-import { comparable, lowest } from "./rank.ts";
-import { removable, type Selection, selectGroups } from "./select.ts";
+import { comparable, perCost, worstBlock } from "./rank.ts";
+import { Savings } from "./savings.ts";
+import { blockSize, removable, type Selection, selectGroups } from "./select.ts";
 import { affordableTrace } from "./trace-every.ts";
 import { Trail } from "./trail.ts";
 
@@ -38,6 +39,10 @@ export interface ChooseOptions extends Selection {
    * before the one that is reported to break them.
    */
   readonly traceEvery?: number | undefined;
+  /** A part of the calibration data that no unit is scored on; limits count it in. */
+  readonly heldOut?: Subject | undefined;
+  /** Bytes of the original file, for goals that are a share of it. Default: of the model as it would be written. */
+  readonly fileBytes?: number;
   readonly onProgress?: ((progress: ChooseProgress) => void) | undefined;
   /** Ends the run after the removal at hand when aborted. */
   readonly signal?: { readonly aborted: boolean } | undefined;
@@ -49,7 +54,6 @@ export interface ChooseProgress {
   readonly expected: number;
   /** Removable units of the intact model. */
   readonly units: number;
-  /** At the stage at hand, where it is measured. */
   readonly quality: Partial<Quality>;
 }
 
@@ -62,6 +66,10 @@ export interface Chosen {
   readonly stopped: string;
   /** Whether a goal that was set has been reached. */
   readonly reached: boolean;
+  /** Whether it stopped for lack of units. */
+  readonly exhausted: boolean;
+  readonly before: Progress;
+  readonly after: Progress;
   /** Candidate evaluations by the oracle. */
   readonly evaluations: number;
 }
@@ -72,11 +80,11 @@ export async function choose(
   subject: Subject | undefined,
   options: ChooseOptions,
 ): Promise<Chosen> {
-  const { criterion, test } = options;
+  const { criterion } = options;
   if (criterion.needsData && !subject) {
     throw new ShrinkError("data", `criterion ${criterion.name}: needs data, expected samples; give them with --data`);
   }
-  const trail = await Trail.start(prunable, subject, test, options.compensator);
+  const trail = await Trail.start(prunable, subject, options);
   try {
     return await removeWorst(prunable, subject, trail, options);
   } finally {
@@ -90,7 +98,7 @@ async function removeWorst(
   trail: Trail,
   options: ChooseOptions,
 ): Promise<Chosen> {
-  const { criterion, schedule = "rerank", budget = {}, seed = 0, minKeep = 1, compensator } = options;
+  const { criterion, schedule = "rerank", budget = {}, seed = 0, align = 1, compensator } = options;
   const { units } = prunable;
   const groups = selectGroups(units, options);
   const random = randomSource(seed);
@@ -100,6 +108,8 @@ async function removeWorst(
   const every =
     options.traceEvery ?? (subject ? affordableTrace(prunable, subject.data.size, budget, compensator?.macs) : 1);
   const expected = Math.min(removalGoal(budget, units.count) ?? units.count, units.count);
+  const savings = Savings.of(prunable, budget, criterion);
+  const isBest = schedule === "rerank" && align === 1;
   const whyNot = (stage: Progress): string | undefined => limitBroken(budget, stage, before);
   const isTooFar = (): boolean => trail.isMeasured && whyNot(trail.now) !== undefined;
   let scores: Float64Array | undefined;
@@ -109,8 +119,9 @@ async function removeWorst(
     if (trail.sinceMeasured >= every) await trail.measure();
     if (isTooFar()) return finish({ stopped: await trail.retreat(whyNot), reached: !hasGoal(budget) });
     const { now, state } = trail;
+    const { removed } = state;
     if (now.removed > 0) options.onProgress?.({ removed: now.removed, expected, units: units.count, quality: now });
-    const candidates = removable(groups, state.removed, minKeep);
+    const candidates = removable(groups, removed, options);
     const end = endOf(now, candidates);
     if (end) {
       await trail.measure();
@@ -118,7 +129,7 @@ async function removeWorst(
       return finish(end);
     }
     if (!scores || schedule === "rerank") {
-      const left = schedule === "rerank" ? candidates : unitsLeft(units, state.removed);
+      const left = schedule === "rerank" ? candidates : unitsLeft(units, removed);
       scores = await criterion.score({
         prunable,
         state,
@@ -127,42 +138,65 @@ async function removeWorst(
         error: async () => (await trail.measure()).error ?? Number.NaN,
         oracle,
         compensator,
-        onlyBest: schedule === "rerank",
+        onlyBest: isBest,
+        ...(savings && { rank: (unit, score) => perCost(score, savings.perUnit(groupOf(units, unit), removed)) }),
         random,
       });
       if (isTooFar()) continue;
     }
     const spent = (oracle?.evaluations ?? 0) - counted;
     counted += spent;
-    const unit = lowest(comparable(criterion, scores, groups, candidates), candidates);
-    const group = groupOf(units, unit);
-    const score = scores[unit] as number;
-    trail.remove(unit, {
+    const block = worstBlock(comparable(criterion, scores, groups, candidates), groups, candidates, {
+      size: (group, left) => blockSize(group, left, align),
+      cost: (group, left) => savings?.divisor(criterion, group, left, removed) ?? 1,
+    });
+    const group = groupOf(units, block[0] as number);
+    const isPredicted = criterion.inErrorUnits && criterion.needsData && block.length === 1;
+    const choices = block.map((unit, place) => ({
       group: group.id,
       unit: unit - group.first,
       layer: group.layer,
-      score,
-      ...(criterion.inErrorUnits && criterion.needsData && { predicted: score }),
-      certificate: schedule === "rerank" ? (criterion.certificate ?? "heuristic") : "heuristic",
-      evaluations: spent,
+      score: scores?.[unit] as number,
+      ...(isPredicted && { predicted: scores?.[unit] as number }),
+      certificate: isBest ? (criterion.certificate ?? "heuristic") : "heuristic",
+      evaluations: place === 0 ? spent : 0,
       candidates: candidates.length,
-    });
+    }));
+    trail.remove(block, choices);
   }
 
   /** Why the run is done at this stage; undefined: it goes on. */
-  function endOf(now: Progress, candidates: readonly number[]): { stopped: string; reached: boolean } | undefined {
+  function endOf(now: Progress, candidates: readonly number[]): End | undefined {
     const goal = goalReached(budget, now, before, units.count);
     if (goal !== undefined) return { stopped: goal, reached: true };
     if (options.signal?.aborted) return { stopped: "interrupted", reached: false };
     if (candidates.length > 0) return undefined;
-    const rest = units.count - now.removed;
-    const stopped = `no more removable units: ${rest} stay by the limits on names and group sizes`;
-    return { stopped, reached: !hasGoal(budget) };
+    return { stopped: noneLeft(units.count - now.removed, align), reached: !hasGoal(budget), exhausted: true };
   }
 
-  function finish(end: { stopped: string; reached: boolean }): Chosen {
-    const { removed } = trail.state;
-    const written = compensator?.written ?? prunable;
-    return { removed, prunable: written, trace: trail.rows, ...end, evaluations: oracle?.evaluations ?? 0 };
+  function finish({ stopped, reached, exhausted = false }: End): Chosen {
+    return {
+      removed: trail.state.removed,
+      prunable: compensator?.written ?? prunable,
+      trace: trail.rows,
+      stopped,
+      reached,
+      exhausted,
+      before,
+      after: trail.now,
+      evaluations: oracle?.evaluations ?? 0,
+    };
   }
+}
+
+interface End {
+  readonly stopped: string;
+  readonly reached: boolean;
+  readonly exhausted?: boolean;
+}
+
+function noneLeft(rest: number, align: number): string {
+  if (rest === 0) return "no more removable units";
+  const limits = align > 1 ? "names, group sizes and widths" : "names and group sizes";
+  return `no more removable units: ${rest} stay by the limits on ${limits}`;
 }

@@ -10,6 +10,12 @@ export interface Selection {
   readonly skip?: readonly string[];
   /** Units that stay in every group; default 1. */
   readonly minKeep?: number;
+  /**
+   * The final width of every touched group is a multiple of this; default 1. Widths are counted in channels of the layer, so
+   * a unit that is several of them (a head, tied channels of a grouped convolution) counts as many. A group whose width is
+   * no multiple goes down to the next one, or stays untouched.
+   */
+  readonly align?: number;
 }
 
 /** The groups that a selection admits. Throws an `option` error if a pattern of `only` matches nothing. */
@@ -31,13 +37,34 @@ export function selectGroups(units: Units, { only, skip = [] }: Selection): Grou
   );
 }
 
-/** Units that may still be removed: of an admitted group that has more than `minKeep` left. Ascending. */
-export function removable(groups: readonly Group[], removed: RemovedUnits, minKeep = 1): number[] {
+/** Units that may still be removed: of an admitted group that keeps `minKeep` without its next block. Ascending. */
+export function removable(
+  groups: readonly Group[],
+  removed: RemovedUnits,
+  { minKeep = 1, align = 1 }: Pick<Selection, "minKeep" | "align"> = {},
+): number[] {
   return groups.flatMap((group) => {
     const left: number[] = [];
     for (let unit = group.first; unit < group.first + group.size; unit++) if (!removed[unit]) left.push(unit);
-    return left.length > minKeep ? left : [];
+    return left.length - blockSize(group, left.length, align) >= minKeep ? left : [];
   });
+}
+
+/** How many units of a group go together: so many that a multiple of `align` channels is left. */
+export function blockSize(group: Group, left: number, align: number): number {
+  if (align === 1) return 1;
+  const step = align / greatestCommonDivisor(align, channelsPerUnit(group));
+  return left % step || step;
+}
+
+/** Indexes of one unit along the output of the group's layer. */
+function channelsPerUnit({ root, places, first }: Group): number {
+  const own = places.find((place) => !place.use && place.value === root.outputs[0]);
+  return own?.owners.filter((unit) => unit === first).length || 1;
+}
+
+function greatestCommonDivisor(a: number, b: number): number {
+  return b === 0 ? a : greatestCommonDivisor(b, a % b);
 }
 
 /** `*` matches any run of characters, `?` one; everything else itself. */

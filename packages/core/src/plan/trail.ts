@@ -6,18 +6,35 @@ import type { Compensator } from "../compensate/compensator.ts";
 import { QualityMeter } from "../measure/quality.ts";
 import { type State, stateOf } from "../measure/state.ts";
 import type { Subject } from "../measure/subject.ts";
+import { modelSize } from "../onnx/index.ts";
 import type { Quality, Removal } from "../results.ts";
 import { type Size, sizeAfter } from "../surgery/size.ts";
 import type { Prunable } from "../units/prepare.ts";
-import type { Progress } from "./budget.ts";
+import type { Budget, Progress } from "./budget.ts";
+import { HeldOut } from "./held-out.ts";
 
 /** What a row of the trace says of a choice; the trail adds the state after it. */
-export type Choice = Omit<Removal, keyof Quality | keyof Size | "step" | "test">;
+export type Choice = Omit<Removal, keyof Quality | keyof Size | "step" | "test" | "heldOut">;
 
-/** Follows the quality on the calibration data and on the held-out data, where there are any. */
+export interface TrailOptions {
+  readonly test?: Subject | undefined;
+  readonly heldOut?: Subject | undefined;
+  readonly compensator?: Compensator | undefined;
+  readonly budget?: Budget;
+  readonly fileBytes?: number;
+}
+
+/** Follows the quality on the calibration data, its held-out part and the test data, where there are any. */
 interface Meters {
-  readonly data: QualityMeter | undefined;
-  readonly test: QualityMeter | undefined;
+  readonly data?: QualityMeter | undefined;
+  readonly test?: QualityMeter | undefined;
+  readonly held?: HeldOut | undefined;
+}
+
+/** Units that go together, and what is said of each. */
+interface Move {
+  readonly units: readonly number[];
+  readonly choices: readonly Choice[];
 }
 
 export class Trail {
@@ -25,44 +42,45 @@ export class Trail {
   readonly rows: Removal[] = [];
   readonly #prunable: Prunable;
   readonly #compensator: Compensator | undefined;
+  /** Whether a goal asks for the bytes of the file. */
+  readonly #countsBytes: boolean;
   readonly #openMeters: (state: State) => Promise<Meters>;
-  readonly #units: number[] = [];
-  #meters: Meters = { data: undefined, test: undefined };
+  readonly #moves: Move[] = [];
+  #meters: Meters = {};
   #state: State;
   #now: Progress;
   #before: Progress;
-  /** Removals at the last measured stage, and at the one before it. */
+  /** Moves at the last measured stage, and at the one before it. */
   #measuredAt = 0;
   #measuredBefore = 0;
 
   private constructor(
     prunable: Prunable,
-    compensator: Compensator | undefined,
+    { compensator, budget }: TrailOptions,
     openMeters: (state: State) => Promise<Meters>,
   ) {
     this.#prunable = prunable;
     this.#compensator = compensator;
+    this.#countsBytes = budget?.targetBytes !== undefined;
     this.#openMeters = openMeters;
     this.#state = stateOf(prunable, new Uint8Array(prunable.units.count));
-    this.#now = { ...sizeAfter(prunable, this.#state.removed), removed: 0 };
+    this.#now = { ...this.#size(), removed: 0 };
     this.#before = this.#now;
   }
 
   /** At the intact network. */
-  static async start(
-    prunable: Prunable,
-    subject: Subject | undefined,
-    test: Subject | undefined,
-    compensator?: Compensator,
-  ): Promise<Trail> {
+  static async start(prunable: Prunable, subject: Subject | undefined, options: TrailOptions): Promise<Trail> {
+    const { test, heldOut, compensator, budget = {}, fileBytes } = options;
     const loops = compensator === undefined;
-    const trail = new Trail(prunable, compensator, async (state) => ({
+    const intact = stateOf(prunable, new Uint8Array(prunable.units.count));
+    const trail = new Trail(prunable, options, async (state) => ({
       data: subject && (await QualityMeter.of(subject, state, loops)),
       test: test && (await QualityMeter.of(test, state, loops)),
+      held: subject && heldOut && (await HeldOut.of(heldOut, subject.data.size, intact, budget, loops)),
     }));
     trail.#meters = await trail.#openMeters(trail.#state);
-    trail.#now = { ...trail.#now, ...(await trail.meter?.measure()) };
-    trail.#before = trail.#now;
+    trail.#now = { ...trail.#now, ...(await trail.#quality()) };
+    trail.#before = { ...trail.#now, ...(fileBytes !== undefined && { bytes: fileBytes }) };
     return trail;
   }
 
@@ -86,37 +104,38 @@ export class Trail {
   }
 
   get isMeasured(): boolean {
-    return this.sinceMeasured === 0;
+    return this.#moves.length === this.#measuredAt;
   }
 
   /** Removals since the last measured stage. */
   get sinceMeasured(): number {
-    return this.#units.length - this.#measuredAt;
+    return this.#moves.slice(this.#measuredAt).reduce((sum, { units }) => sum + units.length, 0);
   }
 
-  /** Goes on to the stage without one more unit, which is not measured yet. */
-  remove(unit: number, choice: Choice): void {
+  /** Goes on to the stage without some more units, which is not measured yet. */
+  remove(units: readonly number[], choices: readonly Choice[]): void {
     const removed = this.#state.removed.slice();
-    removed[unit] = 1;
-    this.#units.push(unit);
-    this.#state = stateOf(this.#compensator?.prunable ?? this.#prunable, removed);
-    this.#meters.data?.activations.advance(this.#state);
-    this.#meters.test?.activations.advance(this.#state);
-    const size = sizeAfter(this.#compensator?.written ?? this.#prunable, removed);
-    this.#now = { ...size, removed: this.#units.length };
-    this.rows.push({ step: this.#units.length, ...choice, error: Number.NaN, ...size });
+    this.#moves.push({ units, choices });
+    for (const [place, unit] of units.entries()) {
+      removed[unit] = 1;
+      const size = sizeAfter(this.#compensator?.written ?? this.#prunable, removed);
+      this.rows.push({ step: this.rows.length + 1, ...(choices[place] as Choice), error: Number.NaN, ...size });
+    }
+    this.#advance(stateOf(this.#compensator?.prunable ?? this.#prunable, removed));
+    this.#now = { ...this.#size(), removed: this.rows.length };
   }
 
   /** Measures the present stage, unless it is measured already, and notes it in the last row. */
   async measure(): Promise<Progress> {
     if (this.isMeasured) return this.#now;
     await this.#repair();
-    const quality = await this.#meters.data?.measure();
+    const { overall, highestDrop, ...quality } = await this.#quality();
     const test = await this.#meters.test?.measure();
     const last = this.rows.length - 1;
     this.rows[last] = { ...(this.rows[last] as Removal), ...quality, ...(test && { test }) };
-    this.#now = { ...this.#now, ...quality };
-    [this.#measuredBefore, this.#measuredAt] = [this.#measuredAt, this.#units.length];
+    const limits = { ...(overall && { overall }), ...(highestDrop !== undefined && { highestDrop }) };
+    this.#now = { ...this.#now, ...this.#size(), ...quality, ...limits };
+    [this.#measuredBefore, this.#measuredAt] = [this.#measuredAt, this.#moves.length];
     return this.#now;
   }
 
@@ -126,17 +145,19 @@ export class Trail {
    */
   async retreat(whyNot: (stage: Progress) => string | undefined): Promise<string> {
     const refused = whyNot(this.#now) as string;
-    const units = this.#units.splice(this.#measuredBefore);
-    const rows = this.rows.splice(this.#measuredBefore);
+    const moves = this.#moves.splice(this.#measuredBefore);
     const removed = this.#state.removed.slice();
-    for (const unit of units) removed[unit] = 0;
-    this.#state = stateOf(this.#prunable, removed);
+    for (const unit of moves.flatMap(({ units }) => units)) removed[unit] = 0;
+    this.rows.splice(this.rows.length - moves.reduce((sum, { units }) => sum + units.length, 0));
+    this.#state = stateOf(this.#compensator?.prunable ?? this.#prunable, removed);
     await this.release();
     this.#meters = await this.#openMeters(this.#state);
+    this.#meters.held?.advance(this.#state);
     await this.#repair();
     this.#measuredAt = this.#measuredBefore;
-    for (const [index, unit] of units.slice(0, -1).entries()) {
-      this.remove(unit, rows[index] as Removal);
+    this.#now = { ...this.#size(), removed: this.rows.length, ...(await this.#quality()) };
+    for (const { units, choices } of moves.slice(0, -1)) {
+      this.remove(units, choices);
       const why = whyNot(await this.measure());
       if (why !== undefined) {
         await this.retreat(whyNot);
@@ -146,18 +167,36 @@ export class Trail {
     return refused;
   }
 
+  async release(): Promise<void> {
+    await this.#meters.data?.release();
+    await this.#meters.test?.release();
+    await this.#meters.held?.release();
+  }
+
+  #advance(state: State, fitted: readonly string[] = []): void {
+    this.#state = state;
+    this.#meters.data?.activations.advance(state, fitted);
+    this.#meters.test?.activations.advance(state, fitted);
+    this.#meters.held?.advance(state, fitted);
+  }
+
   /** Fits the consumers again, for the units that are gone at the present stage. */
   async #repair(): Promise<void> {
     if (!this.#compensator || !this.meter) return;
     const { removed } = this.#state;
     const fitted = await this.#compensator.repair(this.meter.activations, removed);
-    this.#state = stateOf(this.#compensator.prunable, removed);
-    this.meter.activations.advance(this.#state, fitted);
-    this.#meters.test?.activations.advance(this.#state, fitted);
+    this.#advance(stateOf(this.#compensator.prunable, removed), fitted);
   }
 
-  async release(): Promise<void> {
-    await this.#meters.data?.release();
-    await this.#meters.test?.release();
+  async #quality(): Promise<Omit<Progress, "removed" | keyof Size>> {
+    const quality = await this.meter?.measure();
+    return { ...quality, ...(quality && (await this.#meters.held?.measure(quality))) };
+  }
+
+  #size(): Size & { bytes?: number } {
+    const written = this.#compensator?.written ?? this.#prunable;
+    const size = sizeAfter(written, this.#state.removed);
+    if (!this.#countsBytes) return size;
+    return { ...size, bytes: modelSize(stateOf(written, this.#state.removed).model) };
   }
 }

@@ -8,14 +8,18 @@ import { randomSource } from "../util/random.ts";
 
 const SAMPLES = 64;
 
-/** Inputs by name in batches, for {@link verify}. */
-export function sampleFeeds({ model, shapes }: Prunable, subject: Subject | undefined): Record<string, Tensor>[] {
-  if (subject) return [{ ...slice(subject.data, 0, SAMPLES).inputs }];
+/** Inputs by name in batches, for {@link verify}. `samples`: how many, default 64 of the data or 2 made up. */
+export function sampleFeeds(
+  { model, shapes }: Prunable,
+  subject: Subject | undefined,
+  samples?: number,
+): Record<string, Tensor>[] {
+  if (subject) return [{ ...slice(subject.data, 0, samples ?? SAMPLES).inputs }];
   const random = randomSource(1);
   const feeds: Record<string, Tensor> = {};
   for (const { name } of model.graph.feeds) {
     const { type, dims } = shapes.get(name) ?? { type: "float32" as const, dims: [1] };
-    const shape = [2, ...dims.slice(1)];
+    const shape = [samples ?? 2, ...dims.slice(1)];
     const data = allocate(type, sizeOf(shape));
     if (type === "float32" || type === "float64")
       (data as Float64Array).forEach((_, i) => {

@@ -72,3 +72,9 @@ export function groupOf(units: Units, unit: number): Group {
   if (!group || unit >= units.count || unit < 0) throw new RangeError(`unit ${unit}: expected 0 to ${units.count - 1}`);
   return group;
 }
+
+/** The given units, one list for each group that has any. */
+export function byGroup(units: Units, some: readonly number[]): number[][] {
+  const lists = units.groups.map(({ first, size }) => some.filter((unit) => unit >= first && unit < first + size));
+  return lists.filter((list) => list.length > 0);
+}

@@ -10,7 +10,7 @@ export function randomSource(seed: number): () => number {
   };
 }
 
-/** The numbers 0 to count - 1 in a random order (Fisher and Yates). */
+/** The numbers 0 to count - 1 in random order (Fisher and Yates). */
 export function shuffled(count: number, random: () => number): number[] {
   const order = Array.from({ length: count }, (_, i) => i);
   for (let i = count - 1; i > 0; i--) {

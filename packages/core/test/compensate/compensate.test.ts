@@ -147,14 +147,22 @@ describe("what is written is proved", () => {
         const file = writeModel(buildImage(recipe));
         const data = dataset({ x: random(recipe.seed).tensor([12, 2, SIDE, SIDE]) });
         const budget = { remove: { share } };
-        const result = await prune(file, { runner, data, criterion: "random", compensate, budget, seed: recipe.seed });
+        const result = await prune(file, {
+          runner,
+          data,
+          criterion: "random",
+          compensate,
+          budget,
+          seed: recipe.seed,
+          traceEvery: 20,
+        });
         expect(result.summary.verified).toBeLessThan(1e-4);
         expect(result.plan.compensation).toBe(compensate);
         const again = await applyPlan(file, result.plan, { runner, data });
         const x = data.inputs.x as Tensor;
         expect(await difference(readModel(again.bytes), readModel(result.bytes), x)).toBeLessThan(1e-3);
       }),
-      { numRuns: 15 },
+      { numRuns: 12 },
     );
   });
 });

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { random } from "../../src/criteria/random.ts";
-import { comparable, lowest } from "../../src/plan/rank.ts";
+import { comparable, perCost, worstBlock } from "../../src/plan/rank.ts";
 import type { Group } from "../../src/units/units.ts";
 
 const groups = [
@@ -9,6 +9,9 @@ const groups = [
 ] as unknown as Group[];
 const all = [0, 1, 2, 3, 4];
 const scores = (...values: number[]): Float64Array => Float64Array.from(values);
+
+const lowest = (own: Float64Array, candidates: readonly number[]): number | undefined =>
+  worstBlock(own, groups, candidates)[0];
 
 test("the lowest score wins", () => {
   expect(lowest(scores(3, 2, -1, 5, 0), all)).toBe(2);
@@ -26,6 +29,23 @@ test("a score that is no number goes last", () => {
   expect(lowest(scores(nan, 4, nan, 3, nan), all)).toBe(3);
   expect(lowest(scores(nan, Number.POSITIVE_INFINITY, nan, nan, nan), all)).toBe(1);
   expect(lowest(scores(nan, nan, nan, nan, nan), all)).toBe(0);
+});
+
+test("a block is the lowest of one group, and blocks compare by their means", () => {
+  const size = () => 2;
+  expect(worstBlock(scores(1, 5, 4, 2, 3), groups, all, { size })).toEqual([3, 4]);
+  expect(worstBlock(scores(1, 3.9, 4, 2, 3), groups, all, { size })).toEqual([0, 1]);
+  expect(worstBlock(scores(2, 2, 2, 2, 2), groups, all, { size })).toEqual([0, 1]);
+  expect(worstBlock(scores(2, Number.NaN, 2, 2, 2), groups, all, { size })).toEqual([2, 3]);
+});
+
+test("with costs the lowest score per cost wins, and what lowers the error goes before all", () => {
+  const cost = ({ first }: Group): number => (first === 0 ? 1 : 10);
+  expect(worstBlock(scores(1, 2, 9, 11, 12), groups, all, { cost })).toEqual([2]);
+  expect(worstBlock(scores(1, 2, 11, 12, 13), groups, all, { cost })).toEqual([0]);
+  expect(worstBlock(scores(-2, 2, -1, 12, 13), groups, all, { cost })).toEqual([0]);
+  expect(worstBlock(scores(1, 2, 0, 12, 13), groups, all, { cost: () => 0 })).toEqual([2]);
+  expect(perCost(3, 0)).toBe(Number.POSITIVE_INFINITY);
 });
 
 test("scores in units of the error compare as they are", () => {

@@ -3,7 +3,7 @@ import { removable, selectGroups } from "../../src/plan/select.ts";
 import type { Group, Units } from "../../src/units/units.ts";
 
 const group = (id: string, layer: string, first: number, size: number): Group =>
-  ({ id, layer, first, size }) as unknown as Group;
+  ({ id, layer, first, size, root: { outputs: ["y"] }, places: [] }) as unknown as Group;
 const units = {
   groups: [group("dense.a", "dense.a", 0, 3), group("dense.b", "dense.b", 3, 2), group("out+.2", "out+", 5, 1)],
 } as unknown as Units;
@@ -41,6 +41,6 @@ test("units may be removed while more than minKeep are left in their group", () 
   expect(removable(units.groups, removed)).toEqual([0, 1, 2, 3, 4]);
   removed[1] = 1;
   expect(removable(units.groups, removed)).toEqual([0, 2, 3, 4]);
-  expect(removable(units.groups, removed, 2)).toEqual([]);
+  expect(removable(units.groups, removed, { minKeep: 2 })).toEqual([]);
   expect(removable(units.groups.slice(1), removed)).toEqual([3, 4]);
 });

@@ -1,0 +1,91 @@
+/** What a removal saves of the costs that a budget names: the divisor of a cost-aware choice. */
+import type { Criterion } from "../criteria/criterion.ts";
+import { type Size, sizeAfter } from "../surgery/size.ts";
+import { nodeId } from "../units/places.ts";
+import type { Prunable } from "../units/prepare.ts";
+import type { Group } from "../units/units.ts";
+import type { Budget } from "./budget.ts";
+
+/**
+ * Savings per unit, by group: equal for the units of a group, as all have slices of the same sizes. They are those of the
+ * current state (a channel's MACs hang on how many of its neighbours are left), so they are counted anew for a group whose
+ * own or neighbouring widths have changed.
+ */
+export class Savings {
+  readonly #prunable: Prunable;
+  readonly #before: Size;
+  readonly #weights: Size;
+  readonly #neighbours: ReadonlyMap<Group, readonly Group[]>;
+  readonly #known = new Map<Group, { widths: string; saved: number }>();
+
+  private constructor(prunable: Prunable, weights: Size) {
+    this.#prunable = prunable;
+    this.#before = sizeAfter(prunable, new Uint8Array(prunable.units.count));
+    this.#weights = weights;
+    this.#neighbours = neighboursOf(prunable);
+  }
+
+  /**
+   * Undefined where the budget names no cost, and for criteria whose scores say nothing of harm (`random`). Bytes are
+   * counted as parameters, which they are but for a constant.
+   */
+  static of(prunable: Prunable, budget: Budget, criterion: Criterion): Savings | undefined {
+    const weights: Size = {
+      macs: budget.targetMacs === undefined ? 0 : 1,
+      parameters: (budget.targetParams === undefined ? 0 : 1) + (budget.targetBytes === undefined ? 0 : 1),
+    };
+    const isHarm = criterion.needsData || !criterion.inErrorUnits;
+    return isHarm && weights.macs + weights.parameters > 0 ? new Savings(prunable, weights) : undefined;
+  }
+
+  /** Share of the costs that removing one more unit of the group saves, added up over the costs that are named. */
+  perUnit(group: Group, removed: Uint8Array): number {
+    const widths = (this.#neighbours.get(group) ?? []).map((one) => widthOf(one, removed)).join(" ");
+    const known = this.#known.get(group);
+    if (known?.widths === widths) return known.saved;
+    const next = removed.slice();
+    next[removed.indexOf(0, group.first)] = 1;
+    const [now, then] = [sizeAfter(this.#prunable, removed), sizeAfter(this.#prunable, next)];
+    const share = (cost: keyof Size): number => {
+      const whole = this.#before[cost];
+      return whole > 0 ? (this.#weights[cost] * (now[cost] - then[cost])) / whole : 0;
+    };
+    const saved = share("macs") + share("parameters");
+    this.#known.set(group, { widths, saved });
+    return saved;
+  }
+
+  /**
+   * What a score of this group is divided by. Changes of the error: by what the unit saves. Other scores say only how a unit
+   * stands in its own group, so their share of what the group has left is set against the share of its costs: dividing by
+   * the unit's savings alone would empty the most expensive layer, whatever its scores are.
+   */
+  divisor({ inErrorUnits }: Criterion, group: Group, left: number, removed: Uint8Array): number {
+    return this.perUnit(group, removed) * (inErrorUnits ? 1 : left);
+  }
+}
+
+function widthOf({ first, size }: Group, removed: Uint8Array): number {
+  let left = 0;
+  for (let unit = first; unit < first + size; unit++) if (!removed[unit]) left++;
+  return left;
+}
+
+/** By group: the groups that share a node with it, itself among them. */
+function neighboursOf({ model, units }: Prunable): ReadonlyMap<Group, readonly Group[]> {
+  const nodesOf = new Map<string, string[]>(); // that make or read a value
+  for (const node of model.graph.nodes) {
+    for (const name of [...node.inputs, ...node.outputs])
+      nodesOf.set(name, [...(nodesOf.get(name) ?? []), nodeId(node)]);
+  }
+  const touched = new Map<Group, ReadonlySet<string>>();
+  for (const group of units.groups) {
+    touched.set(group, new Set(group.places.flatMap(({ use, value }) => use?.node ?? nodesOf.get(value) ?? [])));
+  }
+  const byNode = new Map<string, Group[]>();
+  for (const [group, nodes] of touched)
+    for (const node of nodes) byNode.set(node, [...(byNode.get(node) ?? []), group]);
+  return new Map(
+    [...touched].map(([group, nodes]) => [group, [...new Set([...nodes].flatMap((node) => byNode.get(node) ?? []))]]),
+  );
+}

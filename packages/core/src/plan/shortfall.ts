@@ -1,0 +1,77 @@
+/** Why a goal was not reached: how far the run got, what stopped it, and what stands in the way. */
+import { ShrinkError } from "../errors.ts";
+import type { Obstacle } from "../results.ts";
+import { findObstacles } from "../units/obstacles.ts";
+import type { Prunable } from "../units/prepare.ts";
+import { type Budget, bytesGoal, type Progress, removalGoal } from "./budget.ts";
+import type { Chosen } from "./choose.ts";
+
+/** Obstacles that are named. */
+const NAMED = 2;
+
+/** The error that says so. `after` may know more of the end than the run did, such as the bytes of the real file. */
+export function shortfall(
+  prunable: Prunable,
+  budget: Budget,
+  { before, after, stopped, exhausted }: Pick<Chosen, "before" | "after" | "stopped" | "exhausted">,
+): ShrinkError {
+  const { count } = prunable.units;
+  if (count === 0) {
+    return new ShrinkError("model", "model: nothing can be removed, so nothing was written; inspect shows why");
+  }
+  const far = distances(budget, after, before, count);
+  const blocked = exhausted ? obstaclesText(findObstacles(prunable), costOf(budget)) : "";
+  const advice = exhausted ? "ask for less" : "relax a limit";
+  return new ShrinkError(
+    "budget",
+    `target: not reached after removing ${after.removed} of ${count} units (${stopped}): ${far.join(", ")}` +
+      `${blocked}; ${advice}, or accept what was reached with --best-effort`,
+  );
+}
+
+/** What is left and what was asked, for each goal. */
+function distances(budget: Budget, after: Progress, before: Progress, units: number): string[] {
+  const share = (part: number, whole: number): string => percent(whole > 0 ? part / whole : 1);
+  const wanted = removalGoal(budget, units);
+  const bytes = bytesGoal(budget, before);
+  return [
+    ...(wanted === undefined ? [] : [`asked to remove ${wanted} units`]),
+    ...(budget.targetMacs === undefined
+      ? []
+      : [`${share(after.macs, before.macs)} of the MACs are left, asked ${percent(budget.targetMacs)}`]),
+    ...(budget.targetParams === undefined
+      ? []
+      : [
+          `${share(after.parameters, before.parameters)} of the parameters are left, asked ${percent(budget.targetParams)}`,
+        ]),
+    ...(bytes === undefined ? [] : [`the file has ${grouped(after.bytes ?? 0)} bytes, asked ${grouped(bytes)}`]),
+  ];
+}
+
+type Cost = "macs" | "parameters" | "units";
+
+/** The cost that obstacles are weighed by. */
+function costOf({ targetMacs, targetParams, targetBytes }: Budget): Cost {
+  if (targetMacs !== undefined) return "macs";
+  return targetParams !== undefined || targetBytes !== undefined ? "parameters" : "units";
+}
+
+const costNames: Readonly<Record<Cost, string>> = { macs: "MACs", parameters: "parameters", units: "units" };
+
+/** The largest things that cannot be removed, whatever the limits are. */
+function obstaclesText(obstacles: readonly Obstacle[], cost: Cost): string {
+  const largest = obstacles.filter((one) => one[cost] > 0).sort((a, b) => b[cost] - a[cost]);
+  if (largest.length === 0) return "";
+  const named = largest
+    .slice(0, NAMED)
+    .map((one) => `${one.reason} (${percent(one[cost])} of the ${costNames[cost]} hang on it)`);
+  return `; what is frozen: ${named.join(", ")}; inspect shows all`;
+}
+
+function percent(share: number): string {
+  return `${Number((share * 100).toFixed(1))} %`;
+}
+
+function grouped(count: number): string {
+  return Math.round(count).toLocaleString("en");
+}
