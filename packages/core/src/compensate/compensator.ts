@@ -5,17 +5,19 @@
  * output that it gave in the original one, so that errors do not pile up along depth. `mean` fits the bias alone (the
  * removed units' mean output goes into it), `lstsq` weights and bias by ridge least squares.
  */
-import { Tensor } from "../graph/tensor.ts";
+import { Tensor, tensorOf } from "../graph/tensor.ts";
 import { downstream } from "../graph/traverse.ts";
 import type { Activations } from "../measure/activations.ts";
-import { stateOf } from "../measure/state.ts";
+import { type State, stateOf } from "../measure/state.ts";
 import type { Subject } from "../measure/subject.ts";
-import type { RemovedUnits } from "../surgery/cut.ts";
-import { nodeId } from "../units/places.ts";
+import { keptIndexes, type RemovedUnits } from "../surgery/cut.ts";
+import { nodeId, placeKey } from "../units/places.ts";
 import type { Prunable } from "../units/prepare.ts";
 import { type Consumer, type Fittable, withoutIdleBiases } from "./consumers.ts";
+import { type Residual, residualOf, wantedRows } from "./residual.ts";
 import { type Fit, type Moments, meanBias, ridgeFit, squaredErrors, sumOf } from "./ridge.ts";
-import { type Layer, layerAt, originalRows, rowCount, type SplitMoments, streamMoments } from "./rows.ts";
+import { type Layer, layerAt, originalRows, rowCount, rowReader, type SplitMoments, streamMoments } from "./rows.ts";
+import { sensitivities } from "./sensitivity.ts";
 
 /** What surgery does to the consumers of removed units. */
 export type Compensation = "none" | "mean" | "lstsq";
@@ -25,6 +27,9 @@ const RIDGES = [1e-8, 1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1] as const;
 
 /** Share of the samples that nothing is fitted on: what is chosen by measuring is measured on them. */
 export const HELD_OUT = 0.2;
+
+/** Share of the units that may go before sensitivities are measured anew. */
+const DRIFT = 0.05;
 
 /** Layers with more features than this keep their weights: their least squares would take too long. */
 const MOST_FEATURES = 4096;
@@ -43,10 +48,15 @@ export class Compensator {
   readonly #subject: Subject;
   readonly #fittable: Fittable;
   readonly #kind: Compensation;
-  /** Output rows of the original network, by consumer's output and chunk. */
+  /** Rows of the original network by value and chunk: consumers' outputs, or the sums that they are a part of. */
   readonly #wanted: ReadonlyMap<string, readonly Tensor[]>;
+  readonly #residuals: ReadonlyMap<Consumer, Residual>;
   readonly #samples: number;
   readonly #known = new Map<Consumer, KnownMoments>();
+  #sensitivity: { gone: number; byConsumer: ReadonlyMap<Consumer, Float64Array> } = {
+    gone: Number.NaN,
+    byConsumer: new Map(),
+  };
   #weights = new Map<string, Tensor>();
   #written: Prunable | undefined;
   #prunable: Prunable;
@@ -57,6 +67,7 @@ export class Compensator {
     fittable: Fittable,
     kind: Compensation,
     wanted: ReadonlyMap<string, readonly Tensor[]>,
+    residuals: ReadonlyMap<Consumer, Residual>,
     macs: number,
   ) {
     this.macs = macs;
@@ -64,6 +75,7 @@ export class Compensator {
     this.#fittable = fittable;
     this.#kind = kind;
     this.#wanted = wanted;
+    this.#residuals = residuals;
     this.#samples = Math.max(1, Math.round(subject.data.size * (1 - HELD_OUT)));
     this.#prunable = fittable.prunable;
     this.#removed = new Uint8Array(fittable.prunable.units.count);
@@ -74,9 +86,17 @@ export class Compensator {
     const { prunable, consumers } = fittable;
     const intact = stateOf(prunable, new Uint8Array(prunable.units.count));
     const layers = consumers.flatMap((consumer) => layerAt(consumer, prunable, intact) ?? []);
-    const wanted = layers.map((layer) => ({ layer, value: layer.consumer.output }));
+    const residuals = new Map<Consumer, Residual>();
+    for (const consumer of consumers) {
+      const residual = residualOf(prunable.model.graph, consumer, consumers);
+      if (residual) residuals.set(consumer, residual);
+    }
+    const wanted = layers.map((layer) => {
+      const { consumer } = layer;
+      return { layer, value: residuals.get(consumer)?.sum ?? consumer.output };
+    });
     const macs = kind === "none" ? 0 : layers.reduce((sum, layer) => sum + fitMacs(layer, subject.data.size), 0);
-    return new Compensator(subject, fittable, kind, await originalRows(subject, intact, wanted), macs);
+    return new Compensator(subject, fittable, kind, await originalRows(subject, intact, wanted), residuals, macs);
   }
 
   /** The model, not cut, with the weights that go with the units removed so far. */
@@ -113,7 +133,8 @@ export class Compensator {
     const fitted: string[] = [];
     for (const consumer of this.#fittable.consumers) {
       const id = nodeId(consumer.node);
-      if (!noticed.has(id)) continue;
+      const other = this.#residuals.get(consumer)?.other;
+      if (!noticed.has(id) && !(other !== undefined && noticed.has(other))) continue;
       this.#known.delete(consumer);
       if (this.#kind === "none" || !(await this.#fit(consumer, activations))) continue;
       activations.advance(stateOf(this.#prunable, removed), [id]);
@@ -130,6 +151,31 @@ export class Compensator {
     if (!layer || layer.features > MOST_FEATURES) return undefined;
     const { fit, heldOut } = await this.#moments(layer, activations);
     return this.#keep(layer, sumOf(fit, heldOut));
+  }
+
+  /**
+   * What the network's output notices of errors in each consumer's outputs, by output of the intact layer; see
+   * {@link sensitivities}. Measured anew now and then, as units go.
+   */
+  async sensitivityOf(consumer: Consumer, { state }: Activations): Promise<Float64Array | undefined> {
+    const { units } = this.#fittable.prunable;
+    const gone = state.removed.reduce((sum, one) => sum + one, 0);
+    const [oldest, newest] = [gone - DRIFT * units.count, gone];
+    if (!(this.#sensitivity.gone >= oldest && this.#sensitivity.gone <= newest)) {
+      const layers = this.#fittable.consumers.flatMap((one) => layerAt(one, this.#fittable.prunable, state) ?? []);
+      const found = await sensitivities(this.#subject, state, layers);
+      const byConsumer = new Map<Consumer, Float64Array>();
+      for (const [layer, values] of found) {
+        const all = new Float64Array(layer.outputs);
+        const kept = this.#keptOutputs(layer.consumer, state);
+        for (const [i, value] of values.entries()) all[kept ? (kept[i] as number) : i] = value;
+        byConsumer.set(layer.consumer, all);
+      }
+      this.#sensitivity = { gone, byConsumer };
+    }
+    const kept = this.#keptOutputs(consumer, state);
+    const isLeft = kept && new Set(kept);
+    return this.#sensitivity.byConsumer.get(consumer)?.map((value, o) => (isLeft?.has(o) === false ? 0 : value));
   }
 
   /** The consumers that can be fitted, in topological order. */
@@ -155,20 +201,37 @@ export class Compensator {
   }
 
   async #moments(layer: Layer, activations: Activations): Promise<SplitMoments> {
+    const { state } = activations;
     const { input, output } = layer.consumer;
-    const reader = await activations.reader([input]);
+    const residual = this.#residuals.get(layer.consumer);
+    const kept = this.#keptOutputs(layer.consumer, state);
+    const width = kept?.length ?? layer.outputs;
+    const others = residual && (await rowReader(layer, this.#subject, state, width));
+    const reader = await activations.reader(residual ? [input, residual.other] : [input]);
     try {
-      return await streamMoments(
-        layer,
-        this.#subject,
-        activations.state,
-        async (chunk) => (await reader.read(chunk))[input] as Tensor,
-        async (chunk) => (this.#wanted.get(output) as readonly Tensor[])[chunk] as Tensor,
-        this.#samples,
-      );
+      return await streamMoments(layer, this.#subject, state, this.#samples, async (chunk) => {
+        const values = await reader.read(chunk);
+        const rows = (this.#wanted.get(residual?.sum ?? output) as readonly Tensor[])[chunk] as Tensor;
+        if (!residual || !others) return { input: values[input] as Tensor, wanted: rows };
+        const now = await others.rows(values[residual.other] as Tensor);
+        const wanted = tensorOf(rows.type, wantedRows(residual, rows.numbers, now.numbers, kept), rows.dims);
+        return { input: values[input] as Tensor, wanted };
+      });
     } finally {
       await reader.release();
+      await others?.release();
     }
+  }
+
+  /** Outputs of a consumer that are left; undefined: all. */
+  #keptOutputs({ bias }: Consumer, { removed }: State): readonly number[] | undefined {
+    const { units, model } = this.#fittable.prunable;
+    const holder = model.graph.value(bias)?.uses[0];
+    const axis = (model.graph.initializers.get(bias)?.dims.length ?? 1) - 1;
+    return (
+      holder &&
+      keptIndexes(units.places, placeKey(bias, axis, { node: nodeId(holder.node), slot: holder.slot }), removed)
+    );
   }
 
   /** The original weights of what is left of a layer. */

@@ -105,6 +105,23 @@ export async function originalRows(
   return rows;
 }
 
+/** A graph that takes a layer's rows from a value that is shaped like its output now: [rows, width]. */
+export async function rowReader(
+  layer: Layer,
+  { runner, data, targets }: Subject,
+  { model }: State,
+  width: number,
+): Promise<{ rows(value: Tensor): Promise<Tensor>; release(): Promise<void> }> {
+  const b = new GraphBuilder({ opset: opsetOf(model), real: targets.type, base: emptyGraph("rows") });
+  const value = b.input("value", targets.type);
+  const rows = rowsOf(b, layer.regression.outputs(b, value), layer, width, data.size);
+  const session = await runner.load(writeModel({ ...model, graph: b.graph([rows]) }));
+  return {
+    rows: async (tensor) => (await session.run({ value: tensor }))[rows] as Tensor,
+    release: () => session.release(),
+  };
+}
+
 /** A graph that turns a layer's input x[N, ...] and wanted rows z[rows, outputs] into moments. */
 class MomentsGraph {
   readonly #layer: Layer;
@@ -170,17 +187,15 @@ export interface SplitMoments {
 /**
  * Streams moments of a layer over the data.
  *
- * @param inputs the layer's input, chunk by chunk
- * @param wanted rows[rows, outputs] by chunk
  * @param fit number of samples to fit on
+ * @param read the layer's input[N, ...] and the wanted rows[rows, outputs] of a chunk
  */
 export async function streamMoments(
   layer: Layer,
   subject: Subject,
   state: State,
-  inputs: (chunk: number) => Promise<Tensor>,
-  wanted: (chunk: number) => Promise<Tensor>,
   fit: number,
+  read: (chunk: number) => Promise<{ readonly input: Tensor; readonly wanted: Tensor }>,
 ): Promise<SplitMoments> {
   const graph = await MomentsGraph.of(layer, subject, state);
   const parts = {
@@ -189,15 +204,15 @@ export async function streamMoments(
   };
   try {
     for (const [index, { from, to }] of subject.chunks.entries()) {
-      const [x, z] = [await inputs(index), await wanted(index)];
+      const { input, wanted } = await read(index);
       const border = Math.min(Math.max(fit - from, 0), to - from);
       for (const [moments, first, last] of [
         [parts.fit, 0, border],
         [parts.heldOut, border, to - from],
       ] as const) {
-        if (last > first) {
-          await graph.add(moments, samplesOf(x, first, last, to - from), samplesOf(z, first, last, to - from));
-        }
+        if (last <= first) continue;
+        const part = (tensor: Tensor): Tensor => samplesOf(tensor, first, last, to - from);
+        await graph.add(moments, part(input), part(wanted));
       }
     }
   } finally {

@@ -1,61 +1,52 @@
 import type { KnownMoments } from "../compensate/compensator.ts";
-import type { Consumer } from "../compensate/consumers.ts";
 import { covariance, inverse, ridgeFit } from "../compensate/ridge.ts";
-import type { Layer } from "../compensate/rows.ts";
 import type { State } from "../measure/state.ts";
-import { keptIndexes } from "../surgery/cut.ts";
-import { nodeId, placeKey } from "../units/places.ts";
-import type { Prunable } from "../units/prepare.ts";
+import { nodeId } from "../units/places.ts";
 import type { Sink } from "../units/units.ts";
 import type { Criterion } from "./criterion.ts";
 
 /** Ridge of the inverse, in mean variances of a feature: enough to keep it from breaking down. */
-const RIDGE = 1e-4;
+const RIDGE = 1e-2;
 
 /** Between repairs removed units are eliminated from H^-1, so it is not inverted anew. */
 const surfaces = new WeakMap<KnownMoments, Surface>();
 
 /**
  * The least-squares cost of a removal: by how much the squared error of its consumers' outputs would rise, at best, if
- * they were fitted again without it, relative to the variance of these outputs. That is the step of optimal brain surgeon
- * (Hassibi and Stork 1993) for a block of weights: w' (H^-1)^-1 w, with H the covariance of the consumer's input. It needs
- * no pass over the error.
+ * they were fitted again without it, times what the network's output notices of such an error ({@link sensitivities}). That
+ * is half the squared change of the network's outputs to be expected, summed over the samples, so scores compare over all
+ * groups. It is the step of optimal brain surgeon (Hassibi and Stork 1993) for a block of weights w of a layer:
+ * w' (H^-1)^-1 w, with H the covariance of the layer's input. No candidate is run. Units that no layer of weights reads
+ * have no score and go last.
  */
 export const obs: Criterion = {
   name: "obs",
-  inErrorUnits: false,
+  inErrorUnits: true,
   needsData: true,
   needsMoments: true,
-  async score({ prunable, left, compensator, oracle, state }) {
-    if (!compensator || !oracle) throw new Error("obs needs the moments of consumers");
+  async score({ prunable, left, compensator, oracle, state, subject }) {
+    if (!compensator || !oracle || !subject) throw new Error("obs needs the moments of consumers");
     const scores = new Float64Array(prunable.units.count);
+    const known = new Set<number>();
     for (const consumer of compensator.consumers) {
       const id = nodeId(consumer.node);
       const sink = prunable.units.groups.flatMap(({ sinks }) => sinks).find(({ node }) => node === id);
-      const known = sink && (await compensator.momentsOf(consumer, oracle.activations));
-      if (!known) continue;
-      const surface = surfaces.get(known) ?? new Surface(known, sink);
-      surfaces.set(known, surface);
+      const moments = sink && (await compensator.momentsOf(consumer, oracle.activations));
+      const sensitivity = moments && (await compensator.sensitivityOf(consumer, oracle.activations));
+      if (!moments || !sensitivity) continue;
+      const surface = surfaces.get(moments) ?? new Surface(moments, sink);
+      surfaces.set(moments, surface);
       surface.eliminate(state);
-      for (const [unit, cost] of surface.costs(outputsLeft(prunable, consumer, known.layer, state)))
-        scores[unit] = (scores[unit] as number) + cost;
+      const factor = subject.data.size / (2 * moments.moments.rows);
+      for (const [unit, cost] of surface.costs(sensitivity)) {
+        scores[unit] = (scores[unit] as number) + factor * cost;
+        known.add(unit);
+      }
     }
-    const isLeft = new Set(left);
-    return scores.map((score, unit) => (isLeft.has(unit) ? score : 0));
+    for (const unit of left) if (!known.has(unit)) scores[unit] = Number.NaN;
+    return scores;
   },
 };
-
-/** Outputs of a consumer that are still there. */
-function outputsLeft(
-  { units }: Prunable,
-  { weights, node }: Consumer,
-  { outputs, regression }: Layer,
-  { removed }: State,
-): readonly number[] {
-  const axis = regression.outputsFirst ? 0 : 1;
-  const kept = keptIndexes(units.places, placeKey(weights, axis, { node: nodeId(node), slot: 1 }), removed);
-  return kept ?? Array.from({ length: outputs }, (_, o) => o);
-}
 
 /** The quadratic error of one consumer around its best weights. */
 class Surface {
@@ -64,8 +55,6 @@ class Surface {
   readonly #features = new Map<number, number[]>();
   readonly #inverse: Float64Array;
   readonly #weights: Float64Array;
-  /** Sum of squared deviations from the mean, by output. */
-  readonly #energy: Float64Array;
 
   constructor(known: KnownMoments, sink: Sink) {
     const { layer, moments, start } = known;
@@ -79,7 +68,6 @@ class Surface {
     }
     this.#inverse = inverse(cov, features) ?? new Float64Array(features * features);
     this.#weights = (ridgeFit(moments, start, RIDGE)?.weights ?? start).slice();
-    this.#energy = moments.zz.map((square, o) => square - (moments.z[o] as number) ** 2 / moments.rows);
     const inputs = layer.keptInputs ?? Array.from({ length: features / layer.regression.span }, (_, i) => i);
     inputs.forEach((index, place) => {
       const unit = sink.owners[index] as number;
@@ -95,15 +83,16 @@ class Surface {
     for (const unit of [...this.#features.keys()]) if (removed[unit]) this.#take(unit);
   }
 
-  /** Cost of every unit that is left, counted over some outputs. */
-  *costs(left: readonly number[]): Generator<[unit: number, cost: number]> {
+  /** Cost of every unit that is left: the rise of the squared error of each output times its weight. */
+  *costs(importance: Float64Array): Generator<[unit: number, cost: number]> {
     const { outputs } = this.#known.layer;
-    const energy = left.reduce((sum, o) => sum + (this.#energy[o] as number), 0);
     for (const [unit, own] of this.#features) {
       const block = this.#block(own);
       let cost = 0;
       if (block) {
-        for (const o of left) {
+        for (let o = 0; o < outputs; o++) {
+          const factor = importance[o] as number;
+          if (factor === 0) continue;
           for (let a = 0; a < own.length; a++) {
             const wa = this.#weights[(own[a] as number) * outputs + o] as number;
             for (let b = 0; b < own.length; b++) {
@@ -115,7 +104,7 @@ class Surface {
           }
         }
       }
-      yield [unit, cost / Math.max(energy, Number.MIN_VALUE)];
+      yield [unit, cost];
     }
   }
 

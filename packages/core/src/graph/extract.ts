@@ -11,10 +11,12 @@ import { needed } from "./traverse.ts";
 export function extract(graph: Graph, from: readonly string[], to: readonly string[], shapes: Shapes): Graph {
   const given = new Set(from);
   const nodes = needed(graph, to, given);
+  // a node that is needed for one of its outputs makes the given ones anew
+  for (const node of nodes) for (const name of node.outputs) given.delete(name);
   const read = new Set(to);
   for (const node of nodes) for (const name of readsOf(node)) read.add(name);
   const inputs: ValueInfo[] = graph.feeds.filter((input) => read.has(input.name) && !given.has(input.name));
-  for (const name of from) {
+  for (const name of given) {
     if (read.has(name)) inputs.push({ name, type: shapes.get(name)?.type ?? "float32" });
   }
   return graph.with({
