@@ -33,7 +33,7 @@ export interface CompareOptions extends Selection, ProbeOptions {
   /** Name for the summary. */
   readonly name?: string;
   readonly onProgress?:
-    | ((run: { criterion: string; schedule: Schedule }, progress: ChooseProgress) => void)
+    | ((run: { criterion: string; schedule: Schedule; compensation: Compensation }, progress: ChooseProgress) => void)
     | undefined;
   readonly signal?: { readonly aborted: boolean } | undefined;
 }
@@ -63,7 +63,8 @@ export async function compare(file: Uint8Array, options: CompareOptions): Promis
           compensator: bound.compensator,
           traceEvery: 1, // the curves are what is asked for
           budget: options.budget ?? {},
-          onProgress: (progress) => options.onProgress?.({ criterion: criterion.name, schedule }, progress),
+          onProgress: (progress) =>
+            options.onProgress?.({ criterion: criterion.name, schedule, compensation: compensate }, progress),
         });
         const seconds = (Date.now() - started) / 1000;
         runs.push({

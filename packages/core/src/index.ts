@@ -16,6 +16,10 @@ export * from "./graph/tensor.ts";
 export { emptyGraph, GraphBuilder, opsetOf, type PlainAttribute } from "./graph/builder.ts";
 export { type ProbeOptions, probeShapes, type Shapes, type ValueShape } from "./graph/shapes.ts";
 
+// Compensation
+export { bind, type BindOptions, type Bound } from "./compensate/bind.ts";
+export { type Compensation, Compensator } from "./compensate/compensator.ts";
+
 // Units
 export { type Prunable, prepare } from "./units/prepare.ts";
 export {

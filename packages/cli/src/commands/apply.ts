@@ -1,13 +1,14 @@
 /** `shrinknet apply`: replays a plan on the model that it was made for. */
 import { Command, type CommandUnknownOpts } from "@commander-js/extra-typings";
 import { applyPlan, inspect, parsePlan } from "shrinknet";
+import { loadData } from "../data/load-data.ts";
 import { checkOutputs } from "../files/check-outputs.ts";
 import { loadModel } from "../files/load-model.ts";
 import { naming } from "../files/naming.ts";
 import { readInput } from "../files/read-input.ts";
 import { writeFiles } from "../files/write-files.ts";
 import { type Io, printJson } from "../io.ts";
-import { jsonOption, shapeOption, threadsOption } from "../options/shared.ts";
+import { dataHelp, jsonOption, scaleOption, shapeOption, threadsOption } from "../options/shared.ts";
 import { beforeAfter } from "../text/before-after.ts";
 import { colorsOf } from "../text/colors.ts";
 import { formatCount, formatNumber, plural } from "../text/format.ts";
@@ -20,19 +21,22 @@ export function applyCommand(io: Io): CommandUnknownOpts {
     .argument("<model>", "the ONNX file that was pruned; never changed")
     .argument("<plan>", "JSON file that prune --plan has written")
     .requiredOption("--out <file>", "the smaller ONNX file")
+    .option("--data <file>", `${dataHelp}; the calibration data of prune, for plans with compensation`)
+    .addOption(scaleOption)
     .addOption(shapeOption)
     .addOption(threadsOption)
     .addOption(jsonOption)
     .addHelpText("after", "\nExample:\n  $ shrinknet apply digits.onnx plan.json --out small.onnx")
-    .action(async (path, planPath, { out, shape: shapes, threads, json }) => {
-      await checkOutputs({ "--out": out }, { "the model": path, "the plan": planPath });
+    .action(async (path, planPath, { out, data: dataPath, scale, shape: shapes, threads, json }) => {
+      await checkOutputs({ "--out": out }, { "the model": path, "the plan": planPath, "--data": dataPath });
       const { bytes: original } = await loadModel(path, shapes);
       const planBytes = await readInput(planPath, "the file that prune --plan wrote");
       const { nodeRunner } = await import("@shrinknet/runtime");
+      const data = dataPath === undefined ? undefined : await loadData(dataPath, { scale });
       const probe = { runner: nodeRunner({ threads }), shapes };
       const { bytes, verified, before, after } = await naming({ model: path, plan: planPath }, async () => {
         const plan = parsePlan(new TextDecoder().decode(planBytes));
-        const applied = await applyPlan(original, plan, probe);
+        const applied = await applyPlan(original, plan, { ...probe, data });
         const sizeOf = async (file: Uint8Array) => {
           const { units, parameters, macs } = await inspect(file, probe);
           return { units, parameters, macs, bytes: file.byteLength };

@@ -1,6 +1,6 @@
 /** `shrinknet compare`: several criteria side by side on one model. */
 import { Command, type CommandUnknownOpts, Option } from "@commander-js/extra-typings";
-import { compare, criteria, type Schedule, ShrinkError } from "shrinknet";
+import { type Compensation, compare, criteria, type Schedule, ShrinkError } from "shrinknet";
 import { loadData } from "../data/load-data.ts";
 import { checkOutputs } from "../files/check-outputs.ts";
 import { loadModel } from "../files/load-model.ts";
@@ -28,6 +28,7 @@ import { colorsOf } from "../text/colors.ts";
 import { compareCsv, compareText } from "../text/compare.ts";
 
 const schedules: readonly Schedule[] = ["rerank", "once"];
+const compensations: readonly Compensation[] = ["none", "mean", "lstsq"];
 
 export function compareCommand(io: Io): CommandUnknownOpts {
   return new Command("compare")
@@ -46,6 +47,11 @@ export function compareCommand(io: Io): CommandUnknownOpts {
       new Option("--schedules <names>", "rerank (rank after every removal), once, or both with a comma between")
         .argParser((text): Schedule[] => parseNames(text, schedules))
         .default<Schedule[]>(["rerank"], "rerank"),
+    )
+    .addOption(
+      new Option("--compensate <names>", `of ${compensations.join(", ")}, with commas between; each in runs of its own`)
+        .argParser((text): Compensation[] => parseNames(text, compensations))
+        .default<Compensation[]>(["none"], "none"),
     )
     .addOption(
       new Option("--remove <amount>", "how far each run goes: share or number of units")
@@ -78,7 +84,7 @@ export function compareCommand(io: Io): CommandUnknownOpts {
       const data = await loadData(options.data, { scale });
       const test = options.test === undefined ? undefined : await loadData(options.test, { scale });
       const { nodeRunner } = await import("@shrinknet/runtime");
-      const runs = options.criteria.length * options.schedules.length;
+      const runs = options.criteria.length * options.schedules.length * options.compensate.length;
       const pace = new Map<string, ReturnType<typeof paceTeller>>();
       const summary = await withProgress(io, { title: `Comparing on ${path}`, quiet }, (tell) =>
         interruptible(io, tell, async (signal) => {
@@ -89,6 +95,7 @@ export function compareCommand(io: Io): CommandUnknownOpts {
               test,
               criteria: options.criteria,
               schedules: options.schedules,
+              compensations: options.compensate,
               budget: { remove },
               objective,
               seed,
@@ -98,8 +105,8 @@ export function compareCommand(io: Io): CommandUnknownOpts {
               ...(minKeep !== undefined && { minKeep }),
               ...(only && { only }),
               ...(skip && { skip }),
-              onProgress({ criterion, schedule }, stage) {
-                const name = `${criterion}, ${schedule}`;
+              onProgress({ criterion, schedule, compensation }, stage) {
+                const name = `${criterion}, ${schedule}, compensation ${compensation}`;
                 const shrinking = criterion === "oracle" && schedule === "rerank";
                 const teller = pace.get(name) ?? paceTeller({ shrinking, known: true });
                 pace.set(name, teller);

@@ -35,8 +35,8 @@ export function compareText(summary: CompareSummary, files: readonly string[], c
       { title: "" },
       ...counts.map((count): Column => ({ title: `after ${formatCount(count)}`, align: "right" })),
     ];
-    const rows = runs.map(({ criterion, schedule, steps }) => [
-      criterion,
+    const rows = runs.map(({ criterion, schedule, compensation, steps }) => [
+      labelOf(criterion, compensation),
       schedule,
       ...counts.map((count) => {
         const step = steps[count - 1];
@@ -51,8 +51,8 @@ function runTable(runs: readonly CompareRun[], colors: Colors): string {
   const numbers = ["removed", "evaluations", "time"].map((title): Column => ({ title, align: "right" }));
   return table(
     [{ title: "run" }, { title: "" }, ...numbers],
-    runs.map(({ criterion, schedule, steps, evaluations, seconds }) => [
-      criterion,
+    runs.map(({ criterion, schedule, compensation, steps, evaluations, seconds }) => [
+      labelOf(criterion, compensation),
       schedule,
       formatCount(steps.length),
       formatCount(evaluations),
@@ -62,11 +62,16 @@ function runTable(runs: readonly CompareRun[], colors: Colors): string {
   );
 }
 
-type Row = CompareStep & Pick<CompareRun, "criterion" | "schedule">;
+function labelOf(criterion: string, compensation: string): string {
+  return compensation === "none" ? criterion : `${criterion} + ${compensation}`;
+}
+
+type Row = CompareStep & Pick<CompareRun, "criterion" | "schedule" | "compensation">;
 
 const csvColumns: CsvColumns<Row> = {
   criterion: (row) => row.criterion,
   schedule: (row) => row.schedule,
+  compensation: (row) => row.compensation,
   removed: (row) => row.removed,
   error: (row) => row.error,
   accuracy: (row) => row.accuracy,
@@ -82,6 +87,6 @@ const csvColumns: CsvColumns<Row> = {
 export function compareCsv({ runs }: CompareSummary): string {
   return csv(
     csvColumns,
-    runs.flatMap(({ criterion, schedule, steps }) => steps.map((step) => ({ criterion, schedule, ...step }))),
+    runs.flatMap(({ steps, ...run }) => steps.map((step) => ({ ...run, ...step }))),
   );
 }

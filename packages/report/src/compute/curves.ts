@@ -1,4 +1,4 @@
-import type { CompareSummary, PruneSummary, Quality } from "shrinknet";
+import type { CompareRun, CompareSummary, PruneSummary, Quality } from "shrinknet";
 import type { Point, Series } from "../series.ts";
 
 /** Which number of a {@link Quality}: the error (summed over samples) or the accuracy (0 to 1). */
@@ -30,20 +30,25 @@ export function computeCompareCurves(
   data: DataSet,
   schedule?: string,
 ): Series[] {
-  const criteria = [...new Set(summary.runs.map((run) => run.criterion))];
+  const names = [...new Set(summary.runs.map(runLabel))];
   return summary.runs.flatMap((run) => {
     if (schedule !== undefined && run.schedule !== schedule) return [];
     const points = curve([summary.baseline, ...run.steps], measure, data);
     return points
       ? [
           {
-            name: run.criterion,
+            name: runLabel(run),
             points,
-            style: criteria.indexOf(run.criterion),
+            style: names.indexOf(runLabel(run)),
           },
         ]
       : [];
   });
+}
+
+/** What a run is called beside its schedule: its criterion, and its compensation where it has one. */
+export function runLabel({ criterion, compensation }: Pick<CompareRun, "criterion" | "compensation">): string {
+  return compensation === "none" ? criterion : `${criterion} + ${compensation}`;
 }
 
 /** Schedules of the summary in the order of their first run. */

@@ -1,4 +1,5 @@
 import type { CompareRun, CompareSummary } from "shrinknet";
+import { runLabel } from "./curves.ts";
 
 /** One row of the comparison table. */
 export interface RunSummary {
@@ -27,7 +28,7 @@ export function computeRunSummaries(summary: CompareSummary, drop = 0.01): RunSu
     const own = removedAtDrop([summary.baseline, ...run.steps], drop);
     const test = removedAtDrop([summary.baseline.test, ...run.steps.map((step) => step.test)], drop);
     return {
-      criterion: run.criterion,
+      criterion: runLabel(run),
       schedule: run.schedule,
       ...(own === undefined ? {} : { removedAtDrop: own }),
       ...(test === undefined ? {} : { testRemovedAtDrop: test }),

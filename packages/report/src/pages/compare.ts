@@ -2,7 +2,7 @@ import type { CompareRun, CompareSummary } from "shrinknet";
 import { layerOrderChart } from "../charts/layer-order.ts";
 import { predictedChart } from "../charts/predicted.ts";
 import { accuracyChart, errorChart } from "../charts/quality.ts";
-import { computeCompareCurves, computeSchedules, type DataSet, type Measure } from "../compute/curves.ts";
+import { computeCompareCurves, computeSchedules, type DataSet, type Measure, runLabel } from "../compute/curves.ts";
 import { computePredictions } from "../compute/predictions.ts";
 import { computeRunSummaries, type RunSummary } from "../compute/run-summary.ts";
 import { formatAccuracy, formatCount, formatNumber, formatSeconds } from "../format.ts";
@@ -110,8 +110,8 @@ function qualityFigure(
   return [figure(draw(series, { title, include }), `${kind} after each removal; a line per criterion.`)];
 }
 
-function runName({ criterion, schedule }: CompareRun): string {
-  return `${criterion}, ${schedule}`;
+function runName(run: CompareRun): string {
+  return `${runLabel(run)}, ${run.schedule}`;
 }
 
 function orderFigure(summary: CompareSummary, run: CompareRun, criteria: readonly string[]): Markup {
