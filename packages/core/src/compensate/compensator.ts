@@ -5,11 +5,13 @@
  * output that it gave in the original one, so that errors do not pile up along depth. `mean` fits the bias alone (the
  * removed units' mean output goes into it), `lstsq` weights and bias by ridge least squares.
  */
+import type { Model } from "../graph/graph.ts";
 import { Tensor, tensorOf } from "../graph/tensor.ts";
 import { downstream } from "../graph/traverse.ts";
 import type { Activations } from "../measure/activations.ts";
 import { type State, stateOf } from "../measure/state.ts";
 import type { Subject } from "../measure/subject.ts";
+import { writeModel } from "../onnx/index.ts";
 import { keptIndexes, type RemovedUnits } from "../surgery/cut.ts";
 import { nodeId, placeKey } from "../units/places.ts";
 import type { Prunable } from "../units/prepare.ts";
@@ -23,13 +25,16 @@ import { sensitivities } from "./sensitivity.ts";
 export type Compensation = "none" | "mean" | "lstsq";
 
 /** Strengths of the ridge, in mean variances of a feature, that the held-out samples choose from. */
-const RIDGES = [1e-8, 1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1] as const;
+const RIDGES = [1e-7, 1e-4, 1e-2, 1e-1] as const;
 
 /** Share of the samples that nothing is fitted on: what is chosen by measuring is measured on them. */
 export const HELD_OUT = 0.2;
 
 /** Share of the units that may go before sensitivities are measured anew. */
 const DRIFT = 0.05;
+
+/** Samples that a trial is measured on, about. */
+const TRIAL_SAMPLES = 256;
 
 /** Layers with more features than this keep their weights: their least squares would take too long. */
 const MOST_FEATURES = 4096;
@@ -40,6 +45,15 @@ export interface KnownMoments {
   readonly moments: Moments;
   /** Its original weights [features, outputs]. */
   readonly start: Float64Array;
+}
+
+/** What was measured of the network at one stage. */
+interface Sensitivity {
+  /** Units that were gone then. */
+  readonly gone: number;
+  readonly byConsumer: ReadonlyMap<Consumer, Float64Array>;
+  /** Outputs for the first samples, by chunk. */
+  outputs?: readonly Tensor[];
 }
 
 export class Compensator {
@@ -53,10 +67,7 @@ export class Compensator {
   readonly #residuals: ReadonlyMap<Consumer, Residual>;
   readonly #samples: number;
   readonly #known = new Map<Consumer, KnownMoments>();
-  #sensitivity: { gone: number; byConsumer: ReadonlyMap<Consumer, Float64Array> } = {
-    gone: Number.NaN,
-    byConsumer: new Map(),
-  };
+  #sensitivity: Sensitivity = { gone: Number.NaN, byConsumer: new Map() };
   #weights = new Map<string, Tensor>();
   #written: Prunable | undefined;
   #prunable: Prunable;
@@ -160,8 +171,10 @@ export class Compensator {
   async sensitivityOf(consumer: Consumer, { state }: Activations): Promise<Float64Array | undefined> {
     const { units } = this.#fittable.prunable;
     const gone = state.removed.reduce((sum, one) => sum + one, 0);
-    const [oldest, newest] = [gone - DRIFT * units.count, gone];
-    if (!(this.#sensitivity.gone >= oldest && this.#sensitivity.gone <= newest)) {
+    const { gone: then } = this.#sensitivity;
+    const isStale = !(then <= gone && gone <= then + DRIFT * units.count);
+    const isRepaired = state.removed.every((one, unit) => one === this.#removed[unit]);
+    if (Number.isNaN(then) || (isStale && isRepaired)) {
       const layers = this.#fittable.consumers.flatMap((one) => layerAt(one, this.#fittable.prunable, state) ?? []);
       const found = await sensitivities(this.#subject, state, layers);
       const byConsumer = new Map<Consumer, Float64Array>();
@@ -176,6 +189,53 @@ export class Compensator {
     const kept = this.#keptOutputs(consumer, state);
     const isLeft = kept && new Set(kept);
     return this.#sensitivity.byConsumer.get(consumer)?.map((value, o) => (isLeft?.has(o) === false ? 0 : value));
+  }
+
+  /** Changes whenever sensitivities are measured anew. */
+  get sensitivityStage(): object {
+    return this.#sensitivity;
+  }
+
+  /**
+   * Half the squared change of the network's outputs, summed over the samples, if `removed` were gone and some consumers had
+   * other weights. Measured on a part of the samples.
+   */
+  async changeOf(
+    fits: readonly { readonly layer: Layer; readonly fit: Fit }[],
+    removed: RemovedUnits,
+  ): Promise<number> {
+    const { model } = this.#prunable;
+    const initializers = new Map(model.graph.initializers);
+    for (const { layer, fit } of fits) {
+      for (const [name, tensor] of this.#tensorsOf(layer, fit, initializers)) initializers.set(name, tensor);
+    }
+    const trial = { ...this.#prunable, model: { ...model, graph: model.graph.with({ initializers }) } };
+    this.#sensitivity.outputs ??= await this.#outputs(stateOf(this.#prunable, this.#removed).model);
+    const [before, after] = [this.#sensitivity.outputs, await this.#outputs(stateOf(trial, removed).model)];
+    let sum = 0;
+    let samples = 0;
+    for (const [chunk, tensor] of before.entries()) {
+      const [a, b] = [tensor.numbers, (after[chunk] as Tensor).numbers];
+      for (let i = 0; i < a.length; i++) sum += ((a[i] as number) - (b[i] as number)) ** 2;
+      samples += tensor.dims[0] as number;
+    }
+    return (sum / 2) * (this.#subject.data.size / samples);
+  }
+
+  /** The network's outputs for the first samples, by chunk. */
+  async #outputs(model: Model): Promise<Tensor[]> {
+    const { objective, runner, chunks } = this.#subject;
+    const outputs = [{ name: objective.value }];
+    const session = await runner.load(writeModel({ ...model, graph: model.graph.with({ outputs }) }));
+    try {
+      const result: Tensor[] = [];
+      for (const { from, feeds } of chunks) {
+        if (from < TRIAL_SAMPLES) result.push((await session.run(feeds))[objective.value] as Tensor);
+      }
+      return result;
+    } finally {
+      await session.release();
+    }
   }
 
   /** The consumers that can be fitted, in topological order. */
@@ -251,21 +311,30 @@ export class Compensator {
 
   #store(layer: Layer, fit: Fit): void {
     const { model } = this.#fittable.prunable;
+    this.#weights = new Map([...this.#weights, ...this.#tensorsOf(layer, fit, model.graph.initializers)]);
+    const initializers = new Map([...model.graph.initializers, ...this.#weights]);
+    this.#prunable = { ...this.#fittable.prunable, model: { ...model, graph: model.graph.with({ initializers }) } };
+    this.#written = undefined;
+  }
+
+  /** Weights and bias of the intact layer with the fit in its place. */
+  #tensorsOf(
+    layer: Layer,
+    fit: Fit,
+    initializers: ReadonlyMap<string, Tensor>,
+  ): readonly (readonly [name: string, tensor: Tensor])[] {
     const { weights, bias } = layer.consumer;
-    const [oldWeights, oldBias] = [weights, bias].map((name) => model.graph.initializers.get(name)) as [Tensor, Tensor];
+    const [oldWeights, oldBias] = [weights, bias].map((name) => initializers.get(name)) as [Tensor, Tensor];
     const newWeights = (oldWeights.data as Float32Array).slice();
     eachWeight(layer, oldWeights, (at, place) => {
       newWeights[place] = fit.weights[at] as number;
     });
     const newBias = (oldBias.data as Float32Array).slice();
     newBias.set(fit.bias);
-    this.#weights = new Map(this.#weights)
-      .set(weights, new Tensor(oldWeights.type, oldWeights.dims, newWeights))
-      .set(bias, new Tensor(oldBias.type, oldBias.dims, newBias));
-    const initializers = new Map(model.graph.initializers);
-    for (const [name, tensor] of this.#weights) initializers.set(name, tensor);
-    this.#prunable = { ...this.#fittable.prunable, model: { ...model, graph: model.graph.with({ initializers }) } };
-    this.#written = undefined;
+    return [
+      [weights, new Tensor(oldWeights.type, oldWeights.dims, newWeights)],
+      [bias, new Tensor(oldBias.type, oldBias.dims, newBias)],
+    ];
   }
 }
 

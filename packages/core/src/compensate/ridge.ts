@@ -83,7 +83,7 @@ export function ridgeFit(moments: Moments, start: Float64Array, ridge: number): 
   for (let i = 0; i < features; i++) trace += cov[i * features + i] as number;
   const lambda = ridge * (trace / features);
   // (C + lambda) (W - start) = C_xz - C start
-  const change = times(cov, start, features, outputs);
+  const change = product(cov, start, features, outputs);
   for (let i = 0; i < features; i++) {
     const mean = (x[i] as number) / rows;
     for (let o = 0; o < outputs; o++) {
@@ -101,14 +101,14 @@ export function ridgeFit(moments: Moments, start: Float64Array, ridge: number): 
 /** By output: sum over rows of (z - x W - b)^2. */
 export function squaredErrors(moments: Moments, { weights, bias }: Fit): Float64Array {
   const { features, outputs, rows, x, z, xx, xz, zz } = moments;
-  const product = times(xx, weights, features, outputs);
+  const fitted = product(xx, weights, features, outputs);
   const errors = zz.map(
     (square, o) => square - 2 * (bias[o] as number) * (z[o] as number) + rows * (bias[o] as number) ** 2,
   );
   for (let i = 0; i < features; i++) {
     for (let o = 0; o < outputs; o++) {
       const at = i * outputs + o;
-      const slope = (product[at] as number) - 2 * (xz[at] as number) + 2 * (bias[o] as number) * (x[i] as number);
+      const slope = (fitted[at] as number) - 2 * (xz[at] as number) + 2 * (bias[o] as number) * (x[i] as number);
       errors[o] = (errors[o] as number) + (weights[at] as number) * slope;
     }
   }
@@ -121,14 +121,27 @@ export function factorise(a: Float64Array, n: number): boolean {
     const rowI = i * n;
     for (let j = 0; j <= i; j++) {
       const rowJ = j * n;
-      let sum = a[rowI + j] as number;
-      for (let k = 0; k < j; k++) sum -= (a[rowI + k] as number) * (a[rowJ + k] as number);
+      const sum = (a[rowI + j] as number) - dot(a, rowI, rowJ, j);
       if (i !== j) a[rowI + j] = sum / (a[rowJ + j] as number);
       else if (sum > 0) a[rowI + i] = Math.sqrt(sum);
       else return false;
     }
   }
   return true;
+}
+
+/** Sum of a[p + k] a[q + k], in four chains so that they overlap in the processor. */
+function dot(a: Float64Array, p: number, q: number, length: number): number {
+  let [s0, s1, s2, s3] = [0, 0, 0, 0];
+  let k = 0;
+  for (; k + 3 < length; k += 4) {
+    s0 += (a[p + k] as number) * (a[q + k] as number);
+    s1 += (a[p + k + 1] as number) * (a[q + k + 1] as number);
+    s2 += (a[p + k + 2] as number) * (a[q + k + 2] as number);
+    s3 += (a[p + k + 3] as number) * (a[q + k + 3] as number);
+  }
+  for (; k < length; k++) s0 += (a[p + k] as number) * (a[q + k] as number);
+  return s0 + s1 + (s2 + s3);
 }
 
 /** Solves A X = B in place for B[n, m], given A's factor. */
@@ -163,7 +176,7 @@ function divideRow(b: Float64Array, i: number, by: number, m: number): void {
 }
 
 /** A[n, n] B[n, m] */
-function times(a: Float64Array, b: Float64Array, n: number, m: number): Float64Array {
+export function product(a: Float64Array, b: Float64Array, n: number, m: number): Float64Array {
   const result = new Float64Array(n * m);
   for (let i = 0; i < n; i++) {
     for (let k = 0; k < n; k++) {

@@ -18,7 +18,7 @@ import { type Consumer, regressionOf } from "./consumers.ts";
 import { emptyMoments, type Moments } from "./ridge.ts";
 
 /** About how many rows of a layer are looked at, at most. */
-const MOST_ROWS = 2 ** 16;
+const MOST_ROWS = 2 ** 15;
 
 /** A consumer at some stage of pruning: the features that are left, and all outputs of the intact layer. */
 export interface Layer {

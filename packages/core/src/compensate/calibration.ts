@@ -1,0 +1,51 @@
+/**
+ * Calibration of least-squares costs: how much more, or less, the network's output changes than the costs of a group's
+ * units say. Half of the group is taken away with its consumers fitted again, and the change of the output is measured.
+ * Sensitivities take errors at different positions for independent; where a network averages over positions they are not.
+ */
+import type { Activations } from "../measure/activations.ts";
+import type { Group } from "../units/units.ts";
+import type { Compensator } from "./compensator.ts";
+import type { Surface } from "./surface.ts";
+
+/** A consumer's surface, and the importance of its outputs. */
+interface Part {
+  readonly surface: Surface;
+  readonly importance: Float64Array;
+}
+
+/** Measured change of the output over predicted change, by group. Kept by the compensator's sensitivities. */
+const known = new WeakMap<object, Map<Group, number>>();
+
+export async function calibration(
+  compensator: Compensator,
+  activations: Activations,
+  parts: readonly Part[],
+): Promise<ReadonlyMap<Group, number>> {
+  const stage = compensator.sensitivityStage;
+  const factors = known.get(stage) ?? new Map<Group, number>();
+  if (known.has(stage)) return factors;
+  known.set(stage, factors);
+  const { units } = compensator.prunable;
+  for (const group of units.groups) {
+    const isOwn = (unit: number): boolean => unit >= group.first && unit < group.first + group.size;
+    const own = parts.filter(({ surface }) => surface.units.some(isOwn));
+    const left = [...new Set(own.flatMap(({ surface }) => surface.units.filter(isOwn)))];
+    if (left.length < 2) continue;
+    const trial = own.map(({ surface, importance }) => ({ surface: surface.clone(), importance }));
+    const removed = activations.state.removed.slice();
+    let predicted = 0;
+    const costOf = (unit: number): number =>
+      trial.reduce((sum, { surface, importance }) => sum + surface.costOf(unit, importance), 0);
+    const order = left.sort((a, b) => costOf(a) - costOf(b) || a - b);
+    for (const unit of order.slice(0, order.length >> 1)) {
+      predicted += costOf(unit);
+      for (const { surface } of trial) surface.take(unit);
+      removed[unit] = 1;
+    }
+    if (predicted <= 0) continue;
+    const fits = trial.map(({ surface }) => ({ layer: surface.known.layer, fit: surface.fit }));
+    factors.set(group, (await compensator.changeOf(fits, removed)) / predicted);
+  }
+  return factors;
+}
