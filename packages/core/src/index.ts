@@ -54,6 +54,7 @@ export { type Thresholding, thresholded } from "./criteria/threshold.ts";
 export type { Budget } from "./plan/budget.ts";
 export type { Selection } from "./plan/select.ts";
 export { type ChooseOptions, type ChooseProgress, type Chosen, choose, type Schedule } from "./plan/choose.ts";
+export { certificatesInWords, certificatesOf } from "./plan/certificates.ts";
 export { modelHash, type Plan, parsePlan, removedByGroup, unitsOfPlan } from "./plan/plan.ts";
 
 // Cutting and proving

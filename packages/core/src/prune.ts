@@ -18,6 +18,7 @@ import { stateOf } from "./measure/state.ts";
 import { type Subject, subjectOf } from "./measure/subject.ts";
 import { readModel, writeModel } from "./onnx/index.ts";
 import { type Budget, checkBudget, removalGoal } from "./plan/budget.ts";
+import { certificatesOf } from "./plan/certificates.ts";
 import { type ChooseProgress, choose, type Schedule } from "./plan/choose.ts";
 import { modelHash, type Plan, removedByGroup } from "./plan/plan.ts";
 import type { Selection } from "./plan/select.ts";
@@ -129,6 +130,7 @@ export async function prune(file: Uint8Array, options: PruneOptions): Promise<Pr
       before,
       after,
       removed: chosen.trace,
+      certificates: certificatesOf(chosen.trace),
       layers: layerWidths(prunable, chosen.removed),
       evaluations: chosen.evaluations,
       seconds: (Date.now() - started) / 1000,

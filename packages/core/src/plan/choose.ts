@@ -96,7 +96,7 @@ async function removeWorst(
   const whyNot = (stage: Progress): string | undefined => limitBroken(budget, stage, before);
   const isTooFar = (): boolean => trail.isMeasured && whyNot(trail.now) !== undefined;
   let scores: Float64Array | undefined;
-  let counted = 0; // evaluations that earlier choices took
+  let counted = { evaluations: 0, macs: 0 }; // what earlier choices took
 
   for (;;) {
     if (trail.sinceMeasured >= every) await trail.measure();
@@ -124,8 +124,7 @@ async function removeWorst(
       });
       if (isTooFar()) continue;
     }
-    const spent = (oracle?.evaluations ?? 0) - counted;
-    counted += spent;
+    const spent = { evaluations: oracle?.evaluations ?? 0, macs: oracle?.macs ?? 0 };
     const unit = lowest(comparable(criterion, scores, groups, candidates), candidates);
     const group = groupOf(units, unit);
     const score = scores[unit] as number;
@@ -136,9 +135,11 @@ async function removeWorst(
       score,
       ...(criterion.inErrorUnits && criterion.needsData && { predicted: score }),
       certificate: schedule === "rerank" ? (criterion.certificate ?? "heuristic") : "heuristic",
-      evaluations: spent,
-      candidates: candidates.length,
+      evaluations: spent.evaluations - counted.evaluations,
+      work: (spent.macs - counted.macs) / (subject?.data.size ?? 1),
+      candidates: schedule === "rerank" || now.removed === 0 ? candidates.length : 0,
     });
+    counted = spent;
   }
 
   /** Why the run is done at this stage; undefined: it goes on. */
