@@ -42,7 +42,7 @@ export { type Objective, type ObjectiveName, objectiveFor, TARGET, targetsOf } f
 export { type State, stateOf, unitsLeft } from "./measure/state.ts";
 export { Activations } from "./measure/activations.ts";
 export { QualityMeter, qualityOf } from "./measure/quality.ts";
-export { type OracleCost, oracleCost } from "./measure/cost.ts";
+export { type CostEstimate, type OracleCost, oracleCost } from "./measure/cost.ts";
 export { Oracle } from "./measure/oracle.ts";
 export { type TaylorTerms, taylorTerms } from "./measure/taylor.ts";
 

@@ -11,7 +11,7 @@ import { bindInputs, type Dataset, reorder } from "./data.ts";
 import { ShrinkError } from "./errors.ts";
 import type { Graph } from "./graph/graph.ts";
 import type { ProbeOptions } from "./graph/shapes.ts";
-import { type OracleCost, oracleCost } from "./measure/cost.ts";
+import { type CostEstimate, estimate, oracleCost } from "./measure/cost.ts";
 import type { ObjectiveName } from "./measure/objective.ts";
 import { qualityOf } from "./measure/quality.ts";
 import { stateOf } from "./measure/state.ts";
@@ -46,8 +46,8 @@ export interface PruneOptions extends Selection, ProbeOptions {
   readonly oracle?: OracleMode | "auto";
   /** For `racing`; `auto` takes a shortlist of 20 %. */
   readonly racing?: RacingOptions;
-  /** Told before a run of the oracle: how it will measure and what exact measurement would cost. */
-  readonly onCost?: ((cost: OracleCost) => void) | undefined;
+  /** Told before a run of the oracle: how it will measure, what exact measurement would cost, and what to expect. */
+  readonly onCost?: ((cost: CostEstimate) => void) | undefined;
   /** Default `rerank`. */
   readonly schedule?: Schedule;
   /** Default: see {@link objectiveFor}. */
@@ -86,12 +86,17 @@ export async function prune(file: Uint8Array, options: PruneOptions): Promise<Pr
   const prunable = await prepare(original, runner, withDataShapes(original.graph, options));
   const subject = options.data && (await subjectOf(prunable, runner, options.data, options.objective, options.memory));
   const test = options.test && (await subjectOf(prunable, runner, options.test, options.objective, options.memory));
+  const passStarted = Date.now();
   const before = await stateOfModel(prunable, new Uint8Array(prunable.units.count), file.byteLength, subject, test);
+  const samples = (subject?.data.size ?? 0) + (test?.data.size ?? 0);
+  const passSeconds = ((Date.now() - passStarted) / 1000 / samples) * (subject?.data.size ?? 0);
   const budget = options.budget ?? defaultBudget(subject && before);
   checkBudget(budget, subject && before);
 
   const { criterion, mode } =
-    asked === oracle && subject ? oracleFor(subject, budget, options) : { criterion: asked, mode: "exact" };
+    asked === oracle && subject
+      ? oracleFor(subject, budget, passSeconds, options)
+      : { criterion: asked, mode: "exact" };
   const racing = mode === "racing" && options.data;
   const measured = racing
     ? await subjectOf(prunable, runner, mixed(racing), options.objective, options.memory)
@@ -155,13 +160,16 @@ function mixed(data: Dataset): Dataset {
 function oracleFor(
   { prunable, data }: Subject,
   budget: Budget,
+  passSeconds: number,
   { oracle: asked = "auto", racing, onCost }: PruneOptions,
 ): { criterion: Criterion; mode: OracleMode } {
   const { count } = prunable.units;
   const cost = oracleCost(prunable, data.size, removalGoal(budget, count) ?? Math.ceil(count / 2));
   const mode = asked === "auto" ? cost.mode : asked;
-  onCost?.({ ...cost, mode });
-  return { criterion: oracleBy(mode, { ...(asked === "auto" && { shortlist: 0.2 }), ...racing }), mode };
+  const how = { ...(asked === "auto" && { shortlist: 0.2 }), ...racing };
+  const { macs } = sizeAfter(prunable, new Uint8Array(count));
+  onCost?.(estimate({ ...cost, mode }, how, { macs: macs * data.size, seconds: passSeconds }));
+  return { criterion: oracleBy(mode, how), mode };
 }
 
 /** Size and quality of the model without the removed units. */

@@ -42,7 +42,7 @@ export interface ChooseOptions extends Selection {
 
 export interface ChooseProgress {
   readonly removed: number;
-  /** How many removals there will be, as far as is known. */
+  /** How many removals there will be: as asked, or by how far its goals are by now; at most. */
   readonly expected: number;
   /** Removable units of the intact model. */
   readonly units: number;
@@ -92,7 +92,6 @@ async function removeWorst(
   const { meter, before } = trail;
   const oracle = subject && meter && new Oracle(subject, meter.activations, { suffix: meter.suffix });
   const every = options.traceEvery ?? (subject ? affordableTrace(prunable, subject.data.size, budget) : 1);
-  const expected = Math.min(removalGoal(budget, units.count) ?? units.count, units.count);
   const whyNot = (stage: Progress): string | undefined => limitBroken(budget, stage, before);
   const isTooFar = (): boolean => trail.isMeasured && whyNot(trail.now) !== undefined;
   let scores: Float64Array | undefined;
@@ -102,7 +101,10 @@ async function removeWorst(
     if (trail.sinceMeasured >= every) await trail.measure();
     if (isTooFar()) return finish({ stopped: await trail.retreat(whyNot), reached: !hasGoal(budget) });
     const { now, state } = trail;
-    if (now.removed > 0) options.onProgress?.({ removed: now.removed, expected, units: units.count, quality: now });
+    if (now.removed > 0) {
+      const expected = expectedRemovals(budget, now, before, units.count);
+      options.onProgress?.({ removed: now.removed, expected, units: units.count, quality: now });
+    }
     const candidates = removable(groups, state.removed, minKeep);
     const end = endOf(now, candidates);
     if (end) {
@@ -156,4 +158,13 @@ async function removeWorst(
   function finish(end: { stopped: string; reached: boolean }): Chosen {
     return { removed: trail.state.removed, trace: trail.rows, ...end, evaluations: oracle?.evaluations ?? 0 };
   }
+}
+
+/** Removals until the first goal is reached, if they go on as they have so far; all units where there is no goal. */
+function expectedRemovals(budget: Budget, now: Progress, before: Progress, units: number): number {
+  const share = (of: "macs" | "parameters", target: number | undefined): number =>
+    target === undefined ? 0 : (before[of] - now[of]) / ((1 - target) * before[of]);
+  const done = Math.max(share("macs", budget.targetMacs), share("parameters", budget.targetParams));
+  const byTargets = done > 0 ? Math.max(now.removed, Math.round(now.removed / done)) : units;
+  return Math.min(removalGoal(budget, units) ?? units, byTargets, units);
 }
