@@ -89,7 +89,7 @@ describe("prune", () => {
     );
     expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
     expect(stdout.replace(/[\d.]+ s\)/, "0.1 s)").replace(/difference .*/, "difference 0")).toMatchInlineSnapshot(`
-      "digits.onnx: removed 4 of 11 units (oracle, rerank, objective cross-entropy, 38 evaluations, 0.1 s)
+      "digits.onnx: removed 4 of 11 units (oracle, rerank, objective cross-entropy, 0.1 s)
 
                            before    after         change
       units                    11        7        -36.4 %
@@ -104,6 +104,8 @@ describe("prune", () => {
       layer  kind    before  after
       fc1    neuron       6      4
       fc2    neuron       5      3
+
+      38 candidate evaluations, 6 times less arithmetic than brute force; all picks proved best
 
       stopped: removed 4 of 11 units as asked
       verified: largest difference 0

@@ -43,13 +43,17 @@ test("compare writes nothing", async () => {
   expect(() => place.read("c.csv")).toThrow("ENOENT");
 });
 
-test("SIGINT to a process", async () => {
+test.each([
+  ["exact", ""],
+  ["racing", "--shortlist 20%"],
+])("SIGINT to a process: %s", async (mode, more) => {
   const child = spawn(
     process.execPath,
     [
       ...["--conditions=source", "--import", "tsx", new URL("interrupt-child.ts", import.meta.url).pathname],
       ...["prune", place.path("large.onnx"), "--data", place.path("large.npz"), "--remove", "90%"],
-      ...["--out", place.path("large-o.onnx"), "--plan", place.path("large-plan.json")],
+      ...["--out", place.path("large-o.onnx"), "--plan", place.path("large-plan.json"), "--oracle", mode],
+      ...more.split(" ").filter((word) => word !== ""),
     ],
     { stdio: ["ignore", "pipe", "pipe"] },
   );
@@ -68,4 +72,6 @@ test("SIGINT to a process", async () => {
   expect({ code, stdout }).toEqual({ code: 1, stdout: "" });
   expect(place.text("large-plan.json")).toContain("shrinknet-plan");
   expect(() => place.read("large-o.onnx")).toThrow("ENOENT");
+  const applied = await place.run("apply large.onnx large-plan.json --out large-applied.onnx");
+  expect(applied.code).toBe(0);
 });

@@ -6,6 +6,7 @@ import { writeFiles } from "../src/files/write-files.ts";
 import { parseNames, parseRemoval, parseRise, parseShare } from "../src/options/quantities.ts";
 import { parseShape } from "../src/options/shapes.ts";
 import { paceTeller } from "../src/progress/pace.ts";
+import { costText } from "../src/text/cost.ts";
 import { csv } from "../src/text/csv.ts";
 import { formatCount, formatNumber, formatSeconds, formatShare } from "../src/text/format.ts";
 import { planText } from "../src/text/plan.ts";
@@ -47,6 +48,16 @@ test("numbers", () => {
     "12.35 %",
   ]);
   expect([3.21, 59.4, 80, 7500].map(formatSeconds)).toEqual(["3.2 s", "59 s", "1 min 20 s", "2 h 5 min"]);
+});
+
+test("what a run of the oracle will take", () => {
+  const cost = { mode: "exact", evaluations: 5050, macs: 2e9, expected: 5050, passes: 200.2, seconds: 75 } as const;
+  expect(costText(cost)).toBe(
+    "oracle: exact, about 5,050 candidate evaluations, as much as 201 passes over the data, about 1 min 15 s",
+  );
+  expect(costText({ ...cost, mode: "lazy", expected: 707, passes: 0.5, seconds: 2 })).toBe(
+    "oracle: lazy, about 707 candidate evaluations instead of 5,050, as much as 1 pass over the data, about 2.0 s",
+  );
 });
 
 test("csv quotes what needs it", () => {

@@ -48,7 +48,7 @@ export { Activations } from "./measure/activations.ts";
 export { QualityMeter, qualityOf } from "./measure/quality.ts";
 export { CONFIDENCE, accuracyByClass, pairedDrop, rightAnswers } from "./measure/answers.ts";
 export { type LatencyOptions, latencyOf } from "./measure/latency.ts";
-export { type OracleCost, oracleCost } from "./measure/cost.ts";
+export { type CostEstimate, type OracleCost, oracleCost } from "./measure/cost.ts";
 export { Oracle } from "./measure/oracle.ts";
 export { type TaylorTerms, taylorTerms } from "./measure/taylor.ts";
 
@@ -62,6 +62,7 @@ export type { SplitOptions } from "./plan/split.ts";
 export { HOLD_OUT_SHARE, holdOut, type SplitData } from "./plan/hold-out.ts";
 export type { Selection } from "./plan/select.ts";
 export { type ChooseOptions, type ChooseProgress, type Chosen, choose, type Schedule } from "./plan/choose.ts";
+export { certificatesInWords, certificatesOf } from "./plan/certificates.ts";
 export { modelHash, type Plan, parsePlan, removedByGroup, unitsOfPlan } from "./plan/plan.ts";
 
 // Cutting and proving

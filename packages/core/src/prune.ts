@@ -13,7 +13,7 @@ import { bindInputs, type Dataset } from "./data.ts";
 import { ShrinkError } from "./errors.ts";
 import type { Graph } from "./graph/graph.ts";
 import type { ProbeOptions } from "./graph/shapes.ts";
-import { type OracleCost, oracleCost } from "./measure/cost.ts";
+import { type CostEstimate, estimate, oracleCost } from "./measure/cost.ts";
 import { type LatencyOptions, latencyOf } from "./measure/latency.ts";
 import type { ObjectiveName } from "./measure/objective.ts";
 import { qualityOf } from "./measure/quality.ts";
@@ -21,6 +21,7 @@ import { stateOf } from "./measure/state.ts";
 import { type Subject, subjectOf } from "./measure/subject.ts";
 import { readModel, writeModel } from "./onnx/index.ts";
 import { type Budget, checkBudget, goalReached, type Progress, removalGoal } from "./plan/budget.ts";
+import { certificatesOf } from "./plan/certificates.ts";
 import { type ChooseProgress, choose, type Schedule } from "./plan/choose.ts";
 import { modelHash, type Plan, removedByGroup } from "./plan/plan.ts";
 import type { Selection } from "./plan/select.ts";
@@ -49,8 +50,8 @@ export interface PruneOptions extends Selection, ProbeOptions {
   readonly oracle?: OracleMode | "auto";
   /** For `racing`; `auto` takes a shortlist of 20 %. */
   readonly racing?: RacingOptions;
-  /** Told before a run of the oracle: how it will measure and what exact measurement would cost. */
-  readonly onCost?: ((cost: OracleCost) => void) | undefined;
+  /** Told before a run of the oracle: how it will measure, what exact measurement would cost, and what to expect. */
+  readonly onCost?: ((cost: CostEstimate) => void) | undefined;
   /** What is done to the consumers of removed units; default `none`. Needs data. */
   readonly compensate?: Compensation;
   /** Default `rerank`. */
@@ -100,12 +101,17 @@ export async function prune(file: Uint8Array, options: PruneOptions): Promise<Pr
     data && subjectOf(prunable, runner, data, options.objective, options.memory);
   const heldOut = await measuredOn(parts.heldOut);
   const intact = stateOf(prepared, new Uint8Array(prunable.units.count));
+  const passStarted = Date.now();
   const before = await stateOfModel(prepared, intact.removed, file.byteLength, subject, test, heldOut);
+  const samples = (subject?.data.size ?? 0) + (test?.data.size ?? 0) + (heldOut?.data.size ?? 0);
+  const passSeconds = ((Date.now() - passStarted) / 1000 / samples) * (subject?.data.size ?? 0);
   const budget = options.budget ?? defaultBudget(subject && before);
   checkBudget(budget, subject && before);
 
   const { criterion, mode } =
-    asked === oracle && subject ? oracleFor(subject, budget, options) : { criterion: asked, mode: "exact" };
+    asked === oracle && subject
+      ? oracleFor(subject, budget, passSeconds, options)
+      : { criterion: asked, mode: "exact" };
   const measured = mode === "racing" && parts.fit && !compensator ? await measuredOn(mixed(parts.fit)) : subject;
   const followed = (options.traceTest ?? true) ? test : undefined;
   const chosen = await choose(prunable, measured, {
@@ -156,6 +162,7 @@ export async function prune(file: Uint8Array, options: PruneOptions): Promise<Pr
       before,
       after,
       removed: chosen.trace,
+      certificates: certificatesOf(chosen.trace),
       layers: layerWidths(prunable, removed),
       evaluations: chosen.evaluations,
       seconds: (Date.now() - started) / 1000,
@@ -172,6 +179,7 @@ export async function prune(file: Uint8Array, options: PruneOptions): Promise<Pr
 function oracleFor(
   { prunable, data }: Subject,
   budget: Budget,
+  passSeconds: number,
   { oracle: asked = "auto", racing, onCost, align = 1 }: PruneOptions,
 ): { criterion: Criterion; mode: OracleMode } {
   const { count } = prunable.units;
@@ -184,8 +192,10 @@ function oracleFor(
   }
   const fitting = cost.mode === "racing" && align > 1 ? "lazy" : cost.mode;
   const mode = asked === "auto" ? fitting : asked;
-  onCost?.({ ...cost, mode });
-  return { criterion: oracleBy(mode, { ...(asked === "auto" && { shortlist: 0.2 }), ...racing }), mode };
+  const how = { ...(asked === "auto" && { shortlist: 0.2 }), ...racing };
+  const { macs } = sizeAfter(prunable, new Uint8Array(count));
+  onCost?.(estimate({ ...cost, mode }, how, { macs: macs * data.size, seconds: passSeconds }));
+  return { criterion: oracleBy(mode, how), mode };
 }
 
 function isReached(budget: Budget, end: Progress, before: Progress, { units }: Prunable): boolean {

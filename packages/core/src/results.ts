@@ -51,8 +51,23 @@ export interface Removal extends Quality {
   readonly certificate: "exact" | "racing" | "heuristic";
   /** Candidate evaluations that this choice took; parts of the data count as parts. */
   readonly evaluations: number;
-  /** What brute force would have taken: one for every unit that could have gone. */
+  /** Multiply-accumulates of these for one sample. */
+  readonly work: number;
+  /** What brute force would have taken: one for every unit that could have gone. None where the ranking was made before. */
   readonly candidates: number;
+}
+
+/** All choices of a run together: how sure they are, and what they cost. */
+export interface Certificates {
+  readonly picks: number;
+  /** Picks that are proved best among single removals, and picks that are best by racing. */
+  readonly proved: number;
+  readonly raced: number;
+  /** Candidate evaluations, and what brute force would have taken. */
+  readonly evaluations: number;
+  readonly bruteForce: number;
+  /** Multiply-accumulates of brute force by full passes, divided by those of the evaluations; null without evaluations. */
+  readonly timesLess: number | null;
 }
 
 /** Width of one layer before and after. */
@@ -134,6 +149,7 @@ export interface PruneSummary {
   readonly before: ModelState;
   readonly after: ModelState;
   readonly removed: readonly Removal[];
+  readonly certificates: Certificates;
   readonly layers: readonly LayerWidth[];
   /** Candidate evaluations: how often the error of the network without one unit was measured. */
   readonly evaluations: number;

@@ -23,6 +23,8 @@ test("the public door: a name that is added or lost shows here", () => {
       "applyPlan",
       "bindInputs",
       "bytesPerElement",
+      "certificatesInWords",
+      "certificatesOf",
       "checkLabels",
       "choose",
       "compare",

@@ -3,6 +3,7 @@ import { describe, expect, test } from "vitest";
 import { applyPlan } from "../src/apply.ts";
 import { compare } from "../src/compare.ts";
 import { type Tensor, tensorOf } from "../src/graph/tensor.ts";
+import type { CostEstimate } from "../src/measure/cost.ts";
 import { readModel, writeModel } from "../src/onnx/index.ts";
 import { parsePlan } from "../src/plan/plan.ts";
 import { type PruneOptions, prune } from "../src/prune.ts";
@@ -194,6 +195,33 @@ describe("prune", () => {
     });
     expect(summary).toMatchObject({ stopped: "interrupted" });
     expect(summary.removed).toHaveLength(2);
+  });
+
+  test("an interrupted race leaves a plan that can be replayed", async () => {
+    const signal = { aborted: false };
+    const { bytes, plan } = await run({
+      signal,
+      oracle: "racing",
+      racing: { shortlist: 0.5 },
+      budget: { remove: { count: 9 } },
+      onProgress: ({ removed }) => {
+        signal.aborted = removed === 3;
+      },
+    });
+    expect(Object.values(plan.removed).flat()).toHaveLength(3);
+    expect((await applyPlan(file, parsePlan(JSON.stringify(plan)), { runner })).bytes).toEqual(bytes);
+  });
+
+  test("a run of the oracle says what it will take", async () => {
+    const told: CostEstimate[] = [];
+    const onCost = (cost: CostEstimate): void => void told.push(cost);
+    const budget = { remove: { count: 2 } };
+    for (const oracle of ["exact", "lazy", "racing"] as const) await run({ oracle, budget, onCost });
+    expect(told.map(({ mode }) => mode)).toEqual(["exact", "lazy", "racing"]);
+    expect(told.map(({ evaluations }) => evaluations)).toEqual([26, 26, 26]); // 14 units, then 13, counted as a triangle
+    expect(told[0]?.expected).toBe(26);
+    expect(told[1]?.expected).toBeLessThan(26);
+    for (const { passes, seconds } of told) expect(Math.min(passes, seconds)).toBeGreaterThan(0);
   });
 });
 

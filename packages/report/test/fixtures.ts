@@ -1,4 +1,13 @@
-import type { CompareRun, CompareStep, CompareSummary, GainCurve, ModelState, PruneSummary, Removal } from "shrinknet";
+import {
+  type CompareRun,
+  type CompareStep,
+  type CompareSummary,
+  certificatesOf,
+  type GainCurve,
+  type ModelState,
+  type PruneSummary,
+  type Removal,
+} from "shrinknet";
 
 /** Repeatable numbers in [0, 1): a linear congruential generator. */
 export function random(seed: number): () => number {
@@ -59,6 +68,7 @@ export function pruneFixture(options: FixtureOptions = {}): PruneSummary {
       layer: layers[at] ?? "?",
       certificate: "exact",
       evaluations: total - i,
+      work: 10 * (total - i),
       candidates: total - i,
       score: change * (0.5 + next()),
       ...(predicted ? { predicted: change * (0.3 + next()) - 0.2 } : {}),
@@ -75,6 +85,7 @@ export function pruneFixture(options: FixtureOptions = {}): PruneSummary {
     before: state(total, total, options),
     after: state(total - removals, total, options),
     removed,
+    certificates: certificatesOf(removed),
     layers: layers.map((layer, i) => ({
       group: `g${i}`,
       layer,

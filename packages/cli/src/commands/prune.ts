@@ -1,6 +1,6 @@
 /** `shrinknet prune`: makes a model smaller. */
 import { Command, type CommandUnknownOpts, Option } from "@commander-js/extra-typings";
-import { type Budget, criteria, type OracleCost, type PruneResult, prune, ShrinkError } from "shrinknet";
+import { type Budget, criteria, type PruneResult, prune, ShrinkError } from "shrinknet";
 import { loadData } from "../data/load-data.ts";
 import { checkOutputs } from "../files/check-outputs.ts";
 import { loadModel } from "../files/load-model.ts";
@@ -35,6 +35,7 @@ import { interruptible } from "../progress/interrupt.ts";
 import { paceTeller } from "../progress/pace.ts";
 import { withProgress } from "../progress/progress.ts";
 import { colorsOf } from "../text/colors.ts";
+import { costText } from "../text/cost.ts";
 import { plural } from "../text/format.ts";
 import { planText } from "../text/plan.ts";
 import { pruneText } from "../text/prune.ts";
@@ -136,7 +137,7 @@ export function pruneCommand(io: Io): CommandUnknownOpts {
       const budget = budgetOf(options);
       const pace = paceTeller({
         shrinking: criterion === "oracle" && schedule === "rerank",
-        known: options.remove !== undefined,
+        known: [options.remove, options.targetMacs, options.targetParams].some((goal) => goal !== undefined),
       });
       const result = await withProgress(io, { title: `Pruning ${path}`, quiet: options.quiet }, (tell) =>
         interruptible(io, tell, (signal) =>
@@ -235,12 +236,6 @@ function budgetOf(options: BudgetOptions): Budget | undefined {
 
 /** Runs of the oracle above this many multiply-accumulates are announced: some seconds. */
 const LONG_RUN = 1e11;
-
-/** One line before a run of the oracle. */
-function costText({ mode, evaluations, macs }: OracleCost): string {
-  const work = `${evaluations.toLocaleString("en")} candidate evaluations, ${macs.toExponential(0)} multiply-accumulates if all are measured`;
-  return `oracle: ${mode} (up to ${work})`;
-}
 
 function interrupted(removals: number, plan: string | undefined): ShrinkError {
   const kept = plan === undefined ? "nothing was written" : `the plan so far is in ${plan}, no model was written`;

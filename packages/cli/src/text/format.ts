@@ -42,6 +42,6 @@ export function formatSeconds(seconds: number): string {
 }
 
 /** `1 unit`, `2 units` */
-export function plural(count: number, noun: string): string {
-  return `${formatCount(count)} ${noun}${count === 1 ? "" : "s"}`;
+export function plural(count: number, noun: string, many = `${noun}s`): string {
+  return `${formatCount(count)} ${count === 1 ? noun : many}`;
 }

@@ -71,6 +71,7 @@ export class Activations {
 
   /** Computes the named values of all chunks where they are not kept yet, and keeps them. */
   async keep(names: readonly string[]): Promise<void> {
+    if (this.#kept.every((kept) => names.every((name) => kept.has(name)))) return;
     const reader = await this.reader(names);
     try {
       for (const chunk of this.#kept.keys()) await reader.read(chunk, true);

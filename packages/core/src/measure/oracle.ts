@@ -6,8 +6,10 @@ import { sizeOf, type Tensor } from "../graph/tensor.ts";
 import { downstream } from "../graph/traverse.ts";
 import { writeModel } from "../onnx/index.ts";
 import type { Session } from "../runner.ts";
+import type { RemovedUnits } from "../surgery/cut.ts";
 import { type Group, groupOf } from "../units/units.ts";
 import type { Activations } from "./activations.ts";
+import { tailMacs } from "./cost.ts";
 import { DenseSuffix } from "./dense/suffix.ts";
 import { TARGET } from "./objective.ts";
 import type { Chunk, Subject } from "./subject.ts";
@@ -44,6 +46,10 @@ export class Oracle {
   readonly #last = new Map<number, number>();
   /** Candidate evaluations so far. */
   evaluations = 0;
+  /** Their multiply-accumulates, each sample counted. What is given up early counts in full. */
+  macs = 0;
+  /** Of one candidate and sample, by group, at the stage of `removed`. */
+  #tailMacs: { removed: RemovedUnits; of: ReadonlyMap<Group, number> } | undefined;
 
   constructor(subject: Subject, activations: Activations, { suffix, loops = true }: OracleOptions = {}) {
     this.#subject = subject;
@@ -75,7 +81,7 @@ export class Oracle {
         this.#last.set(unit, errors[i] as number);
       });
     }
-    this.evaluations += candidates.length;
+    this.#count(candidates, this.#subject.data.size);
     return result;
   }
 
@@ -84,13 +90,23 @@ export class Oracle {
    * ({@link partsOf}). Counted by share of the data.
    */
   async sampleErrors(candidates: readonly number[], from: number, to: number): Promise<Map<number, number[]>> {
-    const { chunks, data } = this.#subject;
+    const { chunks } = this.#subject;
     const result = new Map(candidates.map((unit): [number, number[]] => [unit, []]));
     const first = chunks.findIndex((chunk) => chunk.from === from);
     const last = chunks.findIndex((chunk) => chunk.to === to) + 1;
     await this.#run(candidates, first, last, (unit, errors) => result.get(unit)?.push(...errors));
-    this.evaluations += (candidates.length * (to - from)) / data.size;
+    this.#count(candidates, to - from);
     return result;
+  }
+
+  #count(candidates: readonly number[], samples: number): void {
+    const { prunable, data } = this.#subject;
+    const { removed } = this.activations.state;
+    if (this.#tailMacs?.removed !== removed) {
+      this.#tailMacs = { removed, of: tailMacs(prunable, removed) };
+    }
+    for (const unit of candidates) this.macs += (this.#tailMacs.of.get(groupOf(prunable.units, unit)) ?? 0) * samples;
+    this.evaluations += (candidates.length * samples) / data.size;
   }
 
   /**

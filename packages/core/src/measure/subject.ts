@@ -91,7 +91,8 @@ export function partsOf(samples: number): number[] {
   return [...parts, samples];
 }
 
-function chunksOf(data: Dataset, targets: Tensor, perChunk: number): Chunk[] {
+/** The data in pieces of at most `perChunk` samples that end where its parts do. */
+export function chunksOf(data: Dataset, targets: Tensor, perChunk: number): Chunk[] {
   const chunks: Chunk[] = [];
   const parts = partsOf(data.size);
   for (let from = 0, to: number; from < data.size; from = to) {

@@ -50,7 +50,7 @@ export interface ChooseOptions extends Selection {
 
 export interface ChooseProgress {
   readonly removed: number;
-  /** How many removals there will be, as far as is known. */
+  /** How many removals there will be: as asked, or by how far its goals are by now; at most. */
   readonly expected: number;
   /** Removable units of the intact model. */
   readonly units: number;
@@ -107,20 +107,22 @@ async function removeWorst(
     subject && meter && new Oracle(subject, meter.activations, { suffix: meter.suffix, loops: !compensator });
   const every =
     options.traceEvery ?? (subject ? affordableTrace(prunable, subject.data.size, budget, compensator?.macs) : 1);
-  const expected = Math.min(removalGoal(budget, units.count) ?? units.count, units.count);
   const savings = Savings.of(prunable, budget, criterion);
   const isBest = schedule === "rerank" && align === 1;
   const whyNot = (stage: Progress): string | undefined => limitBroken(budget, stage, before);
   const isTooFar = (): boolean => trail.isMeasured && whyNot(trail.now) !== undefined;
   let scores: Float64Array | undefined;
-  let counted = 0; // evaluations that earlier choices took
+  let counted = { evaluations: 0, macs: 0 }; // what earlier choices took
 
   for (;;) {
     if (trail.sinceMeasured >= every) await trail.measure();
     if (isTooFar()) return finish({ stopped: await trail.retreat(whyNot), reached: !hasGoal(budget) });
     const { now, state } = trail;
     const { removed } = state;
-    if (now.removed > 0) options.onProgress?.({ removed: now.removed, expected, units: units.count, quality: now });
+    if (now.removed > 0) {
+      const expected = expectedRemovals(budget, now, before, units.count);
+      options.onProgress?.({ removed: now.removed, expected, units: units.count, quality: now });
+    }
     const candidates = removable(groups, removed, options);
     const end = endOf(now, candidates);
     if (end) {
@@ -144,8 +146,8 @@ async function removeWorst(
       });
       if (isTooFar()) continue;
     }
-    const spent = (oracle?.evaluations ?? 0) - counted;
-    counted += spent;
+    const spent = { evaluations: oracle?.evaluations ?? 0, macs: oracle?.macs ?? 0 };
+    const asked = schedule === "rerank" || now.removed === 0 ? candidates.length : 0;
     const block = worstBlock(comparable(criterion, scores, groups, candidates), groups, candidates, {
       size: (group, left) => blockSize(group, left, align),
       cost: (group, left) => savings?.divisor(criterion, group, left, removed) ?? 1,
@@ -159,10 +161,12 @@ async function removeWorst(
       score: scores?.[unit] as number,
       ...(isPredicted && { predicted: scores?.[unit] as number }),
       certificate: isBest ? (criterion.certificate ?? "heuristic") : "heuristic",
-      evaluations: place === 0 ? spent : 0,
-      candidates: candidates.length,
+      evaluations: place === 0 ? spent.evaluations - counted.evaluations : 0,
+      work: place === 0 ? (spent.macs - counted.macs) / (subject?.data.size ?? 1) : 0,
+      candidates: place === 0 ? asked : 0,
     }));
     trail.remove(block, choices);
+    counted = spent;
   }
 
   /** Why the run is done at this stage; undefined: it goes on. */
@@ -199,4 +203,13 @@ function noneLeft(rest: number, align: number): string {
   if (rest === 0) return "no more removable units";
   const limits = align > 1 ? "names, group sizes and widths" : "names and group sizes";
   return `no more removable units: ${rest} stay by the limits on ${limits}`;
+}
+
+/** Removals until the first goal is reached, if they go on as they have so far; all units where there is no goal. */
+function expectedRemovals(budget: Budget, now: Progress, before: Progress, units: number): number {
+  const share = (of: "macs" | "parameters", target: number | undefined): number =>
+    target === undefined ? 0 : (before[of] - now[of]) / ((1 - target) * before[of]);
+  const done = Math.max(share("macs", budget.targetMacs), share("parameters", budget.targetParams));
+  const byTargets = done > 0 ? Math.max(now.removed, Math.round(now.removed / done)) : units;
+  return Math.min(removalGoal(budget, units) ?? units, byTargets, units);
 }

@@ -50,11 +50,30 @@ export function sizeWithout(
   places: ReadonlyMap<PlaceKey, OwnedPlace>,
   removed: Uint8Array,
 ): Size {
+  const stored = new Map<string, number>(); // elements, by initializer and way of cutting
+  let macs = 0;
+  for (const own of nodeMacs(prunable, places, removed, stored).values()) macs += own;
+  let parameters = 0;
+  for (const elements of stored.values()) parameters += elements;
+  return { parameters, macs };
+}
+
+/** Multiply-accumulates for one sample of each node without the removed units, by the node's id. */
+export function macsByNode(prunable: Prunable, removed: RemovedUnits): ReadonlyMap<string, number> {
+  return nodeMacs(prunable, prunable.units.places, removed, new Map());
+}
+
+/** MACs by node; notes the elements of the initializers on its way. */
+function nodeMacs(
+  prunable: Pick<Prunable, "model" | "shapes">,
+  places: ReadonlyMap<PlaceKey, OwnedPlace>,
+  removed: Uint8Array,
+  stored: Map<string, number>,
+): Map<string, number> {
   const { graph } = prunable.model;
   const shapes = shapesWithout(prunable.shapes, places, removed);
-  const stored = new Map<string, number>(); // elements, by initializer and way of cutting
+  const result = new Map<string, number>();
   const isCut = (name: string): boolean => shapes.get(name)?.dims !== prunable.shapes.get(name)?.dims;
-  let macs = 0;
   for (const node of graph.nodes) {
     const use = nodeId(node);
     if (!ruleFor(node)?.ties && [...node.inputs, ...node.outputs].some((name) => isCut(name))) continue;
@@ -75,9 +94,7 @@ export function sizeWithout(
       return left;
     });
     const outDims = (index = 0): readonly number[] => dimsOf(shapes, node.outputs[index] as string);
-    macs += ruleFor(node)?.macs?.({ node, dims: (slot) => dims[slot] ?? [], outDims }) ?? 0;
+    result.set(use, ruleFor(node)?.macs?.({ node, dims: (slot) => dims[slot] ?? [], outDims }) ?? 0);
   }
-  let parameters = 0;
-  for (const elements of stored.values()) parameters += elements;
-  return { parameters, macs };
+  return result;
 }

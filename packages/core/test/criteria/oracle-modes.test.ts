@@ -2,11 +2,12 @@
 import { describe, expect, test } from "vitest";
 import { compare } from "../../src/compare.ts";
 import { Activations } from "../../src/measure/activations.ts";
-import { oracleCost } from "../../src/measure/cost.ts";
+import { oracleCost, tailMacs } from "../../src/measure/cost.ts";
 import { Oracle } from "../../src/measure/oracle.ts";
 import { stateOf } from "../../src/measure/state.ts";
 import { subjectOf } from "../../src/measure/subject.ts";
 import { writeModel } from "../../src/onnx/index.ts";
+import { certificatesInWords, certificatesOf } from "../../src/plan/certificates.ts";
 import { prune } from "../../src/prune.ts";
 import { dataset, prepared, runner } from "../helpers.ts";
 import { model, node, random } from "../support/build.ts";
@@ -50,13 +51,26 @@ describe("lazy and racing oracles", () => {
   });
 
   test("every removal carries its certificate and its count", async () => {
-    const certificates = { exact: "exact", lazy: "heuristic", racing: "racing" } as const;
+    const sure = { exact: "exact", lazy: "heuristic", racing: "racing" } as const;
     for (const oracle of ["exact", "lazy", "racing"] as const) {
       const { summary } = await prune(file, { runner, data, oracle, budget: { remove: { count: 4 } } });
-      expect(summary.removed.map(({ certificate }) => certificate)).toEqual(Array(4).fill(certificates[oracle]));
+      expect(summary.removed.map(({ certificate }) => certificate)).toEqual(Array(4).fill(sure[oracle]));
       expect(summary.removed.map(({ candidates }) => candidates)).toEqual([24, 23, 22, 21]);
-      const spent = summary.removed.reduce((sum, { evaluations }) => sum + evaluations, 0);
-      expect(spent).toBeCloseTo(summary.evaluations, 9);
+      const { certificates } = summary;
+      expect(certificates.evaluations).toBeCloseTo(summary.evaluations, 9);
+      expect(certificates).toMatchObject({
+        picks: 4,
+        proved: oracle === "exact" ? 4 : 0,
+        raced: oracle === "racing" ? 4 : 0,
+        bruteForce: 24 + 23 + 22 + 21,
+      });
+      expect(certificatesInWords(certificates)).toMatch(
+        {
+          exact: /^90 candidate evaluations, [\d.]+ times less arithmetic than brute force; all picks proved best$/,
+          lazy: /^\d+ candidate evaluations instead of 90, .*; 0 of 4 picks proved best$/,
+          racing: /^\d+ candidate evaluations instead of 90, .*; 4 of 4 picks best by racing$/,
+        }[oracle],
+      );
     }
     const short = await prune(file, {
       runner,
@@ -67,6 +81,22 @@ describe("lazy and racing oracles", () => {
     });
     expect(short.summary.removed[0]?.certificate).toBe("heuristic");
     expect(short.summary.evaluations).toBeLessThanOrEqual(24 * 0.5);
+  });
+
+  test("arithmetic is counted: what lies behind a unit's readers, and its part in them", async () => {
+    const prunable = await prepared(network); // 6-14-10-3
+    const tails = (removed: number[]) => [
+      ...tailMacs(
+        prunable,
+        Uint8Array.from({ length: 24 }, (_, unit) => (removed.includes(unit) ? 1 : 0)),
+      ).values(),
+    ];
+    expect(tails([])).toEqual([10 + 10 * 3, 3]);
+    expect(tails([0, 1, 14])).toEqual([9 + 9 * 3, 3]);
+    const row = { certificate: "exact", evaluations: 24, work: 24 * 40, candidates: 24, macs: 200 } as const;
+    const rest = { step: 1, group: "", unit: 0, layer: "", score: 0, error: 0, parameters: 0 };
+    expect(certificatesOf([{ ...rest, ...row }]).timesLess).toBe(5);
+    expect(certificatesOf([{ ...rest, ...row, evaluations: 0, work: 0 }]).timesLess).toBeNull();
   });
 
   test("the memory limit changes nothing but what is computed again", async () => {

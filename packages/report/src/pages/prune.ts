@@ -1,4 +1,4 @@
-import type { PruneSummary } from "shrinknet";
+import { certificatesInWords, type PruneSummary } from "shrinknet";
 import { layerOrderChart } from "../charts/layer-order.ts";
 import { predictedChart } from "../charts/predicted.ts";
 import { accuracyChart, errorChart } from "../charts/quality.ts";
@@ -27,7 +27,11 @@ export function pruneReport(summary: PruneSummary): string {
     html`<header><h1>${summary.model}</h1>
 <p>${describePrune(summary)}</p>
 <p class="${verification.ok ? "good" : "bad"}">${verification.text}</p>
-<p class="soft">Written to ${summary.out}. Stopped: ${summary.stopped}.</p></header>
+${
+  summary.certificates.evaluations > 0 &&
+  html`<p>${certificatesInWords(summary.certificates)}.</p>
+`
+}<p class="soft">Written to ${summary.out}. Stopped: ${summary.stopped}.</p></header>
 <section><h2>Before and after</h2>
 ${table(["", "before", "after", "change", "change (%)"], computeChanges(summary.before, summary.after).map(changeRow))}</section>
 `,
@@ -41,7 +45,7 @@ ${facts([
   ["objective", `${summary.objective}, summed over samples`],
   ["compensation", summary.compensation],
   ["seed", String(summary.seed)],
-  ["candidate evaluations", formatCount(summary.evaluations)],
+  ["candidate evaluations", certificatesInWords(summary.certificates)],
   ["time", formatSeconds(summary.seconds)],
 ])}</footer>`,
   ]);

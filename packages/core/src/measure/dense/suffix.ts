@@ -315,16 +315,19 @@ export class DenseSuffix {
       error += this.#errorOf(this.#scratch[0], block);
       const used = Math.min(BLOCK, samples - block * BLOCK);
       for (let i = 0; i < used; i++) {
+        const sample = this.#order[block * BLOCK + i] as number;
         let best = 0;
+        for (let row = 1; labels && row < this.#outputs; row++) {
+          if ((rows[row * BLOCK + i] as number) > (rows[best * BLOCK + i] as number)) best = row;
+        }
+        if (labels && best === labels[sample]) right++;
+        if (this.#loaded !== undefined) continue; // the order of the samples is settled
         let distance = 0;
         for (let row = 0; row < this.#outputs; row++) {
-          const y = rows[row * BLOCK + i] as number;
-          if (y > (rows[best * BLOCK + i] as number)) best = row;
-          distance += (y - (targets[row * this.#padded + block * BLOCK + i] as number)) ** 2;
+          const target = targets[row * this.#padded + block * BLOCK + i] as number;
+          distance += ((rows[row * BLOCK + i] as number) - target) ** 2;
         }
-        const sample = this.#order[block * BLOCK + i] as number;
         this.#errors[sample] = distance;
-        if (labels && best === labels[sample]) right++;
       }
     }
     return labels ? { error, accuracy: right / samples } : { error };
