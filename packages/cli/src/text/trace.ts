@@ -11,12 +11,12 @@ const columns: CsvColumns<Removal> = {
   predicted: (row) => row.predicted,
   error: (row) => row.error,
   accuracy: (row) => row.accuracy,
-  heldOutError: (row) => row.heldOut?.error,
-  heldOutAccuracy: (row) => row.heldOut?.accuracy,
   testError: (row) => row.test?.error,
   testAccuracy: (row) => row.test?.accuracy,
   parameters: (row) => row.parameters,
   macs: (row) => row.macs,
+  heldOutError: (row) => row.heldOut?.error,
+  heldOutAccuracy: (row) => row.heldOut?.accuracy,
 };
 
 /** CSV where the file's name ends in .csv, else JSON lines. */
