@@ -5,26 +5,25 @@ import { axis, axisName, tickMargin, yAxisMarks } from "./axis.ts";
 import { type ChartOptions, drawChart } from "./frame.ts";
 import { markerSymbol, seriesStyle } from "./palette.ts";
 
-/** The sets of samples in the styles that they have in the charts of quality. */
+/** The sets of samples in the order of their styles in the charts of quality. */
 const sets = ["calibration", "test"] as const;
 
 /**
- * Accuracy of each class before and after, a point per class and set of samples; on the diagonal nothing changed, below it the
- * class lost. Readable for two classes and for a thousand.
+ * Accuracy of each class before and after on one set of samples, a point per class; on the diagonal nothing changed, below it
+ * the class lost. Readable for two classes and for a thousand.
  */
-export function classesChart(rows: readonly ClassRow[], options: ChartOptions = {}): string {
-  const { title = "Accuracy by class", width = 460, height = 400 } = options;
-  const clouds = sets
-    .map((name, index) => ({
-      name,
-      look: seriesStyle(index),
-      points: rows.flatMap((row) => {
-        const one = row[name];
-        return one ? [{ before: one.before * 100, after: one.after * 100 }] : [];
-      }),
-    }))
-    .filter(({ points }) => points.length > 0);
-  const values = clouds.flatMap(({ points }) => points.flatMap(({ before, after }) => [before, after]));
+export function classesChart(
+  rows: readonly ClassRow[],
+  set: (typeof sets)[number],
+  options: ChartOptions = {},
+): string {
+  const { title = `Accuracy by class (${set})`, width = 460, height = 400 } = options;
+  const look = seriesStyle(sets.indexOf(set));
+  const points = rows.flatMap((row) => {
+    const one = row[set];
+    return one ? [{ before: one.before * 100, after: one.after * 100 }] : [];
+  });
+  const values = points.flatMap(({ before, after }) => [before, after]);
   const both = computeScale([...values, 100], { limits: [0, 100], count: 6 });
   const [low, high] = both.domain;
   return drawChart(
@@ -33,7 +32,7 @@ export function classesChart(rows: readonly ClassRow[], options: ChartOptions = 
       width,
       height,
       yLabel: axisName("accuracy after (%)", both.type),
-      legend: clouds.map(({ name, look }) => ({ name, kind: "point", color: look.color, marker: look.marker })),
+      legend: [],
     },
     {
       marginLeft: tickMargin(both),
@@ -51,17 +50,15 @@ export function classesChart(rows: readonly ClassRow[], options: ChartOptions = 
           ],
           { strokeDasharray: "5 3", strokeOpacity: 0.8 },
         ),
-        ...clouds.map(({ points, look }) =>
-          Plot.dot(points, {
-            x: "before",
-            y: "after",
-            r: points.length > 100 ? 2 : 3.5,
-            fill: look.color,
-            fillOpacity: 0.6,
-            stroke: look.color,
-            symbol: markerSymbol(look.marker),
-          }),
-        ),
+        Plot.dot(points, {
+          x: "before",
+          y: "after",
+          r: points.length > 100 ? 2 : 3.5,
+          fill: look.color,
+          fillOpacity: points.length > 100 ? 0.4 : 0.7,
+          stroke: "none",
+          symbol: markerSymbol(look.marker),
+        }),
       ],
     },
   );

@@ -37,6 +37,7 @@ export function classesSection(summary: PruneSummary): Content {
   const rows = computeClassRows(summary);
   if (rows.length === 0) return false;
   const hasTest = summary.answers?.test !== undefined;
+  const sets = hasTest ? (["calibration", "test"] as const) : (["calibration"] as const);
   const shown = rows.slice(0, maxRows);
   const cells = (one: ClassChange | undefined): string[] =>
     one
@@ -49,7 +50,7 @@ export function classesSection(summary: PruneSummary): Content {
       : "All classes, the one that lost most first";
   return html`<section><h2>Accuracy by class</h2>
 <div class="charts">
-${figure(classesChart(rows), "A point for each class. On the dashed diagonal nothing changed; below it the class is recognised less often than before.")}</div>
+${sets.map((set) => figure(classesChart(rows, set), "A point for each class. On the dashed diagonal nothing changed; below it the class is recognised less often than before."))}</div>
 <p>${worst}${hasTest && " on the test data"}:</p>
 ${table(
   ["class", ...head("calibration"), ...(hasTest ? head("test") : [])],
