@@ -11,7 +11,7 @@ import type { Subject } from "../measure/subject.ts";
 import { modelSize } from "../onnx/index.ts";
 import type { Quality, Removal } from "../results.ts";
 import type { RemovedUnits } from "../surgery/cut.ts";
-import { sizeAfter } from "../surgery/size.ts";
+import { type Size, sizeAfter } from "../surgery/size.ts";
 import type { Prunable } from "../units/prepare.ts";
 import { type Group, groupOf } from "../units/units.ts";
 import { randomSource } from "../util/random.ts";
@@ -158,21 +158,23 @@ async function removeWorst(
     });
     const group = groupOf(units, block[0] as number);
     const isBest = schedule === "rerank" && align === 1;
+    const row = (at: number, size: Size): Removal => ({
+      step: now.removed + at + 1,
+      group: group.id,
+      unit: (block[at] as number) - group.first,
+      layer: group.layer,
+      score: scores?.[block[at] as number] as number,
+      error: Number.NaN,
+      parameters: size.parameters,
+      macs: size.macs,
+      certificate: isBest ? (criterion.certificate ?? "heuristic") : "heuristic",
+      evaluations: at === 0 ? spent : 0,
+      candidates: candidates.length,
+    });
     const rows: Removal[] = [];
-    for (const unit of block) {
+    for (const [at, unit] of block.entries()) {
       removed[unit] = 1;
-      rows.push({
-        step: now.removed + rows.length + 1,
-        group: group.id,
-        unit: unit - group.first,
-        layer: group.layer,
-        score: scores[unit] as number,
-        error: Number.NaN, // of a block only the last row is measured
-        ...sizeAfter(prunable, removed),
-        certificate: isBest ? (criterion.certificate ?? "heuristic") : "heuristic",
-        evaluations: rows.length === 0 ? spent : 0,
-        candidates: candidates.length,
-      });
+      if (at < block.length - 1) rows.push(row(at, sizeAfter(prunable, removed))); // only the last one is measured
     }
     state = stateOf(prunable, removed);
     meter?.activations.advance(state);
@@ -184,7 +186,7 @@ async function removeWorst(
       for (const unit of block) removed[unit] = 0;
       return finish(broken, !hasGoal(budget));
     }
-    const last = rows.pop() as Removal;
+    const last = row(rows.length, after);
     const isPredicted = criterion.inErrorUnits && criterion.needsData && block.length === 1;
     trace.push(...rows, {
       ...last,
