@@ -11,13 +11,13 @@ import type { Subject } from "../measure/subject.ts";
 import { modelSize } from "../onnx/index.ts";
 import type { Quality, Removal } from "../results.ts";
 import type { RemovedUnits } from "../surgery/cut.ts";
-import { type Size, sizeAfter } from "../surgery/size.ts";
+import { sizeAfter } from "../surgery/size.ts";
 import type { Prunable } from "../units/prepare.ts";
 import { type Group, groupOf } from "../units/units.ts";
 import { randomSource } from "../util/random.ts";
 import { type Budget, goalReached, hasGoal, limitBroken, type Progress, removalGoal } from "./budget.ts";
 import { HeldOut } from "./held-out.ts";
-import { comparable, perCost, worstBlock } from "./rank.ts";
+import { comparable, divisor, perCost, worstBlock } from "./rank.ts";
 import { Savings } from "./savings.ts";
 import { blockSize, removable, type Selection, selectGroups } from "./select.ts";
 
@@ -119,7 +119,6 @@ async function removeWorst(
     };
   };
   const savings = Savings.of(prunable, budget, criterion);
-  const cost = (group: Group, left: number): number => savings?.divisor(criterion, group, left, removed) ?? 1;
   let state = stateOf(prunable, removed);
   const intact = await measure(0);
   const before = { ...intact, ...(options.fileBytes !== undefined && { bytes: options.fileBytes }) };
@@ -129,13 +128,28 @@ async function removeWorst(
   };
   let scores: Float64Array | undefined;
   let counted = 0; // evaluations that earlier choices took
+  let open: { group: Group; left: number } | undefined; // a group that goes on to lose units until its width is a multiple
+  let aligned = { removed: removed.slice(), rows: 0, now };
+  /** Goes back to where all widths were multiples. */
+  const goBack = (): void => {
+    removed.set(aligned.removed);
+    trace.length = aligned.rows;
+    now = aligned.now;
+  };
 
   for (;;) {
-    const goal = goalReached(budget, now, before, units.count);
-    if (goal !== undefined) return finish(goal, true);
-    if (options.signal?.aborted) return finish("interrupted", false);
-    const candidates = removable(groups, removed, options);
+    if (!open) {
+      aligned = { removed: removed.slice(), rows: trace.length, now };
+      const goal = goalReached(budget, now, before, units.count);
+      if (goal !== undefined) return finish(goal, true);
+    }
+    if (options.signal?.aborted) {
+      goBack();
+      return finish("interrupted", false);
+    }
+    const candidates = open ? removable([open.group], removed, { minKeep: 0 }) : removable(groups, removed, options);
     if (candidates.length === 0) return finish(noneLeft(units.count - now.removed, align), !hasGoal(budget), true);
+    const saved = savings?.perUnit(removed, now);
     if (!scores || schedule === "rerank") {
       const left = schedule === "rerank" ? candidates : unitsLeft(units, removed);
       scores = await criterion.score({
@@ -145,56 +159,49 @@ async function removeWorst(
         subject,
         error: now.error ?? Number.NaN,
         oracle,
-        onlyBest: schedule === "rerank" && align === 1,
-        ...(savings && { rank: (unit, score) => perCost(score, savings.perUnit(groupOf(units, unit), removed)) }),
+        onlyBest: schedule === "rerank" && (align === 1 || open !== undefined),
+        ...(saved && { rank: (unit, score) => perCost(score, saved[unit] as number) }),
         random,
       });
     }
     const spent = (oracle?.evaluations ?? 0) - counted;
     counted += spent;
     const block = worstBlock(comparable(criterion, scores, groups, candidates), groups, candidates, {
-      size: (group, left) => blockSize(group, left, align),
-      cost,
+      size: (group, left) => (open ? 1 : blockSize(group, left, align)),
+      ...(saved && { cost: (group, left) => divisor(criterion, saved[group.first] as number, left) }),
     });
-    const group = groupOf(units, block[0] as number);
-    const isBest = schedule === "rerank" && align === 1;
-    const row = (at: number, size: Size): Removal => ({
-      step: now.removed + at + 1,
-      group: group.id,
-      unit: (block[at] as number) - group.first,
-      layer: group.layer,
-      score: scores?.[block[at] as number] as number,
-      error: Number.NaN,
-      parameters: size.parameters,
-      macs: size.macs,
-      certificate: isBest ? (criterion.certificate ?? "heuristic") : "heuristic",
-      evaluations: at === 0 ? spent : 0,
-      candidates: candidates.length,
-    });
-    const rows: Removal[] = [];
-    for (const [at, unit] of block.entries()) {
-      removed[unit] = 1;
-      if (at < block.length - 1) rows.push(row(at, sizeAfter(prunable, removed))); // only the last one is measured
-    }
+    const unit = block[0] as number;
+    const group = groupOf(units, unit);
+    open = { group, left: (open?.left ?? block.length) - 1 };
+    if (open.left === 0) open = undefined;
+    removed[unit] = 1;
     state = stateOf(prunable, removed);
     meter?.activations.advance(state);
     testMeter?.activations.advance(state);
     held?.advance(state);
-    const after = await measure(now.removed + block.length);
+    const after = await measure(now.removed + 1);
     const broken = limitBroken(budget, after, before);
     if (broken !== undefined) {
-      for (const unit of block) removed[unit] = 0;
+      goBack();
       return finish(broken, !hasGoal(budget));
     }
-    const last = row(rows.length, after);
-    const isPredicted = criterion.inErrorUnits && criterion.needsData && block.length === 1;
-    trace.push(...rows, {
-      ...last,
-      ...(isPredicted && { predicted: last.score }),
+    const score = scores[unit] as number;
+    trace.push({
+      step: after.removed,
+      group: group.id,
+      unit: unit - group.first,
+      layer: group.layer,
+      score,
+      ...(criterion.inErrorUnits && criterion.needsData && { predicted: score }),
       error: after.error ?? Number.NaN,
       ...(after.accuracy !== undefined && { accuracy: after.accuracy }),
       ...(after.heldOut && { heldOut: after.heldOut }),
       ...(testMeter && { test: await testMeter.measure() }),
+      parameters: after.parameters,
+      macs: after.macs,
+      certificate: schedule === "rerank" && align === 1 ? (criterion.certificate ?? "heuristic") : "heuristic",
+      evaluations: spent,
+      candidates: candidates.length,
     });
     now = after;
     options.onProgress?.({ removed: now.removed, expected, units: units.count, quality: now });
