@@ -78,6 +78,23 @@ test("a limit that a block would break keeps the whole block", async () => {
   expect(summary.after.error).toBeLessThanOrEqual(1.05 * summary.before.error);
 });
 
+test("each unit of a block is ranked and measured anew", async () => {
+  const { summary } = await widths(plain, { budget: { remove: { count: 6 } }, align: 4 });
+  let error = summary.before.error;
+  for (const { predicted, error: after, candidates, certificate } of summary.removed) {
+    expect(Math.abs(error + (predicted as number) - after) / after).toBeLessThan(1e-5);
+    expect(certificate).toBe("heuristic");
+    expect(candidates).toBeGreaterThan(1);
+    error = after;
+  }
+  const left = new Map(summary.layers.map(({ group, before }) => [group, before]));
+  summary.removed.forEach(({ group }, at) => {
+    left.set(group, (left.get(group) as number) - 1);
+    const goesOn = summary.removed[at + 1]?.group === group;
+    expect(goesOn || (left.get(group) as number) % 4 === 0).toBe(true);
+  });
+});
+
 test("racing knows the best unit only, so it is refused; lazy keys do", async () => {
   const file = writeModel(plain);
   const options = { runner, data, align: 4, budget: { remove: { count: 4 } } };
