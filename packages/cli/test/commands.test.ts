@@ -101,6 +101,8 @@ describe("prune", () => {
       test error            35.74    48.22        +34.9 %
       test accuracy       87.50 %  54.17 %  -33.33 points
 
+      accuracy drop on test samples: 33.33 points (95.0 % interval 17.93 to 46.07)
+
       layer  kind    before  after
       fc1    neuron       6      4
       fc2    neuron       5      3
@@ -137,7 +139,7 @@ describe("prune", () => {
     }
     const [head, ...rows] = rowsOf("trace.csv");
     expect(head?.join()).toBe(
-      "step,group,unit,layer,score,predicted,error,accuracy,testError,testAccuracy,parameters,macs",
+      "step,group,unit,layer,score,predicted,error,accuracy,testError,testAccuracy,parameters,macs,heldOutError,heldOutAccuracy",
     );
     expect(rows.map((row) => row[2])).toEqual(result.removed.map((row) => String(row.unit)));
     expect(place.text("report.html")).toContain("<html");
@@ -157,6 +159,37 @@ describe("prune", () => {
     expect(result).toMatchObject({ objective: "none", evaluations: 0, before: { error: null } });
     const { stdout } = await place.run("prune digits.onnx --criterion magnitude --remove 5 --out bare.onnx");
     expect(stdout).not.toMatch(/error|NaN/);
+  });
+
+  test("--target-bytes, --align, --latency", async () => {
+    const line = "prune digits.onnx --data calib.npz --test test.npz --out tight.onnx --best-effort";
+    const tight = await json(`${line} --target-bytes 650 --latency`, pruneJson);
+    expect(tight.after.bytes).toBeLessThanOrEqual(650);
+    expect(place.read("tight.onnx").byteLength).toBe(tight.after.bytes);
+    expect(tight.latency?.runs).toBeGreaterThan(10);
+    expect(tight.latency?.threads).toBeGreaterThan(0);
+    const even = await json(`${line} --target-bytes 70% --align 2`, pruneJson);
+    for (const { before, after } of even.layers) expect(before === after || after % 2 === 0).toBe(true);
+    expect(even.latency).toBeUndefined();
+    const { stdout } = await place.run(`${line} --target-bytes 650 --latency --threads 1`);
+    expect(stdout).toMatch(
+      /\nlatency of one sample: [\d.e-]+ -> [\d.e-]+ ms .*, median of \d+ runs of each in turns, 1 thread\n/,
+    );
+  });
+
+  test("--hold-out and --confidence", async () => {
+    const line = "prune digits.onnx --data calib.npz --out sure.onnx --max-accuracy-drop 40%";
+    const { stdout } = await place.run(`${line} --hold-out 25%`);
+    expect(stdout).toContain(
+      "held out: 16 calibration samples (25.0 %) that no unit was scored on; used for the limit on the accuracy, with all others\n",
+    );
+    expect(stdout).toMatch(
+      /\naccuracy drop on held-out samples: -?[\d.]+ points \(95.0 % interval -?[\d.]+ to [\d.]+\)\n/,
+    );
+    const result = await json(`${line} --confidence 90% --hold-out 50%`, pruneJson);
+    expect(result.heldOut).toMatchObject({ samples: 32, share: 0.5, usedFor: "the limit on the accuracy, alone" });
+    expect(result.answers?.heldOut?.drop.high).toBeLessThanOrEqual(0.4);
+    expect(result.answers?.calibration.classes.map((one) => one.class)).toEqual([0, 1, 2]);
   });
 
   test("stops at a limit, and traces JSON lines", async () => {

@@ -10,6 +10,7 @@ const state = z.object({
   /** Null without data. */
   error: z.number().nullable(),
   accuracy: z.number().optional(),
+  heldOut: quality.optional(),
   test: quality.optional(),
 });
 
@@ -23,6 +24,19 @@ const removal = z.object({
   accuracy: z.number().optional(),
   parameters: count,
   macs: count,
+});
+
+const answers = z.object({
+  drop: z.object({
+    samples: count,
+    drop: z.number(),
+    low: z.number(),
+    high: z.number(),
+    confidence: z.number(),
+    lost: count,
+    won: count,
+  }),
+  classes: z.array(z.object({ class: count, samples: count, before: z.number(), after: z.number() })),
 });
 
 export const pruneJson = z.object({
@@ -41,6 +55,9 @@ export const pruneJson = z.object({
   verified: z.number().nonnegative(),
   layers: z.array(z.object({ group: z.string(), layer: z.string(), kind: z.string(), before: count, after: count })),
   stopped: z.string(),
+  heldOut: z.object({ samples: count, share: z.number(), usedFor: z.string() }).optional(),
+  answers: z.object({ calibration: answers, heldOut: answers.optional(), test: answers.optional() }).optional(),
+  latency: z.object({ before: z.number(), after: z.number(), runs: count, threads: count }).optional(),
 });
 
 const port = z.object({

@@ -20,7 +20,7 @@ import { qualityOf } from "./measure/quality.ts";
 import { stateOf } from "./measure/state.ts";
 import { type Subject, subjectOf } from "./measure/subject.ts";
 import { readModel, writeModel } from "./onnx/index.ts";
-import { type Budget, checkBudget, goalReached, type Progress, removalGoal } from "./plan/budget.ts";
+import { type Budget, checkBudget, goalReached, removalGoal } from "./plan/budget.ts";
 import { certificatesOf } from "./plan/certificates.ts";
 import { type ChooseProgress, choose, type Schedule } from "./plan/choose.ts";
 import { modelHash, type Plan, removedByGroup } from "./plan/plan.ts";
@@ -129,7 +129,9 @@ export async function prune(file: Uint8Array, options: PruneOptions): Promise<Pr
   const state = stateOf(repaired, removed);
   const bytes = writeModel(state.model);
   const end = { ...chosen.after, bytes: bytes.byteLength };
-  const reached = chosen.reached && (!budget.targetBytes || isReached(budget, end, chosen.before, prunable));
+  // what was counted is checked on the real file
+  const fits = !budget.targetBytes || goalReached(budget, end, chosen.before, prunable.units.count) !== undefined;
+  const reached = chosen.reached && fits;
   if (!reached && !options.bestEffort && chosen.stopped !== "interrupted") {
     throw shortfall(prunable, budget, { ...chosen, after: end });
   }
@@ -196,10 +198,6 @@ function oracleFor(
   const { macs } = sizeAfter(prunable, new Uint8Array(count));
   onCost?.(estimate({ ...cost, mode }, how, { macs: macs * data.size, seconds: passSeconds }));
   return { criterion: oracleBy(mode, how), mode };
-}
-
-function isReached(budget: Budget, end: Progress, before: Progress, { units }: Prunable): boolean {
-  return goalReached(budget, end, before, units.count) !== undefined;
 }
 
 /** Size and quality of the model without the removed units. */

@@ -6,6 +6,7 @@ test("the public door: a name that is added or lost shows here", () => {
     [
       "Activations",
       "CONFIDENCE",
+      "Compensator",
       "GAINS",
       "Graph",
       "GraphBuilder",
@@ -21,6 +22,7 @@ test("the public door: a name that is added or lost shows here", () => {
       "analyze",
       "analyzedCriteria",
       "applyPlan",
+      "bind",
       "bindInputs",
       "bytesPerElement",
       "certificatesInWords",

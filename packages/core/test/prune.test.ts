@@ -155,6 +155,21 @@ describe("prune", () => {
     expect(parameters.removed.at(-2)?.parameters).toBeGreaterThan(0.6 * parameters.before.parameters);
   });
 
+  test("a target for the bytes is met by the real file, counted without writing it", async () => {
+    for (const targetBytes of [{ bytes: 700 }, { share: 0.8 }]) {
+      const { bytes, summary } = await run({ criterion: "magnitude", budget: { targetBytes } });
+      const most = "bytes" in targetBytes ? targetBytes.bytes : targetBytes.share * file.byteLength;
+      expect(bytes.byteLength).toBeLessThanOrEqual(most);
+      expect(summary.stopped).toBe("reached the target bytes");
+      const count = summary.removed.length - 1;
+      const oneLess = await run({ criterion: "magnitude", budget: { targetParams: 0, remove: { count } } });
+      expect(oneLess.bytes.byteLength).toBeGreaterThan(most);
+    }
+    await expect(run({ budget: { targetBytes: { bytes: 100 } } })).rejects.toThrow(
+      /the file has \d+ bytes, asked 100; what is frozen: .* of the parameters hang on it\); inspect shows all/,
+    );
+  });
+
   test("a target that cannot be reached is an error that says how far it got", async () => {
     const budget = { targetMacs: 0.01 };
     await expect(run({ budget })).rejects.toThrow(

@@ -4,6 +4,7 @@
  */
 
 export type { ChartOptions } from "./charts/frame.ts";
+export { classesChart } from "./charts/classes.ts";
 export { type GainChartOptions, gainChart } from "./charts/gain.ts";
 export { interactionsChart } from "./charts/interactions.ts";
 export { type LayerOrderOptions, type LayerRow, layerOrderChart } from "./charts/layer-order.ts";
@@ -22,7 +23,14 @@ export {
   type MeanAgreement,
 } from "./compute/analysis.ts";
 export { type Change, computeChanges } from "./compute/changes.ts";
-export { computeCompareCurves, computePruneCurves, type DataSet, type Measure } from "./compute/curves.ts";
+export { type ClassChange, type ClassRow, computeClassRows } from "./compute/classes.ts";
+export {
+  computeCompareCurves,
+  computeCompensationCurves,
+  computePruneCurves,
+  type DataSet,
+  type Measure,
+} from "./compute/curves.ts";
 export { computeLayout, type Layout, type LayoutEdge, type LayoutNode } from "./compute/layout.ts";
 export { computeGainLines, type GainLines } from "./compute/gain-lines.ts";
 export { computeLayerRuns, type LayerRun, type RemovalPlace } from "./compute/layer-order.ts";

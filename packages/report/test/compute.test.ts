@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { computeChanges } from "../src/compute/changes.ts";
+import { computeClassRows } from "../src/compute/classes.ts";
 import { computeCompareCurves, computePruneCurves, computeSchedules } from "../src/compute/curves.ts";
 import { computeGainLines } from "../src/compute/gain-lines.ts";
 import { computeLayerRuns } from "../src/compute/layer-order.ts";
@@ -8,6 +9,21 @@ import { computeRunSummaries } from "../src/compute/run-summary.ts";
 import { compareFixture, gainFixture, pruneFixture } from "./fixtures.ts";
 
 const place = (group: string): { group: string; layer: string } => ({ group, layer: `layer ${group}` });
+
+describe("computeClassRows", () => {
+  it("puts the class that lost most on test data first, ties by class, and keeps classes that one set lacks", () => {
+    const one = (label: number, before: number, after: number) => ({ class: label, samples: 10, before, after });
+    const drop = { samples: 30, drop: 0, low: 0, high: 0, confidence: 0.95, lost: 0, won: 0 };
+    const calibration = { drop, classes: [one(0, 1, 0), one(1, 0.9, 0.9), one(2, 0.9, 0.9)] };
+    const test = { drop, classes: [one(1, 0.8, 0.7), one(2, 0.9, 0.5), one(3, 0.5, 0.4)] };
+    const rows = computeClassRows({ answers: { calibration, test } });
+    expect(rows.map((row) => row.class)).toEqual([2, 1, 3, 0]);
+    expect(rows[0]?.test?.change).toBeCloseTo(-0.4);
+    expect(rows[3]).not.toHaveProperty("test");
+    expect(computeClassRows({ answers: { calibration } }).map((row) => row.class)).toEqual([0, 1, 2]);
+    expect(computeClassRows({})).toEqual([]);
+  });
+});
 
 describe("computeChanges", () => {
   it("gives differences, shares, and points for accuracy", () => {
@@ -37,6 +53,19 @@ describe("computeChanges", () => {
 });
 
 describe("curves", () => {
+  it("join the states that were measured, with what was held out as a line of its own", () => {
+    const summary = pruneFixture({ removals: 4 });
+    const removed = summary.removed.map((row, i) => ({
+      ...row,
+      error: i % 2 === 0 ? Number.NaN : row.error,
+      heldOut: { error: i },
+    }));
+    const curves = computePruneCurves({ ...summary, removed }, "error");
+    expect(curves.map(({ name }) => name)).toEqual(["calibration", "test", "held out"]);
+    expect(curves[0]?.points.map(([x]) => x)).toEqual([0, 2, 4]);
+    expect(curves[2]?.points).toEqual([1, 2, 3, 4].map((x) => [x, x - 1]));
+  });
+
   it("start at the unpruned model and have a line per data set", () => {
     const summary = pruneFixture({ removals: 3 });
     const curves = computePruneCurves(summary, "error");

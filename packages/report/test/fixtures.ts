@@ -26,6 +26,24 @@ export interface FixtureOptions {
   readonly accuracy?: boolean;
   readonly test?: boolean;
   readonly predicted?: boolean;
+  /** Number of classes; default: none are known. */
+  readonly classes?: number;
+}
+
+/** Answers on the calibration data, a held-out part and test data. */
+function answers(classes: number): Pick<PruneSummary, "answers" | "heldOut"> {
+  const next = random(3);
+  const of = (samples: number): NonNullable<PruneSummary["answers"]>["calibration"] => ({
+    drop: { samples, drop: 0.009, low: 0.004, high: 0.014, confidence: 0.95, lost: 80, won: 35 },
+    classes: Array.from({ length: classes }, (_, label) => {
+      const before = 0.7 + 0.3 * next();
+      return { class: label, samples: 50, before, after: before * (1 - 0.3 * next() ** 4) };
+    }),
+  });
+  return {
+    heldOut: { samples: 1000, share: 0.2, usedFor: "the limit on the accuracy, with all others" },
+    answers: { calibration: of(5000), heldOut: of(1000), test: of(2000) },
+  };
 }
 
 function quality(share: number, samples: number, accuracy: boolean): { error: number; accuracy?: number } {
@@ -47,7 +65,7 @@ function state(units: number, total: number, options: FixtureOptions): ModelStat
 }
 
 export function pruneFixture(options: FixtureOptions = {}): PruneSummary {
-  const { removals = 20, layers = ["fc1", "fc2"], predicted = true } = options;
+  const { removals = 20, layers = ["fc1", "fc2"], predicted = true, classes } = options;
   const size = Math.ceil((removals + 5) / layers.length);
   const total = size * layers.length;
   const next = random(7);
@@ -84,6 +102,7 @@ export function pruneFixture(options: FixtureOptions = {}): PruneSummary {
     seed: 1,
     before: state(total, total, options),
     after: state(total - removals, total, options),
+    ...(classes !== undefined && answers(classes)),
     removed,
     certificates: certificatesOf(removed),
     layers: layers.map((layer, i) => ({

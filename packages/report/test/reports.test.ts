@@ -75,6 +75,44 @@ describe("pruneReport", () => {
     expect(html).not.toMatch(/NaN|Infinity/);
   });
 
+  it("says how sure the accuracy is, which classes paid, what was held out and how long a sample takes", () => {
+    const latency = { before: 0.412, after: 0.206, runs: 301, threads: 2 };
+    const html = pruneReport({ ...pruneFixture({ removals: 3, classes: 3 }), latency });
+    const text = words(html);
+    expect(count(html, "<svg")).toBe(5 + 2);
+    expect(text).toContain("1,000 of the calibration samples (20 %) were held out: no unit was scored on them.");
+    expect(text).toContain("−0.90 points −1.40 points to −0.40 points 80 35");
+    expect(text).toContain("All classes, the one that lost most first on the test data:");
+    expect(text).toContain("Latency of one sample: 0.412 ms before, 0.206 ms after (−50 %); median of 301 runs");
+    expect(words(pruneReport(pruneFixture()))).not.toMatch(/held out|by class|Latency/);
+  });
+
+  it("stays readable for 1,000 classes", () => {
+    const html = pruneReport(pruneFixture({ classes: 1000 }));
+    expect(words(html)).toContain("The 20 of 1,000 classes that lost most on the test data:");
+    expect(html.length).toBeLessThan(400_000);
+    const own = pruneFixture({ classes: 30 });
+    const { test: _, ...untested } = own.answers as NonNullable<typeof own.answers>;
+    expect(words(pruneReport({ ...own, answers: untested }))).toContain("The 20 of 30 classes that lost most:");
+  });
+
+  it("draws what compensation bought", () => {
+    const points = (rise: number) =>
+      [0, 10, 20].map((removed) => {
+        const error = 10 + rise * removed;
+        return { removed, error, accuracy: 1 - error / 1000, test: { error: 2 * error, accuracy: 1 - error / 500 } };
+      });
+    const compensationCurves = [
+      { compensation: "none", points: points(9) },
+      { compensation: "mean", points: points(5) },
+      { compensation: "lstsq", points: points(2) },
+    ];
+    const html = pruneReport({ ...pruneFixture(), compensationCurves });
+    expect(words(html)).toContain("What compensation bought");
+    expect(count(html, "<svg")).toBe(5 + 3);
+    expect(count(html, ">lstsq</text>")).toBe(3);
+  });
+
   it("stays small for 2,000 removals", () => {
     const html = pruneReport(
       pruneFixture({ removals: 2000, layers: Array.from({ length: 12 }, (_, i) => `conv${i}`) }),

@@ -33,6 +33,8 @@ export function beforeAfter(before: Known, after: Known, colors: Colors): string
     ...row("file size in bytes", formatCount, before.bytes, after.bytes),
     ...row("error", formatNumber, before.error, after.error),
     ...accuracy("accuracy", before.accuracy, after.accuracy),
+    ...row("held-out error", formatNumber, before.heldOut?.error, after.heldOut?.error),
+    ...accuracy("held-out accuracy", before.heldOut?.accuracy, after.heldOut?.accuracy),
     ...row("test error", formatNumber, before.test?.error, after.test?.error),
     ...accuracy("test accuracy", before.test?.accuracy, after.test?.accuracy),
   ];

@@ -1,7 +1,7 @@
-import { certificatesInWords, type LayerWidth, type PruneSummary } from "shrinknet";
+import { type AccuracyDrop, certificatesInWords, type Latency, type LayerWidth, type PruneSummary } from "shrinknet";
 import { beforeAfter } from "./before-after.ts";
 import type { Colors } from "./colors.ts";
-import { formatCount, formatNumber, formatSeconds, plural } from "./format.ts";
+import { formatChange, formatCount, formatNumber, formatSeconds, formatShare, plural } from "./format.ts";
 import { table } from "./table.ts";
 
 /** What `prune` prints; `files` are the files that were written. */
@@ -15,11 +15,37 @@ export function pruneText(summary: PruneSummary, files: readonly string[], color
   return [
     `${colors.bold(model)}: removed ${formatCount(before.units - after.units)} of ${plural(before.units, "unit")} (${by.join(", ")})\n`,
     beforeAfter(before, after, colors),
+    ...facts(summary),
     widths(layers, colors),
     ...(certificates.evaluations > 0 ? [`${certificatesInWords(certificates)}\n`] : []),
     `stopped: ${summary.stopped}\n${colors.green("verified")}: largest difference ${formatNumber(summary.verified)}\n` +
       `wrote ${files.toReversed().join(", ")}\n`,
   ].join("\n");
+}
+
+/** What else was measured, a line each. */
+function facts({ answers, heldOut, latency }: PruneSummary): string[] {
+  const lines = [
+    ...(heldOut
+      ? [
+          `held out: ${plural(heldOut.samples, "calibration sample")} (${formatShare(heldOut.share, 1)}) that no unit was scored on; used for ${heldOut.usedFor}`,
+        ]
+      : []),
+    ...(answers?.heldOut ? [dropText("held-out", answers.heldOut.drop)] : []),
+    ...(answers?.test ? [dropText("test", answers.test.drop)] : []),
+    ...(latency ? [latencyText(latency)] : []),
+  ];
+  return lines.length > 0 ? [`${lines.join("\n")}\n`] : [];
+}
+
+function dropText(name: string, { drop, low, high, confidence }: AccuracyDrop): string {
+  const points = (share: number): string => ((share * 100).toFixed(2) === "-0.00" ? "0.00" : (share * 100).toFixed(2));
+  return `accuracy drop on ${name} samples: ${points(drop)} points (${formatShare(confidence)} interval ${points(low)} to ${points(high)})`;
+}
+
+function latencyText({ before, after, runs, threads }: Latency): string {
+  const change = before > 0 ? ` (${formatChange((after - before) / before)})` : "";
+  return `latency of one sample: ${formatNumber(before)} -> ${formatNumber(after)} ms${change}, median of ${plural(runs, "run")} of each in turns, ${plural(threads, "thread")}`;
 }
 
 function widths(layers: readonly LayerWidth[], colors: Colors): string {

@@ -15,6 +15,8 @@ const columns: CsvColumns<Removal> = {
   testAccuracy: (row) => row.test?.accuracy,
   parameters: (row) => row.parameters,
   macs: (row) => row.macs,
+  heldOutError: (row) => row.heldOut?.error,
+  heldOutAccuracy: (row) => row.heldOut?.accuracy,
 };
 
 /** CSV where the file's name ends in .csv, else JSON lines. */

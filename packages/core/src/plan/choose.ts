@@ -11,14 +11,14 @@ import type { Subject } from "../measure/subject.ts";
 import type { Quality, Removal } from "../results.ts";
 import type { RemovedUnits } from "../surgery/cut.ts";
 import type { Prunable } from "../units/prepare.ts";
-import { groupOf } from "../units/units.ts";
+import { type Group, groupOf } from "../units/units.ts";
 import { randomSource } from "../util/random.ts";
 import { type Budget, goalReached, hasGoal, limitBroken, type Progress, removalGoal } from "./budget.ts";
-import { comparable, perCost, worstBlock } from "./rank.ts";
+import { comparable, divisor, perCost, worstBlock } from "./rank.ts";
 import { Savings } from "./savings.ts";
 import { blockSize, removable, type Selection, selectGroups } from "./select.ts";
 import { affordableTrace } from "./trace-every.ts";
-import { Trail } from "./trail.ts";
+import { type Choice, Trail } from "./trail.ts";
 
 export type Schedule = "once" | "rerank";
 
@@ -108,28 +108,33 @@ async function removeWorst(
   const every =
     options.traceEvery ?? (subject ? affordableTrace(prunable, subject.data.size, budget, compensator?.macs) : 1);
   const savings = Savings.of(prunable, budget, criterion);
-  const isBest = schedule === "rerank" && align === 1;
   const whyNot = (stage: Progress): string | undefined => limitBroken(budget, stage, before);
   const isTooFar = (): boolean => trail.isMeasured && whyNot(trail.now) !== undefined;
+  /** A group that goes on to lose units until its width is a multiple. */
+  let open: { readonly group: Group; readonly left: number } | undefined;
   let scores: Float64Array | undefined;
   let counted = { evaluations: 0, macs: 0 }; // what earlier choices took
 
   for (;;) {
-    if (trail.sinceMeasured >= every) await trail.measure();
-    if (isTooFar()) return finish({ stopped: await trail.retreat(whyNot), reached: !hasGoal(budget) });
+    if (!open && trail.sinceMeasured >= every) await trail.measure();
+    if (!open && isTooFar()) return finish({ stopped: await trail.retreat(whyNot), reached: !hasGoal(budget) });
     const { now, state } = trail;
     const { removed } = state;
     if (now.removed > 0) {
       const expected = expectedRemovals(budget, now, before, units.count);
       options.onProgress?.({ removed: now.removed, expected, units: units.count, quality: now });
     }
-    const candidates = removable(groups, removed, options);
+    const candidates = open ? removable([open.group], removed, { minKeep: 0 }) : removable(groups, removed, options);
     const end = endOf(now, candidates);
     if (end) {
+      open = undefined;
+      await trail.close();
       await trail.measure();
       if (isTooFar()) continue;
       return finish(end);
     }
+    const saved = savings?.perUnit(removed, now);
+    const isBest: boolean = schedule === "rerank" && (align === 1 || open !== undefined);
     if (!scores || schedule === "rerank") {
       const left = schedule === "rerank" ? candidates : unitsLeft(units, removed);
       scores = await criterion.score({
@@ -141,37 +146,40 @@ async function removeWorst(
         oracle,
         compensator,
         onlyBest: isBest,
-        ...(savings && { rank: (unit, score) => perCost(score, savings.perUnit(groupOf(units, unit), removed)) }),
+        ...(saved && { rank: (unit, score) => perCost(score, saved[unit] as number) }),
         random,
       });
-      if (isTooFar()) continue;
+      if (!open && isTooFar()) continue;
     }
     const spent = { evaluations: oracle?.evaluations ?? 0, macs: oracle?.macs ?? 0 };
     const asked = schedule === "rerank" || now.removed === 0 ? candidates.length : 0;
     const block = worstBlock(comparable(criterion, scores, groups, candidates), groups, candidates, {
-      size: (group, left) => blockSize(group, left, align),
-      cost: (group, left) => savings?.divisor(criterion, group, left, removed) ?? 1,
+      size: (group, left) => (open ? 1 : blockSize(group, left, align)),
+      ...(saved && { cost: (group, left) => divisor(criterion, saved[group.first] as number, left) }),
     });
-    const group = groupOf(units, block[0] as number);
-    const isPredicted = criterion.inErrorUnits && criterion.needsData && block.length === 1;
-    const choices = block.map((unit, place) => ({
+    const unit = block[0] as number;
+    const group = groupOf(units, unit);
+    const left: number = (open?.left ?? block.length) - 1;
+    const score = scores[unit] as number;
+    const choice: Choice = {
       group: group.id,
       unit: unit - group.first,
       layer: group.layer,
-      score: scores?.[unit] as number,
-      ...(isPredicted && { predicted: scores?.[unit] as number }),
-      certificate: isBest ? (criterion.certificate ?? "heuristic") : "heuristic",
-      evaluations: place === 0 ? spent.evaluations - counted.evaluations : 0,
-      work: place === 0 ? (spent.macs - counted.macs) / (subject?.data.size ?? 1) : 0,
-      candidates: place === 0 ? asked : 0,
-    }));
-    trail.remove(block, choices);
+      score,
+      ...(criterion.inErrorUnits && criterion.needsData && { predicted: score }),
+      certificate: schedule === "rerank" && align === 1 ? (criterion.certificate ?? "heuristic") : "heuristic",
+      evaluations: spent.evaluations - counted.evaluations,
+      work: (spent.macs - counted.macs) / (subject?.data.size ?? 1),
+      candidates: asked,
+    };
+    trail.remove(unit, choice, { opens: left > 0, continues: open !== undefined });
+    open = left > 0 ? { group, left } : undefined;
     counted = spent;
   }
 
   /** Why the run is done at this stage; undefined: it goes on. */
   function endOf(now: Progress, candidates: readonly number[]): End | undefined {
-    const goal = goalReached(budget, now, before, units.count);
+    const goal = open ? undefined : goalReached(budget, now, before, units.count);
     if (goal !== undefined) return { stopped: goal, reached: true };
     if (options.signal?.aborted) return { stopped: "interrupted", reached: false };
     if (candidates.length > 0) return undefined;

@@ -24,7 +24,7 @@ export function comparable(
 
 /** What {@link worstBlock} may be told beside the scores. */
 export interface BlockOptions {
-  /** How many units of a group go together; default 1. */
+  /** How many units of a group go before another group's turn; default 1. */
   readonly size?: (group: Group, left: number) => number;
   /** What one unit of the group costs now; default 1 for all: then the score alone decides. */
   readonly cost?: (group: Group, left: number) => number;
@@ -75,4 +75,13 @@ function isBelow(a: number, b: number): boolean {
 export function perCost(score: number, cost: number): number {
   if (!(score > 0)) return score;
   return cost > 0 ? score / cost : Number.POSITIVE_INFINITY;
+}
+
+/**
+ * What comparable scores of a group are divided by, where removing one of its units saves that much. Changes of the error: by
+ * that. Other scores say only how a unit stands in its own group, so the unit's share of what the group has left is set
+ * against its share of the costs: dividing by the savings alone would empty the most expensive layer whatever its scores are.
+ */
+export function divisor({ inErrorUnits }: Criterion, saved: number, left: number): number {
+  return saved * (inErrorUnits ? 1 : left);
 }

@@ -1,5 +1,6 @@
 /** What a removal saves of the costs that a budget names: the divisor of a cost-aware choice. */
 import type { Criterion } from "../criteria/criterion.ts";
+import type { RemovedUnits } from "../surgery/cut.ts";
 import { type Size, sizeAfter } from "../surgery/size.ts";
 import { nodeId } from "../units/places.ts";
 import type { Prunable } from "../units/prepare.ts";
@@ -38,34 +39,44 @@ export class Savings {
     return isHarm && weights.macs + weights.parameters > 0 ? new Savings(prunable, weights) : undefined;
   }
 
-  /** Share of the costs that removing one more unit of the group saves, added up over the costs that are named. */
-  perUnit(group: Group, removed: Uint8Array): number {
-    const widths = (this.#neighbours.get(group) ?? []).map((one) => widthOf(one, removed)).join(" ");
-    const known = this.#known.get(group);
-    if (known?.widths === widths) return known.saved;
+  /**
+   * By unit: the share of the costs that removing one more unit of its group saves, added up over the costs that are named.
+   * `now`: the size of the state.
+   */
+  perUnit(removed: RemovedUnits, now: Size): Float64Array {
+    const { groups, count } = this.#prunable.units;
+    const widths = new Map(groups.map((group) => [group, widthOf(group, removed)]));
+    const result = new Float64Array(count);
+    for (const group of groups) {
+      if (widths.get(group) === 0) continue;
+      const key =
+        this.#neighbours
+          .get(group)
+          ?.map((one) => widths.get(one))
+          .join(" ") ?? "";
+      let known = this.#known.get(group);
+      if (known?.widths !== key) {
+        known = { widths: key, saved: this.#saved(group, removed, now) };
+        this.#known.set(group, known);
+      }
+      result.fill(known.saved, group.first, group.first + group.size);
+    }
+    return result;
+  }
+
+  #saved(group: Group, removed: RemovedUnits, now: Size): number {
     const next = removed.slice();
     next[removed.indexOf(0, group.first)] = 1;
-    const [now, then] = [sizeAfter(this.#prunable, removed), sizeAfter(this.#prunable, next)];
+    const then = sizeAfter(this.#prunable, next);
     const share = (cost: keyof Size): number => {
       const whole = this.#before[cost];
       return whole > 0 ? (this.#weights[cost] * (now[cost] - then[cost])) / whole : 0;
     };
-    const saved = share("macs") + share("parameters");
-    this.#known.set(group, { widths, saved });
-    return saved;
-  }
-
-  /**
-   * What a score of this group is divided by. Changes of the error: by what the unit saves. Other scores say only how a unit
-   * stands in its own group, so their share of what the group has left is set against the share of its costs: dividing by
-   * the unit's savings alone would empty the most expensive layer, whatever its scores are.
-   */
-  divisor({ inErrorUnits }: Criterion, group: Group, left: number, removed: Uint8Array): number {
-    return this.perUnit(group, removed) * (inErrorUnits ? 1 : left);
+    return share("macs") + share("parameters");
   }
 }
 
-function widthOf({ first, size }: Group, removed: Uint8Array): number {
+function widthOf({ first, size }: Group, removed: RemovedUnits): number {
   let left = 0;
   for (let unit = first; unit < first + size; unit++) if (!removed[unit]) left++;
   return left;

@@ -13,7 +13,8 @@ export interface Selection {
   /**
    * The final width of every touched group is a multiple of this; default 1. Widths are counted in channels of the layer, so
    * a unit that is several of them (a head, tied channels of a grouped convolution) counts as many. A group whose width is
-   * no multiple goes down to the next one, or stays untouched.
+   * no multiple goes down to the next one, or stays untouched. The group whose next block of units has the lowest mean score
+   * is opened, and goes on to lose its worst unit, ranked again each time, until its width is a multiple.
    */
   readonly align?: number;
 }
@@ -50,7 +51,7 @@ export function removable(
   });
 }
 
-/** How many units of a group go together: so many that a multiple of `align` channels is left. */
+/** How many units of a group must go before the next group's turn: so many that a multiple of `align` channels is left. */
 export function blockSize(group: Group, left: number, align: number): number {
   if (align === 1) return 1;
   const step = align / greatestCommonDivisor(align, channelsPerUnit(group));

@@ -31,10 +31,10 @@ interface Meters {
   readonly held?: HeldOut | undefined;
 }
 
-/** Units that go together, and what is said of each. */
+/** Units that only go together: of one group, where widths are kept multiples. */
 interface Move {
-  readonly units: readonly number[];
-  readonly choices: readonly Choice[];
+  readonly units: number[];
+  readonly choices: Choice[];
 }
 
 export class Trail {
@@ -50,7 +50,10 @@ export class Trail {
   #state: State;
   #now: Progress;
   #before: Progress;
-  /** Moves at the last measured stage, and at the one before it. */
+  #isMeasured = true;
+  /** Whether the last move goes on. */
+  #isOpen = false;
+  /** Moves at the last measured stage between moves, and at the one before it. */
   #measuredAt = 0;
   #measuredBefore = 0;
 
@@ -104,60 +107,71 @@ export class Trail {
   }
 
   get isMeasured(): boolean {
-    return this.#moves.length === this.#measuredAt;
+    return this.#isMeasured;
   }
 
-  /** Removals since the last measured stage. */
+  /** Removals since the last stage between moves that was measured. */
   get sinceMeasured(): number {
     return this.#moves.slice(this.#measuredAt).reduce((sum, { units }) => sum + units.length, 0);
   }
 
-  /** Goes on to the stage without some more units, which is not measured yet. */
-  remove(units: readonly number[], choices: readonly Choice[]): void {
+  /**
+   * Goes on to the stage without one more unit, which is not measured yet. A removal that `opens` must be followed by one
+   * that `continues` it, or by {@link close}.
+   */
+  remove(unit: number, choice: Choice, { opens = false, continues = false } = {}): void {
     const removed = this.#state.removed.slice();
-    this.#moves.push({ units, choices });
-    for (const [place, unit] of units.entries()) {
-      removed[unit] = 1;
-      const size = sizeAfter(this.#compensator?.written ?? this.#prunable, removed);
-      this.rows.push({ step: this.rows.length + 1, ...(choices[place] as Choice), error: Number.NaN, ...size });
-    }
+    removed[unit] = 1;
+    const last = this.#moves.at(-1);
+    if (continues && last) {
+      last.units.push(unit);
+      last.choices.push(choice);
+    } else this.#moves.push({ units: [unit], choices: [choice] });
+    this.#isOpen = opens;
+    this.#isMeasured = false;
     this.#advance(stateOf(this.#compensator?.prunable ?? this.#prunable, removed));
-    this.#now = { ...this.#size(), removed: this.rows.length };
+    const size = this.#size();
+    this.#now = { ...size, removed: this.rows.length + 1 };
+    this.rows.push({ step: this.rows.length + 1, ...choice, error: Number.NaN, ...size });
+  }
+
+  /** Takes back a move that is open. */
+  async close(): Promise<void> {
+    if (!this.#isOpen) return;
+    await this.#backTo(this.#moves.length - 1);
+    this.#isMeasured = false;
   }
 
   /** Measures the present stage, unless it is measured already, and notes it in the last row. */
   async measure(): Promise<Progress> {
-    if (this.isMeasured) return this.#now;
+    if (this.#isMeasured) return this.#now;
     await this.#repair();
     const { overall, highestDrop, ...quality } = await this.#quality();
     const test = await this.#meters.test?.measure();
-    const last = this.rows.length - 1;
-    this.rows[last] = { ...(this.rows[last] as Removal), ...quality, ...(test && { test }) };
+    const last = this.rows.pop();
+    if (last) this.rows.push({ ...last, ...quality, ...(test && { test }) });
     const limits = { ...(overall && { overall }), ...(highestDrop !== undefined && { highestDrop }) };
     this.#now = { ...this.#now, ...this.#size(), ...quality, ...limits };
-    [this.#measuredBefore, this.#measuredAt] = [this.#measuredAt, this.#moves.length];
+    this.#isMeasured = true;
+    if (!this.#isOpen && this.#measuredAt !== this.#moves.length) {
+      [this.#measuredBefore, this.#measuredAt] = [this.#measuredAt, this.#moves.length];
+    }
     return this.#now;
   }
 
   /**
    * Goes back from the present stage, which is measured and not permitted, to the last one before it that is: the stages
-   * since the previous measured one are measured singly. Returns why the next one is not permitted, in words.
+   * since the previous measured one are measured one by one. Returns why the next one is not permitted, in words.
    */
   async retreat(whyNot: (stage: Progress) => string | undefined): Promise<string> {
     const refused = whyNot(this.#now) as string;
-    const moves = this.#moves.splice(this.#measuredBefore);
-    const removed = this.#state.removed.slice();
-    for (const unit of moves.flatMap(({ units }) => units)) removed[unit] = 0;
-    this.rows.splice(this.rows.length - moves.reduce((sum, { units }) => sum + units.length, 0));
-    this.#state = stateOf(this.#compensator?.prunable ?? this.#prunable, removed);
-    await this.release();
-    this.#meters = await this.#openMeters(this.#state);
-    this.#meters.held?.advance(this.#state);
-    await this.#repair();
-    this.#measuredAt = this.#measuredBefore;
-    this.#now = { ...this.#size(), removed: this.rows.length, ...(await this.#quality()) };
+    const moves = await this.#backTo(this.#measuredBefore);
+    this.#now = { ...this.#now, ...(await this.#quality()) };
+    this.#isMeasured = true;
     for (const { units, choices } of moves.slice(0, -1)) {
-      this.remove(units, choices);
+      for (const [place, unit] of units.entries()) {
+        this.remove(unit, choices[place] as Choice, { opens: place < units.length - 1, continues: place > 0 });
+      }
       const why = whyNot(await this.measure());
       if (why !== undefined) {
         await this.retreat(whyNot);
@@ -165,6 +179,24 @@ export class Trail {
       }
     }
     return refused;
+  }
+
+  /** Undoes all but the first `count` moves, and returns them. The stage that it goes back to is not measured anew. */
+  async #backTo(count: number): Promise<Move[]> {
+    const moves = this.#moves.splice(count);
+    const units = moves.flatMap((move) => move.units);
+    const removed = this.#state.removed.slice();
+    for (const unit of units) removed[unit] = 0;
+    this.rows.splice(this.rows.length - units.length);
+    this.#isOpen = false;
+    this.#measuredAt = Math.min(this.#measuredAt, count);
+    this.#state = stateOf(this.#compensator?.prunable ?? this.#prunable, removed);
+    await this.release();
+    this.#meters = await this.#openMeters(this.#state);
+    this.#meters.held?.advance(this.#state);
+    await this.#repair();
+    this.#now = { ...this.#size(), removed: this.rows.length };
+    return moves;
   }
 
   async release(): Promise<void> {

@@ -28,6 +28,18 @@ describe("goals", () => {
     expect(reached({ targetParams: 0.5 }, { parameters: 50 })).toBe("reached the target parameters");
   });
 
+  test("bytes of the file: a size, or a share of the original's", () => {
+    const [size, share] = [{ targetBytes: { bytes: 500 } }, { targetBytes: { share: 0.5 } }];
+    const of = (budget: Budget, bytes: number) =>
+      goalReached(budget, { ...before, bytes }, { ...before, bytes: 800 }, 10);
+    expect([of(size, 501), of(size, 500)]).toEqual([undefined, "reached the target bytes"]);
+    expect([of(share, 401), of(share, 400)]).toEqual([undefined, "reached the target bytes"]);
+  });
+
+  test("where there are no units, removing a share of them is not done by removing none", () => {
+    expect(goalReached({ remove: { share: 0.4 } }, before, before, 0)).toBeUndefined();
+  });
+
   test("several goals: the first to be reached ends the run", () => {
     expect(reached({ remove: { count: 9 }, targetMacs: 0.5 }, { removed: 1, macs: 400 })).toBe(
       "reached the target MACs",
@@ -37,7 +49,9 @@ describe("goals", () => {
   test("without a goal nothing is reached", () => {
     expect(reached({}, { removed: 9 })).toBeUndefined();
     expect(hasGoal({ maxErrorRise: 1 })).toBe(false);
-    expect([{ remove: { count: 1 } }, { targetMacs: 1 }, { targetParams: 1 }].every(hasGoal)).toBe(true);
+    expect(
+      [{ remove: { count: 1 } }, { targetMacs: 1 }, { targetParams: 1 }, { targetBytes: { bytes: 1 } }].every(hasGoal),
+    ).toBe(true);
   });
 });
 
@@ -57,6 +71,20 @@ describe("limits", () => {
     );
   });
 
+  test("limits are on all calibration samples where a part is held out", () => {
+    const next = { ...at({ accuracy: 0.5, error: 9 }), overall: { error: 20, accuracy: 0.85 } };
+    const start = { ...before, overall: { error: 15, accuracy: 0.9 } };
+    expect(limitBroken({ maxAccuracyDrop: 0.06, maxErrorRise: 0.5 }, next, start)).toBeUndefined();
+    expect(limitBroken({ maxAccuracyDrop: 0.04 }, next, start)).toContain("from 90.00 % to 85.00 %");
+    expect(limitBroken({ maxErrorRise: 0.3 }, next, start)).toContain("from 15 to 20");
+  });
+
+  test("with a confidence the upper end of the drop is limited", () => {
+    const budget = { maxAccuracyDrop: 0.02, confidence: 0.9 };
+    expect(limitBroken(budget, { ...before, accuracy: 0.1, highestDrop: 0.02 }, before)).toBeUndefined();
+    expect(limitBroken(budget, { ...before, highestDrop: 0.021 }, before)).toContain("upper end of the 90 % interval");
+  });
+
   test("an error that is no number breaks a limit on the error", () => {
     expect(limitBroken({ maxErrorRise: 0.5 }, at({ error: Number.NaN }), before)).toBeDefined();
   });
@@ -71,6 +99,10 @@ describe("what cannot be met is refused at the start", () => {
     [{ targetMacs: -0.1 }, "target MACs: -0.1 is out of range"],
     [{ targetParams: 2 }, "target parameters: 2 is out of range"],
     [{ maxAccuracyDrop: 5 }, "largest accuracy drop: 5 is out of range"],
+    [{ targetBytes: { share: 1.1 } }, "target bytes: 1.1 is out of range"],
+    [{ targetBytes: { bytes: 0 } }, "target bytes: 0, expected a size above 0"],
+    [{ maxAccuracyDrop: 0.1, confidence: 0.5 }, "confidence: 0.5 is out of range"],
+    [{ confidence: 0.9 }, "confidence: is that of a limit on the accuracy"],
     [{ maxErrorRise: -1 }, "largest error rise: -1"],
   ])("%j", (budget, message) => {
     expect(() => checkBudget(budget, before)).toThrow(message);

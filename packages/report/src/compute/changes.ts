@@ -20,6 +20,7 @@ export function computeChanges(before: ModelState, after: ModelState): Change[] 
     change("MACs per sample", "count", before.macs, after.macs),
     change("file size (bytes)", "count", before.bytes, after.bytes),
     ...quality("calibration", before, after),
+    ...quality("held out", before.heldOut, after.heldOut),
     ...quality("test", before.test, after.test),
   ];
   return rows.filter((row) => row !== undefined);

@@ -1,20 +1,21 @@
-import type { CompareRun, CompareSummary, PruneSummary, Quality } from "shrinknet";
+import type { CompareRun, CompareSummary, CompensationCurve, PruneSummary, Quality } from "shrinknet";
 import type { Point, Series } from "../series.ts";
 
 /** Which number of a {@link Quality}: the error (summed over samples) or the accuracy (0 to 1). */
 export type Measure = "error" | "accuracy";
 
 /** Which samples it was measured on. */
-export type DataSet = "calibration" | "test";
+export type DataSet = "calibration" | "test" | "held out";
 
 interface Measured extends Quality {
+  readonly heldOut?: Quality;
   readonly test?: Quality;
 }
 
-/** The measure against units removed, one line per data set that has it: calibration, then test. The first point (0 removed) is the unpruned model. */
+/** The measure against units removed, one line per data set that has it: calibration, test, then what was held out of the calibration data. The first point (0 removed) is the unpruned model. */
 export function computePruneCurves(summary: PruneSummary, measure: Measure): Series[] {
   const states: Measured[] = [summary.before, ...summary.removed];
-  return (["calibration", "test"] as const).flatMap((data, style) => {
+  return (["calibration", "test", "held out"] as const).flatMap((data, style) => {
     const points = curve(states, measure, data);
     return points ? [{ name: data, points, style }] : [];
   });
@@ -56,15 +57,31 @@ export function computeSchedules(summary: CompareSummary): string[] {
   return [...new Set(summary.runs.map((run) => run.schedule))];
 }
 
-/** Only states that have the measure: not every one is measured. Undefined where none has. */
+/** The measure against units removed, one line per compensation that has it. */
+export function computeCompensationCurves(
+  curves: readonly CompensationCurve[],
+  measure: Measure,
+  data: "calibration" | "test",
+): Series[] {
+  return curves.flatMap(({ compensation, points }, style) => {
+    const line = points.map((point): Point => [point.removed, of(point, data)?.[measure] ?? Number.NaN]);
+    const known = line.filter(isKnown);
+    return known.length > 0 ? [{ name: compensation, points: known, style }] : [];
+  });
+}
+
+/** States that were not measured, as inside a block of removals, are left out. Undefined where no state has the measure. */
 function curve(states: readonly Measured[], measure: Measure, data: DataSet): Point[] | undefined {
-  const points = states.map(
-    (state, removed): Point => [removed, measured(data === "test" ? state.test : state, measure)],
-  );
-  const known = points.filter(([, value]) => Number.isFinite(value));
+  const points = states.map((state, removed): Point => [removed, of(state, data)?.[measure] ?? Number.NaN]);
+  const known = points.filter(isKnown);
   return known.length > 0 ? known : undefined;
 }
 
-function measured(quality: Quality | undefined, measure: Measure): number {
-  return quality?.[measure] ?? Number.NaN;
+function of(state: Measured, data: DataSet): Quality | undefined {
+  if (data === "test") return state.test;
+  return data === "held out" ? state.heldOut : state;
+}
+
+function isKnown([, value]: Point): boolean {
+  return Number.isFinite(value);
 }

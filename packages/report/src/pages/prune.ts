@@ -1,10 +1,10 @@
-import { certificatesInWords, type PruneSummary } from "shrinknet";
+import { type CompensationCurve, certificatesInWords, type PruneSummary } from "shrinknet";
 import { layerOrderChart } from "../charts/layer-order.ts";
 import { predictedChart } from "../charts/predicted.ts";
 import { accuracyChart, errorChart } from "../charts/quality.ts";
 import { widthsChart } from "../charts/widths.ts";
 import { type Change, computeChanges } from "../compute/changes.ts";
-import { computePruneCurves } from "../compute/curves.ts";
+import { computeCompensationCurves, computePruneCurves } from "../compute/curves.ts";
 import { computePredictions } from "../compute/predictions.ts";
 import {
   formatAccuracy,
@@ -16,9 +16,10 @@ import {
   formatSigned,
 } from "../format.ts";
 import { html, type Markup } from "../html.ts";
+import { classesSection, dropSection } from "./answers.ts";
 import { facts, figure, page, section, table } from "./page.ts";
 import { traceTable } from "./trace.ts";
-import { describeOrderChart, describePrune, describeVerification } from "./wording.ts";
+import { describeLatency, describeOrderChart, describePrune, describeVerification } from "./wording.ts";
 
 /** The result of `shrinknet prune` as a self-contained HTML document: no scripts, nothing loaded from elsewhere, the same bytes for the same result. */
 export function pruneReport(summary: PruneSummary): string {
@@ -33,9 +34,13 @@ ${
 `
 }<p class="soft">Written to ${summary.out}. Stopped: ${summary.stopped}.</p></header>
 <section><h2>Before and after</h2>
-${table(["", "before", "after", "change", "change (%)"], computeChanges(summary.before, summary.after).map(changeRow))}</section>
+${table(["", "before", "after", "change", "change (%)"], computeChanges(summary.before, summary.after).map(changeRow))}
+${summary.latency && html`<p>${describeLatency(summary.latency)}</p>`}</section>
 `,
+    dropSection(summary),
     section("Quality against units removed", qualityFigures(summary)),
+    section("What compensation bought", compensationFigures(summary.compensationCurves ?? [])),
+    classesSection(summary),
     section("Which units went", structureFigures(summary)),
     traceTable(summary),
     html`<footer><h2>What was measured</h2>
@@ -78,6 +83,22 @@ function qualityFigures(summary: PruneSummary): Markup[] {
             "Share of samples whose largest output is the right class, after each removal.",
           ),
         ]),
+  ];
+}
+
+function compensationFigures(curves: readonly CompensationCurve[]): Markup[] {
+  if (curves.length === 0) return [];
+  const sets = ["calibration", "test"] as const;
+  const accuracy = sets.flatMap((data) => {
+    const series = computeCompensationCurves(curves, "accuracy", data);
+    if (series.length === 0) return [];
+    const title = `Accuracy against units removed (${data})`;
+    return [figure(accuracyChart(series, { title }), `What is right of the ${data} samples, under each compensation.`)];
+  });
+  const error = computeCompensationCurves(curves, "error", "calibration");
+  return [
+    ...accuracy,
+    figure(errorChart(error), "Error on the calibration samples under each compensation, summed over them."),
   ];
 }
 

@@ -1,6 +1,6 @@
-import type { PruneSummary } from "shrinknet";
+import type { Latency, PruneSummary } from "shrinknet";
 import { maxColumns } from "../compute/layer-order.ts";
-import { formatCount, formatNumber, formatShare } from "../format.ts";
+import { formatChange, formatCount, formatNumber, formatShare } from "../format.ts";
 
 /** What was done, as one sentence for someone who knows none of our terms. */
 export function describePrune(summary: PruneSummary): string {
@@ -35,6 +35,19 @@ export function describeVerification({ verified, compensation }: PruneSummary): 
     ok: true,
     text: `Verified: the written file was run beside the original with the same units switched off${repaired}; ${difference}.`,
   };
+}
+
+/** What was held out of the calibration data, and for what. */
+export function describeHeldOut({ heldOut }: PruneSummary): string {
+  if (!heldOut) return "Nothing was held out: the calibration samples that chose the units also said when to stop.";
+  const { samples, share, usedFor } = heldOut;
+  return `${formatCount(samples)} of the calibration samples (${formatShare(share)}) were held out: no unit was scored on them. They decided about ${usedFor}.`;
+}
+
+/** The measured latency as one sentence. */
+export function describeLatency({ before, after, runs, threads }: Latency): string {
+  const ratio = before > 0 ? ` (${formatChange((after - before) / before)})` : "";
+  return `Latency of one sample: ${formatNumber(before)} ms before, ${formatNumber(after)} ms after${ratio}; median of ${formatCount(runs)} runs of each file in turns, after warming up, ${formatCount(threads)} ${threads === 1 ? "thread" : "threads"}. It hangs on the machine and on what else it did.`;
 }
 
 /** How to read the chart of the order of removals. */

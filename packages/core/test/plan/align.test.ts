@@ -1,0 +1,104 @@
+/** Widths that end as multiples. */
+import { describe, expect, test } from "vitest";
+import { criteria } from "../../src/criteria/index.ts";
+import { dimsOf } from "../../src/graph/shapes.ts";
+import { writeModel } from "../../src/onnx/index.ts";
+import { unitsOfPlan } from "../../src/plan/plan.ts";
+import { type PruneOptions, prune } from "../../src/prune.ts";
+import { cutShapes } from "../../src/surgery/size.ts";
+import { dataset, prepared, runner } from "../helpers.ts";
+import { buildImage, OUTPUTS, SIDE, structures } from "../property/image-networks.ts";
+import { random } from "../support/build.ts";
+
+const r = random(3);
+const x = r.tensor([24, 2, SIDE, SIDE]);
+const labels = Int32Array.from({ length: 24 }, () => Math.floor(r.uniform() * OUTPUTS));
+const data = dataset({ x }, { labels });
+
+/** Channels that each group's layer makes for it, before and after; the layers read from the shapes of the cut model. */
+async function widths(original: ReturnType<typeof buildImage>, options: Partial<PruneOptions>) {
+  const file = writeModel(original);
+  const { plan, summary } = await prune(file, { runner, data, bestEffort: true, ...options });
+  const prunable = await prepared(original);
+  const removed = unitsOfPlan(plan, prunable.units);
+  const shapes = cutShapes(prunable, removed);
+  return {
+    summary,
+    widths: prunable.units.groups.map((group) => {
+      const place = group.places.find((one) => !one.use && one.value === group.root.outputs[0]);
+      if (!place) throw new Error(`${group.id}: no output`);
+      const others = place.owners.filter((unit) => unit < group.first || unit >= group.first + group.size);
+      const kept = others.filter((unit) => unit < 0 || !removed[unit]).length;
+      const after = dimsOf(shapes, place.value)[place.axis] as number;
+      return { before: place.length - others.length, after: after - kept };
+    }),
+  };
+}
+
+describe.each([2, 4])("--align %i", (align) => {
+  test.each(structures)("%s", async (structure) => {
+    const original = buildImage({
+      seed: 5,
+      opset: 17,
+      channels: 12,
+      stages: [{ structure, activation: "Relu" }],
+      end: structure === "dense over channels" ? "attention split" : "pool",
+    });
+    const budget = { remove: { share: 0.4 } };
+    const { summary, widths: all } = await widths(original, { criterion: "magnitude", budget, align });
+    expect(all.some(({ before, after }) => after < before)).toBe(true);
+    for (const { before, after } of all) expect(before === after || after % align === 0).toBe(true);
+    expect(summary.removed.at(-1)?.step).toBe(summary.removed.length);
+    expect(summary.verified).toBeLessThan(1e-5);
+  });
+});
+
+const plain = buildImage({
+  seed: 8,
+  opset: 17,
+  channels: 6,
+  stages: [{ structure: "residual", activation: "Relu" }],
+  end: "flatten",
+});
+
+test.each(Object.keys(criteria))("by %s, with a goal of units and of MACs", async (criterion) => {
+  for (const budget of [{ remove: { share: 0.4 } }, { targetMacs: 0.6 }]) {
+    const { summary, widths: all } = await widths(plain, { criterion, budget, align: 4 });
+    expect(all.some(({ before, after }) => after < before)).toBe(true);
+    for (const { before, after } of all) expect(before === after || after % 4 === 0).toBe(true);
+    expect(summary.removed.filter(({ error }) => Number.isFinite(error)).length).toBeGreaterThan(0);
+    expect(summary.removed.at(-1)?.error).toBeCloseTo(summary.after.error, 4);
+  }
+});
+
+test("a limit that a block would break keeps the whole block", async () => {
+  const budget = { maxErrorRise: 0.05 };
+  const { summary, widths: all } = await widths(plain, { budget, align: 2 });
+  for (const { before, after } of all) expect(before === after || after % 2 === 0).toBe(true);
+  expect(summary.after.error).toBeLessThanOrEqual(1.05 * summary.before.error);
+});
+
+test("each unit of a block is ranked and measured anew", async () => {
+  const { summary } = await widths(plain, { budget: { remove: { count: 6 } }, align: 4 });
+  let error = summary.before.error;
+  for (const { predicted, error: after, candidates, certificate } of summary.removed) {
+    expect(Math.abs(error + (predicted as number) - after) / after).toBeLessThan(1e-5);
+    expect(certificate).toBe("heuristic");
+    expect(candidates).toBeGreaterThan(1);
+    error = after;
+  }
+  const left = new Map(summary.layers.map(({ group, before }) => [group, before]));
+  summary.removed.forEach(({ group }, at) => {
+    left.set(group, (left.get(group) as number) - 1);
+    const goesOn = summary.removed[at + 1]?.group === group;
+    expect(goesOn || (left.get(group) as number) % 4 === 0).toBe(true);
+  });
+});
+
+test("racing knows the best unit only, so it is refused; lazy keys do", async () => {
+  const file = writeModel(plain);
+  const options = { runner, data, align: 4, budget: { remove: { count: 4 } } };
+  await expect(prune(file, { ...options, oracle: "racing" })).rejects.toThrow("expected the oracle exact or lazy");
+  const { summary } = await prune(file, { ...options, oracle: "lazy" });
+  expect(summary.removed.every(({ certificate }) => certificate === "heuristic")).toBe(true);
+});
