@@ -101,8 +101,7 @@ export async function prune(file: Uint8Array, options: PruneOptions): Promise<Pr
       `target: not reached after removing ${chosen.trace.length} of ${prunable.units.count} units (${chosen.stopped}); relax a limit, or accept what was reached with --best-effort`,
     );
   }
-  const state = stateOf(prunable, chosen.removed);
-  const bytes = writeModel(state.model);
+  const bytes = writeModel(stateOf(prunable, chosen.removed).model);
   const verified = await verify(prunable, original, chosen.removed, bytes, sampleFeeds(prunable, subject), runner);
   const after = await stateOfModel(prunable, chosen.removed, bytes.byteLength, subject, test);
   const decision = {
@@ -168,13 +167,13 @@ export async function stateOfModel(
   subject: Subject | undefined,
   test: Subject | undefined,
 ): Promise<ModelState> {
-  const { model } = stateOf(prunable, removed);
+  const state = stateOf(prunable, removed); // its model is only made where there is data to run it on
   return {
     units: prunable.units.count - removed.reduce((sum, gone) => sum + gone, 0),
     ...sizeAfter(prunable, removed),
     bytes,
-    ...(subject ? await qualityOf(subject, model) : { error: Number.NaN }),
-    ...(test && { test: await qualityOf(test, model) }),
+    ...(subject ? await qualityOf(subject, state.model) : { error: Number.NaN }),
+    ...(test && { test: await qualityOf(test, state.model) }),
   };
 }
 

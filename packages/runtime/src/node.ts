@@ -11,7 +11,7 @@ export interface NodeRunnerOptions {
 export function nodeRunner({ threads = 1 }: NodeRunnerOptions = {}): Runner {
   return {
     name: `onnxruntime-node ${ort.env.versions.common}, ${threads} thread${threads === 1 ? "" : "s"}`,
-    async load(model, { optimize = true } = {}) {
+    async load(model, { optimize = true, pack = optimize } = {}) {
       const session = await createSession(model, {
         executionProviders: ["cpu"],
         intraOpNumThreads: threads,
@@ -19,6 +19,7 @@ export function nodeRunner({ threads = 1 }: NodeRunnerOptions = {}): Runner {
         executionMode: "sequential",
         graphOptimizationLevel: optimize ? "all" : "disabled",
         logSeverityLevel: 4,
+        ...(!pack && { extra: { session: { disable_prepacking: "1" } } }),
       });
       return wrap(session);
     },

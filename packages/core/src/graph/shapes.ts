@@ -3,10 +3,10 @@
  * onnxruntime computes is right by definition.
  */
 import { ShrinkError } from "../errors.ts";
-import { writeModel } from "../onnx/index.ts";
 import type { Runner } from "../runner.ts";
 import { GraphBuilder, opsetOf } from "./builder.ts";
 import type { Graph, Model, ValueInfo } from "./graph.ts";
+import { type Outcome, runInPieces, type Values } from "./pieces.ts";
 import { allocate, type ElementType, sizeOf, Tensor } from "./tensor.ts";
 
 /** Type and dims of a value when the model runs on one sample. */
@@ -47,50 +47,46 @@ export interface ProbeOptions {
  */
 export async function probeShapes(model: Model, runner: Runner, options: ProbeOptions = {}): Promise<Shapes> {
   const { graph } = model;
-  const names = [...new Set(graph.nodes.flatMap((node) => node.outputs.filter((name) => name !== "")))];
-  const b = new GraphBuilder({ opset: opsetOf(model), base: graph.with({ valueInfo: new Map() }) });
-  const probes = names.map((name) => ({
-    dims: b.op("Shape", [name]),
-    start: b.slice(b.reshape(name, [-1]), 0, 0, FEW + 1),
-  }));
-  const exposed = b.graph(probes.flatMap(({ dims, start }) => [dims, start]));
-  const session = await runner.load(writeModel({ ...model, graph: exposed }), { optimize: false });
-  try {
-    const inputs = graph.feeds.map((input) => ({
-      input,
-      dims: sampleDims(input, options),
-    }));
-    const feed = (batch: number) =>
-      Object.fromEntries(inputs.map(({ input, dims }) => [input.name, blank(input, [batch, ...dims.slice(1)])]));
-    const one = await session.run(feed(1));
-    const two = await session.run(feed(2)).catch(() => undefined);
-    const shapes = new Map<string, ValueShape>();
-    for (const [name, tensor] of graph.initializers) shapes.set(name, { type: tensor.type, dims: tensor.dims });
-    for (const { input, dims } of inputs) {
-      shapes.set(input.name, {
-        type: input.type ?? "float32",
-        dims: [1, ...dims.slice(1)],
-        batchAxis: 0,
+  const b = new GraphBuilder({ opset: opsetOf(model), base: graph.with({ nodes: [], valueInfo: new Map() }) });
+  const probes = new Map<string, { readonly dims: string; readonly start: string }>();
+  for (const node of graph.nodes) {
+    b.append(node);
+    for (const name of node.outputs) {
+      if (name === "" || probes.has(name)) continue;
+      probes.set(name, {
+        dims: b.op("Shape", [name]),
+        start: b.slice(b.reshape(name, [-1]), 0, 0, FEW + 1),
       });
     }
-    names.forEach((name, at) => {
-      const { dims, start } = probes[at] as { dims: string; start: string };
-      const read = (run: Record<string, Tensor>): Probed => ({
-        dims: Array.from((run[dims] as Tensor).numbers),
-        start: run[start] as Tensor,
-      });
-      const [first, other] = [read(one), two && read(two)];
-      shapes.set(name, {
-        type: first.start.type,
-        dims: first.dims,
-        batchAxis: other && growingAxis(first.dims, other.dims),
-        constant: other && sameIntegers(first, other),
-      });
-    });
-    return shapes;
-  } finally {
-    await session.release();
   }
+  const exposed = b.graph([...probes.values()].flatMap(({ dims, start }) => [dims, start]));
+  const inputs = graph.feeds.map((input) => ({ input, dims: sampleDims(input, options) }));
+  const feed = (batch: number): Values =>
+    Object.fromEntries(inputs.map(({ input, dims }) => [input.name, blank(input, [batch, ...dims.slice(1)])]));
+  const [one, two] = (await runInPieces({ ...model, graph: exposed }, runner, [feed(1), feed(2)])) as [
+    Outcome,
+    Outcome,
+  ];
+  if (one instanceof Error) throw one;
+  const shapes = new Map<string, ValueShape>();
+  for (const [name, tensor] of graph.initializers) shapes.set(name, { type: tensor.type, dims: tensor.dims });
+  for (const { input, dims } of inputs) {
+    shapes.set(input.name, { type: input.type ?? "float32", dims: [1, ...dims.slice(1)], batchAxis: 0 });
+  }
+  for (const [name, { dims, start }] of probes) {
+    const read = (run: Values): Probed => ({
+      dims: Array.from((run[dims] as Tensor).numbers),
+      start: run[start] as Tensor,
+    });
+    const [first, other] = [read(one), two instanceof Error ? undefined : read(two)];
+    shapes.set(name, {
+      type: first.start.type,
+      dims: first.dims,
+      batchAxis: other && growingAxis(first.dims, other.dims),
+      constant: other && sameIntegers(first, other),
+    });
+  }
+  return shapes;
 }
 
 /** A value that is known before the model runs: an initializer, or integers that are the same for all samples. */

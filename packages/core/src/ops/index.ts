@@ -136,6 +136,7 @@ export interface OperatorFeatures {
 /** What the rules say they can do, by operator, in alphabetical order. */
 export function operatorTable(): OperatorFeatures[] {
   return Object.entries(rules)
+    .filter(([name]) => /^[A-Z]/.test(name)) // families export what they share, too
     .map(([name, { ties, linear, pointwise, vjp, curvature, macs }]): OperatorFeatures => {
       const simple = linear ? "linear" : pointwise ? "element-wise" : "";
       return {
