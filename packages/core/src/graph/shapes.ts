@@ -41,7 +41,7 @@ export interface ProbeOptions {
 }
 
 /**
- * Runs the model on one and on two made-up samples and notes of every inner value type, dims and which axis follows the
+ * Runs the model on one and on two made-up samples (on another one where it takes no two) and notes of every inner value type, dims and which axis follows the
  * batch. What comes out of the runs is the shape and the first few elements of each value, so that large activations
  * need not be kept.
  */
@@ -61,13 +61,13 @@ export async function probeShapes(model: Model, runner: Runner, options: ProbeOp
   }
   const exposed = b.graph([...probes.values()].flatMap(({ dims, start }) => [dims, start]));
   const inputs = graph.feeds.map((input) => ({ input, dims: sampleDims(input, options) }));
-  const feed = (batch: number): Values =>
-    Object.fromEntries(inputs.map(({ input, dims }) => [input.name, blank(input, [batch, ...dims.slice(1)])]));
-  const [one, two] = (await runInPieces({ ...model, graph: exposed }, runner, [feed(1), feed(2)])) as [
-    Outcome,
-    Outcome,
-  ];
+  const feed = (batch: number, from = 0): Values =>
+    Object.fromEntries(inputs.map(({ input, dims }) => [input.name, blank(input, [batch, ...dims.slice(1)], from)]));
+  const run = (...feeds: Values[]): Promise<Outcome[]> => runInPieces({ ...model, graph: exposed }, runner, feeds);
+  const [one, two] = (await run(feed(1), feed(2))) as [Outcome, Outcome];
   if (one instanceof Error) throw one;
+  // of a model that takes one sample only, constant is what another sample does not change
+  const [other] = two instanceof Error ? await run(feed(1, 50)) : [two];
   const shapes = new Map<string, ValueShape>();
   for (const [name, tensor] of graph.initializers) shapes.set(name, { type: tensor.type, dims: tensor.dims });
   for (const { input, dims } of inputs) {
@@ -78,12 +78,12 @@ export async function probeShapes(model: Model, runner: Runner, options: ProbeOp
       dims: Array.from((run[dims] as Tensor).numbers),
       start: run[start] as Tensor,
     });
-    const [first, other] = [read(one), two instanceof Error ? undefined : read(two)];
+    const [first, second] = [read(one), other && !(other instanceof Error) ? read(other) : undefined];
     shapes.set(name, {
       type: first.start.type,
       dims: first.dims,
-      batchAxis: other && growingAxis(first.dims, other.dims),
-      constant: other && sameIntegers(first, other),
+      batchAxis: second && growingAxis(first.dims, second.dims),
+      constant: second && sameIntegers(first, second),
     });
   }
   return shapes;
@@ -130,12 +130,12 @@ export function freeAxes({ shape = [] }: ValueInfo): number[] {
 }
 
 /** Values that exercise ordinary arithmetic: a ramp between -1 and 1 for reals, zeros for integers. */
-function blank(input: ValueInfo, dims: readonly number[]): Tensor {
+function blank(input: ValueInfo, dims: readonly number[], from: number): Tensor {
   const type = input.type ?? "float32";
   const data = allocate(type, sizeOf(dims));
   if (type === "float32" || type === "float64") {
     const reals = data as Float64Array;
-    for (let i = 0; i < reals.length; i++) reals[i] = ((i * 37) % 101) / 50 - 1;
+    for (let i = 0; i < reals.length; i++) reals[i] = ((i * 37 + from) % 101) / 50 - 1;
   }
   return new Tensor(type, dims, data);
 }
