@@ -126,8 +126,7 @@ export async function prune(file: Uint8Array, options: PruneOptions): Promise<Pr
     fileBytes: file.byteLength,
   });
   const { removed, prunable: repaired } = chosen;
-  const state = stateOf(repaired, removed);
-  const bytes = writeModel(state.model);
+  const bytes = writeModel(stateOf(repaired, removed).model);
   const end = { ...chosen.after, bytes: bytes.byteLength };
   // what was counted is checked on the real file
   const fits = !budget.targetBytes || goalReached(budget, end, chosen.before, prunable.units.count) !== undefined;
@@ -139,7 +138,7 @@ export async function prune(file: Uint8Array, options: PruneOptions): Promise<Pr
   const verified = await verify(repaired, uncut, removed, bytes, sampleFeeds(prunable, subject), runner);
   const after = await stateOfModel(repaired, removed, bytes.byteLength, subject, test, heldOut);
   const { confidence } = budget;
-  const answers = await answersOf(intact, state, { fit: subject, heldOut, test, confidence });
+  const answers = await answersOf(intact, stateOf(repaired, removed), { fit: subject, heldOut, test, confidence });
   const one = sampleFeeds(prunable, subject, 1)[0] ?? {};
   const latency = options.latency && (await latencyOf(runner, { before: file, after: bytes }, one, options.latency));
   const decision = {
@@ -209,14 +208,14 @@ export async function stateOfModel(
   test: Subject | undefined,
   heldOut?: Subject,
 ): Promise<ModelState> {
-  const { model } = stateOf(prunable, removed);
+  const state = stateOf(prunable, removed); // its model is only made where there is data to run it on
   return {
     units: prunable.units.count - removed.reduce((sum, gone) => sum + gone, 0),
     ...sizeAfter(prunable, removed),
     bytes,
-    ...(subject ? await qualityOf(subject, model) : { error: Number.NaN }),
-    ...(heldOut && { heldOut: await qualityOf(heldOut, model) }),
-    ...(test && { test: await qualityOf(test, model) }),
+    ...(subject ? await qualityOf(subject, state.model) : { error: Number.NaN }),
+    ...(heldOut && { heldOut: await qualityOf(heldOut, state.model) }),
+    ...(test && { test: await qualityOf(test, state.model) }),
   };
 }
 

@@ -224,12 +224,14 @@ export interface Shares {
   readonly macs: number;
 }
 
-/** One cause that freezes units. */
+/** One cause that freezes units. Units that several causes freeze count at each of them. */
 export interface Obstacle extends Shares {
   /** In words, without the names of nodes: `ReduceMean averages over this axis`. */
   readonly reason: string;
   /** How many units it freezes. */
   readonly count: number;
+  /** What it freezes by itself: what could be cut as well if this were the only thing to change. */
+  readonly alone: Shares;
   /** The layers that make them. */
   readonly layers: readonly string[];
 }

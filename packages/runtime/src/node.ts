@@ -17,7 +17,7 @@ const IDLE = "0";
 export function nodeRunner({ threads = 1 }: NodeRunnerOptions = {}): Runner {
   return {
     name: `onnxruntime-node ${ort.env.versions.common}, ${threads} thread${threads === 1 ? "" : "s"}`,
-    async load(model, { optimize = true } = {}) {
+    async load(model, { optimize = true, pack = optimize } = {}) {
       const session = await createSession(model, {
         executionProviders: ["cpu"],
         intraOpNumThreads: threads,
@@ -25,7 +25,9 @@ export function nodeRunner({ threads = 1 }: NodeRunnerOptions = {}): Runner {
         executionMode: "sequential",
         graphOptimizationLevel: optimize ? "all" : "disabled",
         logSeverityLevel: 4,
-        extra: { session: { intra_op: { allow_spinning: IDLE } } },
+        extra: {
+          session: { intra_op: { allow_spinning: IDLE }, ...(!pack && { disable_prepacking: "1" }) },
+        },
       });
       return wrap(session);
     },

@@ -8,7 +8,7 @@ const mostObstacles = 5;
 /** What `inspect` prints. */
 export function inspectText(summary: InspectSummary, colors: Colors): string {
   const { model, inputs, outputs, opset, parameters, macs, units, groups, frozen, removable, obstacles } = summary;
-  const biggest = obstacles.find(({ reason }) => reason !== "outputs of the model");
+  const biggest = obstacles.find(({ reason, alone }) => reason !== "outputs of the model" && alone.macs > 0);
   const stuck = frozen.reduce((sum, { size }) => sum + size, 0);
   const total = units + stuck;
   const ports = [
@@ -49,7 +49,7 @@ export function inspectText(summary: InspectSummary, colors: Colors): string {
           .slice(0, mostObstacles)
           .map((one) => [one.reason, formatCount(one.count), formatShare(one.parameters), formatShare(one.macs)]),
         colors,
-      )}${biggest && biggest.macs > 0 ? `The biggest obstacle, "${biggest.reason}", touches ${formatShare(biggest.macs)} of the MACs.\n` : ""}`,
+      )}${biggest ? `Without the biggest, "${biggest.reason}", ${formatCount(Math.round(biggest.alone.units * total))} units more could be cut: ${formatShare(biggest.alone.macs)} of the MACs hang on them.\n` : ""}`,
   ];
   return parts.filter((part) => part !== false).join("");
 }

@@ -3,10 +3,10 @@
  * target shapes that spell out the 1 follow the batch; then the change is proved by running: three samples at once must
  * give what they give one by one.
  */
-import { writeModel } from "../onnx/index.ts";
 import type { Runner } from "../runner.ts";
 import { randomSource } from "../util/random.ts";
 import type { Graph, Model, ValueInfo } from "./graph.ts";
+import { runInPieces, type Values } from "./pieces.ts";
 import type { Shapes } from "./shapes.ts";
 import { allocate, int64, sizeOf, Tensor } from "./tensor.ts";
 
@@ -54,30 +54,21 @@ async function agree(one: Model, many: Model, runner: Runner, shapes: Shapes): P
     if (type === "float32" || type === "float64") for (let i = 0; i < data.length; i++) data[i] = random() * 2 - 1;
     return { name, type, dims, data };
   });
-  const [single, batch] = [await runner.load(writeModel(one)), await runner.load(writeModel(many))];
-  try {
-    const together = await batch.run(
-      Object.fromEntries(
-        feeds.map(({ name, type, dims, data }) => [name, new Tensor(type, [SAMPLES, ...dims.slice(1)], data)]),
-      ),
-    );
-    for (let n = 0; n < SAMPLES; n++) {
-      const own = feeds.map(({ name, type, dims, data }) => {
-        const width = sizeOf(dims);
-        return [name, new Tensor(type, dims, data.slice(n * width, (n + 1) * width))] as const;
-      });
-      const alone = await single.run(Object.fromEntries(own));
-      for (const { name } of one.graph.outputs) {
-        if (!sameRow(alone[name] as Tensor, together[name] as Tensor, n)) return false;
-      }
-    }
-    return true;
-  } catch {
-    return false; // the runtime refuses more than one sample
-  } finally {
-    await single.release();
-    await batch.release();
-  }
+  const all = feeds.map(({ name, type, dims, data }) => [name, new Tensor(type, [SAMPLES, ...dims.slice(1)], data)]);
+  const [together] = await runInPieces(many, runner, [Object.fromEntries(all)]);
+  if (!together || together instanceof Error) return false; // the runtime refuses more than one sample
+  const samples = Array.from({ length: SAMPLES }, (_, n): Values => {
+    const own = feeds.map(({ name, type, dims, data }) => {
+      const width = sizeOf(dims);
+      return [name, new Tensor(type, dims, data.slice(n * width, (n + 1) * width))] as const;
+    });
+    return Object.fromEntries(own);
+  });
+  const alone = await runInPieces(one, runner, samples);
+  return alone.every((outputs, n) => {
+    if (outputs instanceof Error) return false;
+    return one.graph.outputs.every(({ name }) => sameRow(outputs[name] as Tensor, together[name] as Tensor, n));
+  });
 }
 
 /** Whether row `n` of `all` is `one`, up to rounding. */

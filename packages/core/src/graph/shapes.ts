@@ -3,10 +3,10 @@
  * onnxruntime computes is right by definition.
  */
 import { ShrinkError } from "../errors.ts";
-import { writeModel } from "../onnx/index.ts";
 import type { Runner } from "../runner.ts";
 import { GraphBuilder, opsetOf } from "./builder.ts";
 import type { Graph, Model, ValueInfo } from "./graph.ts";
+import { type Outcome, runInPieces, type Values } from "./pieces.ts";
 import { allocate, type ElementType, sizeOf, Tensor } from "./tensor.ts";
 
 /** Type and dims of a value when the model runs on one sample. */
@@ -41,56 +41,52 @@ export interface ProbeOptions {
 }
 
 /**
- * Runs the model on one and on two made-up samples and notes of every inner value type, dims and which axis follows the
+ * Runs the model on one and on two made-up samples (on another one where it takes no two) and notes of every inner value type, dims and which axis follows the
  * batch. What comes out of the runs is the shape and the first few elements of each value, so that large activations
  * need not be kept.
  */
 export async function probeShapes(model: Model, runner: Runner, options: ProbeOptions = {}): Promise<Shapes> {
   const { graph } = model;
-  const names = [...new Set(graph.nodes.flatMap((node) => node.outputs.filter((name) => name !== "")))];
-  const b = new GraphBuilder({ opset: opsetOf(model), base: graph.with({ valueInfo: new Map() }) });
-  const probes = names.map((name) => ({
-    dims: b.op("Shape", [name]),
-    start: b.slice(b.reshape(name, [-1]), 0, 0, FEW + 1),
-  }));
-  const exposed = b.graph(probes.flatMap(({ dims, start }) => [dims, start]));
-  const session = await runner.load(writeModel({ ...model, graph: exposed }), { optimize: false });
-  try {
-    const inputs = graph.feeds.map((input) => ({
-      input,
-      dims: sampleDims(input, options),
-    }));
-    const feed = (batch: number) =>
-      Object.fromEntries(inputs.map(({ input, dims }) => [input.name, blank(input, [batch, ...dims.slice(1)])]));
-    const one = await session.run(feed(1));
-    const two = await session.run(feed(2)).catch(() => undefined);
-    const shapes = new Map<string, ValueShape>();
-    for (const [name, tensor] of graph.initializers) shapes.set(name, { type: tensor.type, dims: tensor.dims });
-    for (const { input, dims } of inputs) {
-      shapes.set(input.name, {
-        type: input.type ?? "float32",
-        dims: [1, ...dims.slice(1)],
-        batchAxis: 0,
+  const b = new GraphBuilder({ opset: opsetOf(model), base: graph.with({ nodes: [], valueInfo: new Map() }) });
+  const probes = new Map<string, { readonly dims: string; readonly start: string }>();
+  for (const node of graph.nodes) {
+    b.append(node);
+    for (const name of node.outputs) {
+      if (name === "" || probes.has(name)) continue;
+      probes.set(name, {
+        dims: b.op("Shape", [name]),
+        start: b.slice(b.reshape(name, [-1]), 0, 0, FEW + 1),
       });
     }
-    names.forEach((name, at) => {
-      const { dims, start } = probes[at] as { dims: string; start: string };
-      const read = (run: Record<string, Tensor>): Probed => ({
-        dims: Array.from((run[dims] as Tensor).numbers),
-        start: run[start] as Tensor,
-      });
-      const [first, other] = [read(one), two && read(two)];
-      shapes.set(name, {
-        type: first.start.type,
-        dims: first.dims,
-        batchAxis: other && growingAxis(first.dims, other.dims),
-        constant: other && sameIntegers(first, other),
-      });
-    });
-    return shapes;
-  } finally {
-    await session.release();
   }
+  const exposed = b.graph([...probes.values()].flatMap(({ dims, start }) => [dims, start]));
+  const inputs = graph.feeds.map((input) => ({ input, dims: sampleDims(input, options) }));
+  const feed = (batch: number, from = 0): Values =>
+    Object.fromEntries(inputs.map(({ input, dims }) => [input.name, blank(input, [batch, ...dims.slice(1)], from)]));
+  const run = (...feeds: Values[]): Promise<Outcome[]> => runInPieces({ ...model, graph: exposed }, runner, feeds);
+  const [one, two] = (await run(feed(1), feed(2))) as [Outcome, Outcome];
+  if (one instanceof Error) throw one;
+  // of a model that takes one sample only, constant is what another sample does not change
+  const [other] = two instanceof Error ? await run(feed(1, 50)) : [two];
+  const shapes = new Map<string, ValueShape>();
+  for (const [name, tensor] of graph.initializers) shapes.set(name, { type: tensor.type, dims: tensor.dims });
+  for (const { input, dims } of inputs) {
+    shapes.set(input.name, { type: input.type ?? "float32", dims: [1, ...dims.slice(1)], batchAxis: 0 });
+  }
+  for (const [name, { dims, start }] of probes) {
+    const read = (run: Values): Probed => ({
+      dims: Array.from((run[dims] as Tensor).numbers),
+      start: run[start] as Tensor,
+    });
+    const [first, second] = [read(one), other && !(other instanceof Error) ? read(other) : undefined];
+    shapes.set(name, {
+      type: first.start.type,
+      dims: first.dims,
+      batchAxis: second && growingAxis(first.dims, second.dims),
+      constant: second && sameIntegers(first, second),
+    });
+  }
+  return shapes;
 }
 
 /** A value that is known before the model runs: an initializer, or integers that are the same for all samples. */
@@ -134,12 +130,12 @@ export function freeAxes({ shape = [] }: ValueInfo): number[] {
 }
 
 /** Values that exercise ordinary arithmetic: a ramp between -1 and 1 for reals, zeros for integers. */
-function blank(input: ValueInfo, dims: readonly number[]): Tensor {
+function blank(input: ValueInfo, dims: readonly number[], from: number): Tensor {
   const type = input.type ?? "float32";
   const data = allocate(type, sizeOf(dims));
   if (type === "float32" || type === "float64") {
     const reals = data as Float64Array;
-    for (let i = 0; i < reals.length; i++) reals[i] = ((i * 37) % 101) / 50 - 1;
+    for (let i = 0; i < reals.length; i++) reals[i] = ((i * 37 + from) % 101) / 50 - 1;
   }
   return new Tensor(type, dims, data);
 }

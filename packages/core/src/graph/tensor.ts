@@ -1,8 +1,9 @@
 /**
  * Tensors as the whole project passes them around: an element type, dims, and data in row-major order.
  *
- * A tensor read from a file keeps the file's little-endian bytes and decodes them only when someone reads `data`, so
- * that weights nobody looks at cost no memory beyond the file itself.
+ * A tensor read from a file keeps the file's little-endian bytes and decodes them only when someone reads `data`, and a
+ * slice of a tensor is made only when it is read. What had to be made is not kept where it is large. So weights that
+ * nobody looks at cost no memory beyond the file itself, and those that are only looked at cost it for that moment.
  */
 
 /** Element types that {@link Tensor} can hold. `float16` and `bfloat16` hold raw bits, `bool` one byte each. */
@@ -49,6 +50,9 @@ export type TypedArray =
   | BigInt64Array
   | BigUint64Array;
 
+/** Elements that had to be made are kept up to this size in bytes; larger ones are made again for the next reader. */
+const KEPT_BYTES = 2 ** 20;
+
 /** An n-dimensional array. Never changed in place: every operation returns a new one. */
 export class Tensor {
   readonly type: ElementType;
@@ -58,22 +62,27 @@ export class Tensor {
   readonly origin?: unknown;
   #data: TypedArray | undefined;
   readonly #bytes: Uint8Array | undefined;
+  readonly #make: (() => TypedArray) | undefined;
 
-  /** `source` is a typed array of the element type, or (with `raw`) the little-endian bytes. */
+  /** `source` is a typed array of the element type, a function that makes it, or (with `raw`) the little-endian bytes. */
   constructor(
     type: ElementType,
     dims: readonly number[],
-    source: TypedArray,
+    source: TypedArray | (() => TypedArray),
     options: { raw?: boolean; origin?: unknown } = {},
   ) {
+    this.type = type;
+    this.dims = dims;
+    this.origin = options.origin;
+    if (typeof source === "function") {
+      this.#make = source;
+      return;
+    }
     const size = sizeOf(dims);
     const count = options.raw ? source.byteLength / bytesPerElement(type) : source.length;
     if (count !== size) {
       throw new RangeError(`tensor [${dims.join(", ")}] of ${type}: needs ${size} elements, got ${count}`);
     }
-    this.type = type;
-    this.dims = dims;
-    this.origin = options.origin;
     if (options.raw) this.#bytes = source as Uint8Array;
     else this.#data = source;
   }
@@ -88,19 +97,23 @@ export class Tensor {
     return this.size * bytesPerElement(this.type);
   }
 
-  /** The elements, decoded from the file's bytes on first use (a view where alignment allows, else a copy). */
+  /**
+   * The elements. Decoded from the file's bytes (a view where alignment allows, else a copy) or made on first use; a
+   * large array that is no view is made again by the next reader, so hold on to it in a loop.
+   */
   get data(): TypedArray {
-    this.#data ??= decode(this.type, this.#bytes as Uint8Array);
-    return this.#data;
+    if (this.#data) return this.#data;
+    const data = this.#make ? this.#make() : decode(this.type, this.#bytes as Uint8Array);
+    const isView = data.buffer === this.#bytes?.buffer;
+    if (isView || data.byteLength <= KEPT_BYTES) this.#data = data;
+    return data;
   }
 
   /** The elements as little-endian bytes; a view, never a copy. */
   get bytes(): Uint8Array {
-    const data = this.#data;
-    return (
-      this.#bytes ??
-      new Uint8Array((data as TypedArray).buffer, (data as TypedArray).byteOffset, (data as TypedArray).byteLength)
-    );
+    if (this.#bytes) return this.#bytes;
+    const { buffer, byteOffset, byteLength } = this.data;
+    return new Uint8Array(buffer, byteOffset, byteLength);
   }
 
   /** The elements as numbers (64-bit integers and half floats converted). A copy unless already float32/64 or small integers. */
@@ -164,8 +177,13 @@ export function tensorOf(
   return new Tensor(type, dims, data);
 }
 
-/** Keeps only `indexes` along `axis`, in that order. */
+/** Keeps only `indexes` along `axis`, in that order. The slice is made when it is read. */
 export function take(tensor: Tensor, axis: number, indexes: ArrayLike<number>): Tensor {
+  const dims = tensor.dims.map((dim, a) => (a === axis ? indexes.length : dim));
+  return new Tensor(tensor.type, dims, () => slices(tensor, axis, indexes), { origin: tensor.origin });
+}
+
+function slices(tensor: Tensor, axis: number, indexes: ArrayLike<number>): TypedArray {
   const outer = sizeOf(tensor.dims.slice(0, axis));
   const inner = sizeOf(tensor.dims.slice(axis + 1));
   const length = tensor.dims[axis] as number;
@@ -181,13 +199,16 @@ export function take(tensor: Tensor, axis: number, indexes: ArrayLike<number>): 
       at += inner;
     }
   }
-  const dims = tensor.dims.map((dim, a) => (a === axis ? count : dim));
-  return new Tensor(tensor.type, dims, result, { origin: tensor.origin });
+  return result;
 }
 
-/** Swaps axes: axis `i` of the result is axis `perm[i]` of the input. */
+/** Swaps axes: axis `i` of the result is axis `perm[i]` of the input. The elements are put in order when they are read. */
 export function transpose(tensor: Tensor, perm: readonly number[]): Tensor {
   const dims = perm.map((axis) => tensor.dims[axis] as number);
+  return new Tensor(tensor.type, dims, () => transposed(tensor, perm, dims), { origin: tensor.origin });
+}
+
+function transposed(tensor: Tensor, perm: readonly number[], dims: readonly number[]): TypedArray {
   const strides = stridesOf(tensor.dims);
   const steps = perm.map((axis) => strides[axis] as number);
   const source = tensor.data as Float64Array;
@@ -204,12 +225,17 @@ export function transpose(tensor: Tensor, perm: readonly number[]): Tensor {
       index[axis] = 0;
     }
   }
-  return new Tensor(tensor.type, dims, result, { origin: tensor.origin });
+  return result;
 }
 
 /** The same elements under other dims (same element count). Shares the data. */
 export function reshape(tensor: Tensor, dims: readonly number[]): Tensor {
-  return new Tensor(tensor.type, dims, tensor.data, { origin: tensor.origin });
+  if (sizeOf(dims) !== tensor.size) {
+    throw new RangeError(
+      `reshape: [${tensor.dims.join(", ")}] has ${tensor.size} elements, not those of [${dims.join(", ")}]`,
+    );
+  }
+  return new Tensor(tensor.type, dims, () => tensor.data, { origin: tensor.origin });
 }
 
 /** Row-major strides in elements. */

@@ -10,7 +10,7 @@ import type { Attribute } from "../graph/graph.ts";
 import { capturedNames } from "./bodies.ts";
 import { assign, startFrom } from "./messages.ts";
 import { readTensor, tensorPieces } from "./tensor-data.ts";
-import { delimited, weave } from "./wire.ts";
+import { delimited, type Piece, weave } from "./wire.ts";
 
 const tensorField = 5;
 
@@ -25,7 +25,7 @@ export function readAttribute(message: AttributeProto, subject: string): Attribu
 }
 
 /** The encoded AttributeProto, in pieces. Throws a ShrinkError where its value cannot be encoded. */
-export function attributePieces(name: string, attribute: Attribute, subject: string): Uint8Array[] {
+export function attributePieces(name: string, attribute: Attribute, subject: string): Piece[] {
   const { kind, origin } = attribute;
   // A large tensor must not be copied, so tensors take the long way even when unchanged.
   if (kind !== "tensor" && isUnchanged(name, attribute)) {
@@ -102,7 +102,7 @@ function decodeValue(message: AttributeProto, subject: string): Attribute {
   }
 }
 
-function encode(message: AttributeProto, attribute: Attribute): Uint8Array[] {
+function encode(message: AttributeProto, attribute: Attribute): Piece[] {
   const { encodeUtf8 } = getTextEncoding();
   switch (attribute.kind) {
     case "int":

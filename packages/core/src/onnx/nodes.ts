@@ -6,7 +6,7 @@ import { type Attribute, describe, type Node } from "../graph/graph.ts";
 import { attributePieces, readAttribute } from "./attributes.ts";
 import type { ExternalData } from "./external-data.ts";
 import { assign, assignNames, startFrom } from "./messages.ts";
-import { delimited, weave } from "./wire.ts";
+import { delimited, type Piece, weave } from "./wire.ts";
 
 const attributeField = 5;
 
@@ -46,7 +46,7 @@ export function readNode(bytes: Uint8Array, external: ExternalData): Node {
 }
 
 /** The encoded NodeProto, in pieces. */
-export function nodePieces(node: Node): Uint8Array[] {
+export function nodePieces(node: Node): Piece[] {
   const record = records.get(node);
   if (record) return [record];
   const message = startFrom(NodeProtoSchema, node.origin);

@@ -10,7 +10,7 @@ import { allocate, bytesPerElement, type ElementType, sizeOf, Tensor, type Typed
 import { dataTypeOf, elementTypeOf, typedFieldOf } from "./element-types.ts";
 import type { ExternalData } from "./external-data.ts";
 import { assign, startFrom } from "./messages.ts";
-import { delimited, join, mergeRest, weave } from "./wire.ts";
+import { delimited, join, mergeRest, type Piece, weave } from "./wire.ts";
 
 const rawDataField = 9;
 const typedFields: ReadonlySet<number> = new Set([4, 5, 7, 10, 11]);
@@ -59,18 +59,18 @@ export function readTensor(message: TensorProto, subject: string): Tensor | unde
 }
 
 /** The encoded TensorProto of an initializer, in pieces; the data itself is never copied. */
-export function initializerPieces(name: string, tensor: Tensor): Uint8Array[] {
+export function initializerPieces(name: string, tensor: Tensor): Piece[] {
   const record = records.get(tensor);
   return record?.name === name ? [record.bytes] : tensorPieces(tensor, name);
 }
 
 /** The encoded TensorProto with raw data, in pieces. Doc string, metadata and unknown fields come from the origin. */
-export function tensorPieces(tensor: Tensor, name?: string): Uint8Array[] {
+export function tensorPieces(tensor: Tensor, name?: string): Piece[] {
   const header = startFrom(TensorProtoSchema, tensor.origin);
   header.dims = tensor.dims.map(BigInt);
   header.dataType = dataTypeOf(tensor.type);
   if (name !== undefined) assign(header, "name", name);
-  return weave(toBinary(TensorProtoSchema, header), [[rawDataField, delimited(rawDataField, [tensor.bytes])]]);
+  return weave(toBinary(TensorProtoSchema, header), [[rawDataField, delimited(rawDataField, [tensor])]]);
 }
 
 /** Whether the tensor was read from a file and its elements come from there. */

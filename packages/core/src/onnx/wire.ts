@@ -63,42 +63,50 @@ export function mergeRest<Desc extends DescMessage>(
   merge(bytes.length);
 }
 
+/** Bytes, or something large that makes its bytes when they are written: a tensor. */
+export type Piece = Uint8Array | { readonly byteLength: number; readonly bytes: Uint8Array };
+
+/** The bytes of a piece; made by this question where they are not there yet. */
+export function bytesOf(piece: Piece): Uint8Array {
+  return piece instanceof Uint8Array ? piece : piece.bytes;
+}
+
 /** Bytes of all pieces together. */
-export function totalBytes(pieces: readonly Uint8Array[]): number {
+export function totalBytes(pieces: readonly Piece[]): number {
   let total = 0;
   for (const piece of pieces) total += piece.byteLength;
   return total;
 }
 
 /** All pieces in one array; the piece itself where there is only one. */
-export function join(pieces: readonly Uint8Array[]): Uint8Array {
+export function join(pieces: readonly Piece[]): Uint8Array {
   const [first] = pieces;
-  if (pieces.length === 1 && first) return first;
+  if (pieces.length === 1 && first) return bytesOf(first);
   const joined = new Uint8Array(totalBytes(pieces));
   let at = 0;
   for (const piece of pieces) {
-    joined.set(piece, at);
+    joined.set(bytesOf(piece), at);
     at += piece.byteLength;
   }
   return joined;
 }
 
 /** A length-delimited field: tag and length in front of the pieces of its payload. */
-export function delimited(no: number, payload: readonly Uint8Array[]): Uint8Array[] {
+export function delimited(no: number, payload: readonly Piece[]): Piece[] {
   const length = totalBytes(payload);
   if (length > maxMessageBytes) throw tooLarge(length);
   return [new BinaryWriter().tag(no, WireType.LengthDelimited).uint32(length).finish(), ...payload];
 }
 
 /** Pieces of fields to put into a message, by field number. */
-export type Insertion = readonly [no: number, pieces: readonly Uint8Array[]];
+export type Insertion = readonly [no: number, pieces: readonly Piece[]];
 
 /**
  * Puts fields into an encoded message at the place their number gives them, so that what we write has its fields in
  * the order every protobuf writer uses. `insertions` ascend by number and their pieces carry their own tags.
  */
-export function weave(message: Uint8Array, insertions: readonly Insertion[]): Uint8Array[] {
-  const pieces: Uint8Array[] = [];
+export function weave(message: Uint8Array, insertions: readonly Insertion[]): Piece[] {
+  const pieces: Piece[] = [];
   const waiting = [...insertions];
   let from = 0;
   const flush = (end: number): void => {

@@ -7,7 +7,7 @@ import { nodePieces } from "./nodes.ts";
 import { type CarriedInitializer, GraphOrigin } from "./origin.ts";
 import { initializerPieces, isFromFile } from "./tensor-data.ts";
 import { writeValueInfo } from "./value-info.ts";
-import { delimited, type Insertion, weave } from "./wire.ts";
+import { delimited, type Insertion, type Piece, weave } from "./wire.ts";
 
 const nodeField = 1;
 const initializerField = 5;
@@ -15,7 +15,7 @@ const sparseField = 15;
 /** Before this IR version every initializer is a graph input too. */
 const separateInitializers = 4;
 
-export function graphPieces(graph: Graph, irVersion: number): Uint8Array[] {
+export function graphPieces(graph: Graph, irVersion: number): Piece[] {
   const origin = graph.origin instanceof GraphOrigin ? graph.origin : undefined;
   const reads = new Set([...graph.nodes.flatMap(readsOf), ...graph.outputs.map(({ name }) => name)]);
   const carried = (origin?.carried ?? []).filter(
@@ -37,11 +37,11 @@ export function graphPieces(graph: Graph, irVersion: number): Uint8Array[] {
   return weave(toBinary(GraphProtoSchema, message), insertions);
 }
 
-function initializersToWrite({ initializers }: Graph): Uint8Array[] {
+function initializersToWrite({ initializers }: Graph): Piece[] {
   return [...initializers].flatMap(([name, tensor]) => delimited(initializerField, initializerPieces(name, tensor)));
 }
 
-function framed(carried: readonly CarriedInitializer[], field: number): Uint8Array[] {
+function framed(carried: readonly CarriedInitializer[], field: number): Piece[] {
   return carried.flatMap((one) => (one.field === field ? delimited(field, [one.bytes]) : []));
 }
 

@@ -108,10 +108,16 @@ export const Dropout: OpRule = {
 /** Sum: adds any number of inputs. */
 export const Sum: OpRule = { ties: broadcast, linear: (d) => d.unbroadcast(incoming(d), d.slot) };
 
-/** Max and Min of two or more inputs: what arrives goes to the inputs that are chosen. */
+/** Max and Min of one or more inputs: what arrives goes to the input that is chosen, of equal ones to the first. */
 const choice: OpRule = {
   ties: broadcast,
-  linear: (d) => d.unbroadcast(d.b.mul(incoming(d), d.b.indicator(d.b.op("Equal", [d.X(d.slot), d.Y()]))), d.slot),
+  linear(d) {
+    const { b } = d;
+    const isReached = (slot: number): string => b.op("Equal", [d.X(slot), d.Y()]);
+    let isChosen = isReached(d.slot);
+    for (let slot = 0; slot < d.slot; slot++) isChosen = b.op("And", [isChosen, b.op("Not", [isReached(slot)])]);
+    return d.unbroadcast(b.mul(incoming(d), b.indicator(isChosen)), d.slot);
+  },
 };
 
 export const Max: OpRule = choice;

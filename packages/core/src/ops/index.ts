@@ -74,7 +74,10 @@ export type OperatorName =
   | "Pow"
   | "Reciprocal"
   | "RNN"
+  | "ReduceL2"
+  | "ReduceMax"
   | "ReduceMean"
+  | "ReduceMin"
   | "ReduceSum"
   | "Relu"
   | "Reshape"
@@ -136,6 +139,7 @@ export interface OperatorFeatures {
 /** What the rules say they can do, by operator, in alphabetical order. */
 export function operatorTable(): OperatorFeatures[] {
   return Object.entries(rules)
+    .filter(([name]) => /^[A-Z]/.test(name)) // families export what they share, too
     .map(([name, { ties, linear, pointwise, vjp, curvature, macs }]): OperatorFeatures => {
       const simple = linear ? "linear" : pointwise ? "element-wise" : "";
       return {

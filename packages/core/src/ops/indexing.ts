@@ -105,7 +105,7 @@ export const Slice: OpRule = {
     for (const { axis, start, step, count } of sliced) {
       if (count === x.dims[axis] && step === 1) t.tie(x, axis, y, axis);
       else if (step === 1) t.tie(x, axis, y, axis, (j) => start + j);
-      else t.freeze(x, axis, "picks every so-manieth index of this axis");
+      else t.freeze(x, axis, `picks indexes of this axis with a stride of ${step}`);
     }
   },
   cut(c) {

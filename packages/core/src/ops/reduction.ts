@@ -7,7 +7,7 @@ import type { Backward, OpRule, Ties } from "./rule.ts";
 
 /** ReduceSum: adds up axes. A removed unit adds 0, so a reduced axis may be cut. */
 export const ReduceSum: OpRule = {
-  ties: (t) => tieReduced(t, true),
+  ties: (t) => tieReduced(t),
   linear: [(d) => spread(d, d.incoming() as string)],
   contribution(c) {
     const axes = reducedAxes(c, c.dims(0).length);
@@ -24,7 +24,7 @@ export const ReduceSum: OpRule = {
 
 /** ReduceMean: averages axes. An averaged axis is frozen, because the divisor counts the removed units too. */
 export const ReduceMean: OpRule = {
-  ties: (t) => tieReduced(t, false),
+  ties: (t) => tieReduced(t, "averages over this axis"),
   linear: [
     (d) => {
       const axes = knownAxes(d);
@@ -34,6 +34,55 @@ export const ReduceMean: OpRule = {
     },
   ],
 };
+
+/**
+ * ReduceL2: the length y = |x| of the vectors along some axes (cosine attention). dy/dx_j = x_j / y and, on the diagonal,
+ * d2y/dx_j2 = (1 - (x_j / y)^2) / y; both are taken as 0 where the vector is 0.
+ */
+export const ReduceL2: OpRule = {
+  ties: (t) => tieReduced(t, "takes the length of the vectors along this axis"),
+  vjp: [(d) => d.b.mul(spread(d, d.incoming() as string), direction(d))],
+  curvature: [
+    (d) => {
+      const { b } = d;
+      const squared = b.square(direction(d));
+      const bend = b.mul(b.sub(b.scalar(1), squared), spread(d, inverse(d)));
+      return b.add(b.mul(spread(d, d.incoming() as string), squared), b.mul(spread(d, d.gradient() as string), bend));
+    },
+  ],
+};
+
+/** x / y, shaped like x. */
+function direction(d: Backward): string {
+  return d.b.mul(d.X(0), spread(d, inverse(d)));
+}
+
+/** 1 / y, or 0 where y is 0. */
+function inverse(d: Backward): string {
+  const { b } = d;
+  const isZero = b.op("Not", [b.op("Greater", [d.Y(), b.scalar(0)])]);
+  return b.where(isZero, b.scalar(0), b.op("Reciprocal", [b.where(isZero, b.scalar(1), d.Y())]));
+}
+
+/** ReduceMax: the largest along some axes. A removed unit counts as 0 there; without it there is no 0. */
+export const ReduceMax: OpRule = {
+  ties: (t) => tieReduced(t, "takes the largest along this axis"),
+  linear: [(d) => toReached(d, "Less")],
+};
+
+/** ReduceMin: the smallest along some axes; see {@link ReduceMax}. */
+export const ReduceMin: OpRule = {
+  ties: (t) => tieReduced(t, "takes the smallest along this axis"),
+  linear: [(d) => toReached(d, "Greater")],
+};
+
+/** What arrives goes to the elements that the result came from, in equal parts. */
+function toReached(d: Backward, misses: "Less" | "Greater"): string {
+  const { b } = d;
+  const reached = b.indicator(b.op("Not", [b.op(misses, [d.X(0), spread(d, d.Y())])]));
+  const part = b.div(reached, b.sum(reached, knownAxes(d), true));
+  return b.mul(spread(d, d.incoming() as string), d.coefficient(part));
+}
 
 /** The mean also runs over samples, whose number is known only when the graph runs. */
 function meanOverBatch(d: Backward, axes: readonly number[]): string {
@@ -58,7 +107,8 @@ function knownAxes(d: Backward): readonly number[] {
   return axes;
 }
 
-function tieReduced(t: Ties, sums: boolean): void {
+/** Ties the axes that stay. The others are summed over, or frozen for the given reason. */
+function tieReduced(t: Ties, frozen?: string): void {
   const [x, y] = [t.X(0), t.Y()];
   const axes = x && reducedAxes(t, x.dims.length);
   if (!x || !y || !axes) return;
@@ -67,8 +117,8 @@ function tieReduced(t: Ties, sums: boolean): void {
   for (let axis = 0; axis < x.dims.length; axis++) {
     const reduced = axes.includes(axis);
     if (!reduced) t.tie(x, axis, y, out);
-    else if (sums) t.absorb(0, axis);
-    else if ((x.dims[axis] as number) > 1) t.freeze(x, axis, "averages over this axis");
+    else if (frozen === undefined) t.absorb(0, axis);
+    else if ((x.dims[axis] as number) > 1) t.freeze(x, axis, frozen);
     if (!reduced || keepdims) out++;
   }
 }

@@ -1,31 +1,17 @@
 /** What is left of a model after some removals — shapes, parameters, MACs — counted without cutting anything. */
-import { dimsOf, type Shapes, type ValueShape } from "../graph/shapes.ts";
-import { isFloat } from "../graph/tensor.ts";
-import { ruleFor } from "../ops/index.ts";
-import { nodeId, type PlaceKey, placeKey } from "../units/places.ts";
+import type { Shapes } from "../graph/shapes.ts";
+import type { PlaceKey } from "../units/places.ts";
 import type { Prunable } from "../units/prepare.ts";
 import type { OwnedPlace } from "../units/units.ts";
-import { keptIndexes, type RemovedUnits } from "./cut.ts";
+import type { RemovedUnits } from "./cut.ts";
+import { type Size, SizeCounter } from "./size-counter.ts";
 
-export interface Size {
-  /** Elements of all floating-point initializers; one that is cut in two ways counts twice, as it is stored twice. */
-  readonly parameters: number;
-  /** Multiply-accumulates for one sample. */
-  readonly macs: number;
-}
+export type { Size } from "./size-counter.ts";
 
 /** Dims of all values of the model without the removed units. */
 export function cutShapes({ shapes, units }: Prunable, removed: RemovedUnits): Shapes {
-  return shapesWithout(shapes, units.places, removed);
-}
-
-function shapesWithout(
-  shapes: Shapes,
-  places: ReadonlyMap<PlaceKey, OwnedPlace>,
-  removed: Uint8Array,
-): ReadonlyMap<string, ValueShape> {
   const result = new Map(shapes);
-  for (const place of places.values()) {
+  for (const place of units.places.values()) {
     if (place.use) continue;
     let kept = 0;
     for (const owner of place.owners) if (owner < 0 || !removed[owner]) kept++;
@@ -38,7 +24,17 @@ function shapesWithout(
 
 /** Parameters and MACs of the model without the removed units. */
 export function sizeAfter(prunable: Prunable, removed: RemovedUnits): Size {
-  return sizeWithout(prunable, prunable.units.places, removed);
+  return counterOf(prunable).sizeWithout(removed);
+}
+
+/** It is asked after every removal. */
+const counters = new WeakMap<Prunable, SizeCounter>();
+
+function counterOf(prunable: Prunable): SizeCounter {
+  const { units } = prunable;
+  const counter = counters.get(prunable) ?? new SizeCounter(prunable, units.places, units.count);
+  counters.set(prunable, counter);
+  return counter;
 }
 
 /**
@@ -50,51 +46,10 @@ export function sizeWithout(
   places: ReadonlyMap<PlaceKey, OwnedPlace>,
   removed: Uint8Array,
 ): Size {
-  const stored = new Map<string, number>(); // elements, by initializer and way of cutting
-  let macs = 0;
-  for (const own of nodeMacs(prunable, places, removed, stored).values()) macs += own;
-  let parameters = 0;
-  for (const elements of stored.values()) parameters += elements;
-  return { parameters, macs };
+  return new SizeCounter(prunable, places, removed.length).sizeWithout(removed);
 }
 
 /** Multiply-accumulates for one sample of each node without the removed units, by the node's id. */
 export function macsByNode(prunable: Prunable, removed: RemovedUnits): ReadonlyMap<string, number> {
-  return nodeMacs(prunable, prunable.units.places, removed, new Map());
-}
-
-/** MACs by node; notes the elements of the initializers on its way. */
-function nodeMacs(
-  prunable: Pick<Prunable, "model" | "shapes">,
-  places: ReadonlyMap<PlaceKey, OwnedPlace>,
-  removed: Uint8Array,
-  stored: Map<string, number>,
-): Map<string, number> {
-  const { graph } = prunable.model;
-  const shapes = shapesWithout(prunable.shapes, places, removed);
-  const result = new Map<string, number>();
-  const isCut = (name: string): boolean => shapes.get(name)?.dims !== prunable.shapes.get(name)?.dims;
-  for (const node of graph.nodes) {
-    const use = nodeId(node);
-    if (!ruleFor(node)?.ties && [...node.inputs, ...node.outputs].some((name) => isCut(name))) continue;
-    const dims = node.inputs.map((name, slot): readonly number[] => {
-      const tensor = graph.initializers.get(name);
-      if (!tensor) return name === "" ? [] : (shapes.get(name)?.dims ?? []);
-      const kept = tensor.dims.map((_, axis) =>
-        keptIndexes(places, placeKey(name, axis, { node: use, slot }), removed),
-      );
-      const left = tensor.dims.map((dim, axis) => kept[axis]?.length ?? dim);
-      if (isFloat(tensor.type)) {
-        const way = `${name} ${kept.map((indexes) => indexes ?? "all").join("|")}`;
-        stored.set(
-          way,
-          left.reduce((product, dim) => product * dim, 1),
-        );
-      }
-      return left;
-    });
-    const outDims = (index = 0): readonly number[] => dimsOf(shapes, node.outputs[index] as string);
-    result.set(use, ruleFor(node)?.macs?.({ node, dims: (slot) => dims[slot] ?? [], outDims }) ?? 0);
-  }
-  return result;
+  return counterOf(prunable).macsByNode(removed);
 }

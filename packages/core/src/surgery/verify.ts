@@ -4,14 +4,18 @@ import { GAINS, gainsTensor, gateModel, realTypeOf } from "../derive/gate.ts";
 import { ShrinkError } from "../errors.ts";
 import { hasFixedBatch } from "../graph/free-batch.ts";
 import type { Model } from "../graph/graph.ts";
+import { type Outcome, runInPieces, type Values, weightsAsInputs } from "../graph/pieces.ts";
 import { sizeOf, Tensor } from "../graph/tensor.ts";
-import { writeModel } from "../onnx/index.ts";
+import { readModel, writeModel } from "../onnx/index.ts";
 import type { Runner } from "../runner.ts";
 import type { Prunable } from "../units/prepare.ts";
 import type { RemovedUnits } from "./cut.ts";
 
 /** Rounding in other orders of summation stays below this, relative to the largest output. */
 export const VERIFY_TOLERANCE = 1e-4;
+
+/** A larger file is not loaded whole, so that its weights are not in memory twice. */
+const WHOLE_BYTES = 2 ** 26;
 
 /**
  * Runs `bytes` (the smaller file) and the original with the removed units' gains at 0 on the given samples.
@@ -37,17 +41,19 @@ export async function verify(
     units.count,
     type,
   );
-  const smaller = await runner.load(bytes);
-  const whole = await runner.load(writeModel(gated.model));
+  const samples = hasFixedBatch(original.graph) ? feeds.flatMap(oneByOne) : feeds;
+  const small = await runFile(bytes, runner, samples);
+  const large = await runInPieces(
+    gated.model,
+    runner,
+    samples.map((feed) => ({ ...feed, [GAINS]: gains })),
+  );
   const worst = new Map<string, { difference: number; size: number }>();
-  try {
-    for (const feed of hasFixedBatch(original.graph) ? feeds.flatMap(oneByOne) : feeds) {
-      const [small, large] = [await smaller.run(feed), await whole.run({ ...feed, [GAINS]: gains })];
-      for (const { name } of original.graph.outputs) compare(name, small[name], large[name] as Tensor);
-    }
-  } finally {
-    await smaller.release();
-    await whole.release();
+  for (const [at, outputs] of large.entries()) {
+    const own = small[at];
+    if (outputs instanceof Error) throw outputs;
+    if (own instanceof Error) throw own;
+    for (const { name } of original.graph.outputs) compare(name, own?.[name], outputs[name] as Tensor);
   }
   let largest = 0;
   for (const [name, { difference, size }] of worst) {
@@ -77,6 +83,24 @@ export async function verify(
       if (difference > entry.difference || Number.isNaN(difference)) entry.difference = difference;
       if (Number.isFinite(y)) entry.size = Math.max(entry.size, Math.abs(y));
     }
+  }
+}
+
+/** What the smaller file gives: loaded whole as by whoever ships it, or where that takes too much memory, in pieces. */
+async function runFile(bytes: Uint8Array, runner: Runner, feeds: readonly Values[]): Promise<Outcome[]> {
+  if (bytes.byteLength > WHOLE_BYTES) {
+    const model = readModel(bytes);
+    const { graph } = weightsAsInputs(model.graph); // loads only if all its types and shapes agree
+    await (await runner.load(writeModel({ ...model, graph }), { optimize: false })).release();
+    return runInPieces(model, runner, feeds);
+  }
+  const session = await runner.load(bytes, { pack: false });
+  try {
+    const outputs: Values[] = [];
+    for (const feed of feeds) outputs.push(await session.run(feed));
+    return outputs;
+  } finally {
+    await session.release();
   }
 }
 

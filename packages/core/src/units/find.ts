@@ -31,7 +31,8 @@ export function findUnits(graph: Graph, shapes: Shapes, opset: number): Units {
   const frozenSets = new Map<number, string>(); // keys of `frozen` by set
   for (const candidate of candidates) {
     const isRead = candidate.places.some((place) => absorbed.has(place));
-    const reason = solution.frozen(candidate.representative) ?? (isRead ? undefined : unread);
+    const reasons = solution.frozen(candidate.representative);
+    const reason = reasons[0] ?? (isRead ? undefined : unread);
     if (reason === undefined) {
       const key = `${keyOf(candidate.rootPlace)} ${candidate.places.map(keyOf).sort().join(" ")}`;
       const draft = drafts.get(key);
@@ -39,10 +40,10 @@ export function findUnits(graph: Graph, shapes: Shapes, opset: number): Units {
       else drafts.set(key, [candidate]);
     } else {
       const { value, axis } = candidate.rootPlace;
-      const key = `${value} ${axis} ${reason.text}`;
+      const causes = reasons.length > 0 ? reasons.map(({ cause }) => cause) : [reason.cause];
+      const key = `${value} ${axis} ${reason.text} ${causes.join("|")}`;
       const size = (frozen.get(key)?.size ?? 0) + 1;
-      const { text, cause } = reason;
-      frozen.set(key, { value, axis, size, reason: text, cause, layer: layerName(candidate.root) });
+      frozen.set(key, { value, axis, size, reason: reason.text, causes, layer: layerName(candidate.root) });
       frozenSets.set(candidate.representative, key);
     }
   }
@@ -54,7 +55,7 @@ export function findUnits(graph: Graph, shapes: Shapes, opset: number): Units {
   const frozenOf = (set: number): number | undefined => {
     const key = frozenSets.get(set);
     if (key !== undefined) return numbers.get(key);
-    return summed.has(set) ? byReason.get(solution.frozen(set)?.text ?? "") : undefined;
+    return summed.has(set) ? byReason.get(solution.frozen(set)[0]?.text ?? "") : undefined;
   };
   return {
     ...assemble(graph, solution, [...drafts.values()]),

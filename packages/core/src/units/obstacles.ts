@@ -2,6 +2,7 @@
 import type { Obstacle, Shares } from "../results.ts";
 import { type Size, sizeWithout } from "../surgery/size.ts";
 import type { Prunable } from "./prepare.ts";
+import type { Frozen } from "./units.ts";
 
 /** Which part of the network can be removed at most. A MAC may hang on removable and on frozen units at once. */
 export function removableShares(prunable: Prunable): Shares {
@@ -11,28 +12,40 @@ export function removableShares(prunable: Prunable): Shares {
   return { units: share(units.count, allUnits(prunable)), ...sharesLost(whole, without) };
 }
 
-/** The causes that freeze units, the ones with most MACs first. */
+/** The causes that freeze units, the ones that keep most MACs by themselves first. */
 export function findObstacles(prunable: Prunable): Obstacle[] {
   const { frozen, frozenPlaces } = prunable.units;
   const whole = sizeWithout(prunable, frozenPlaces, new Uint8Array(frozen.length));
-  const causes = [...new Set(frozen.map(({ cause }) => cause))];
+  const sharesOf = (own: (one: Frozen) => boolean): Shares => {
+    const left = sizeWithout(
+      prunable,
+      frozenPlaces,
+      Uint8Array.from(frozen, (one) => (own(one) ? 1 : 0)),
+    );
+    return { units: share(countOf(frozen.filter(own)), allUnits(prunable)), ...sharesLost(whole, left) };
+  };
+  const causes = [...new Set(frozen.flatMap((one) => one.causes))];
   const obstacles = causes.map((cause): Obstacle => {
-    const free = Uint8Array.from(frozen, (one) => (one.cause === cause ? 1 : 0));
-    const own = frozen.filter((one) => one.cause === cause);
-    const count = own.reduce((sum, { size }) => sum + size, 0);
+    const own = frozen.filter((one) => one.causes.includes(cause));
     return {
       reason: cause,
-      count,
-      units: share(count, allUnits(prunable)),
-      ...sharesLost(whole, sizeWithout(prunable, frozenPlaces, free)),
+      count: countOf(own),
+      ...sharesOf((one) => one.causes.includes(cause)),
+      alone: sharesOf((one) => one.causes.includes(cause) && one.causes.length === 1),
       layers: [...new Set(own.map(({ layer }) => layer))],
     };
   });
-  return obstacles.sort((a, b) => b.macs - a.macs || b.parameters - a.parameters || (a.reason < b.reason ? -1 : 1));
+  const order = (a: Obstacle, b: Obstacle): number =>
+    b.alone.macs - a.alone.macs || b.macs - a.macs || b.parameters - a.parameters || (a.reason < b.reason ? -1 : 1);
+  return obstacles.sort(order);
+}
+
+function countOf(frozen: readonly Frozen[]): number {
+  return frozen.reduce((sum, { size }) => sum + size, 0);
 }
 
 function allUnits({ units }: Prunable): number {
-  return units.count + units.frozen.reduce((sum, { size }) => sum + size, 0);
+  return units.count + countOf(units.frozen);
 }
 
 function sharesLost(whole: Size, left: Size): Pick<Shares, "parameters" | "macs"> {

@@ -30,14 +30,16 @@ export interface Reason {
   readonly text: string;
   /** The same for all nodes of the operator: `ReduceMean averages over this axis`. */
   readonly cause: string;
+  /** It is an operator that nothing is known of. */
+  readonly isUnknown?: boolean;
 }
 
 export interface Solution {
   readonly places: Places;
   /** Set representative of an index. */
   find(index: number): number;
-  /** Why a set may not be cut; undefined: it may. */
-  frozen(representative: number): Reason | undefined;
+  /** Why a set may not be cut, each cause once; empty: it may. */
+  frozen(representative: number): readonly Reason[];
   readonly absorbed: readonly AbsorbedAxis[];
   readonly produced: readonly ProducedAxis[];
 }
@@ -47,14 +49,28 @@ export interface Solution {
  * of its axes are frozen for other reasons; then all is solved again with the first axis that is free.
  */
 export function solve(graph: Graph, shapes: Shapes, opset: number): Solution {
-  const open = closeTies(graph, shapes, opset, () => undefined);
-  const isFree = (place: Place | undefined): boolean => {
+  const open = closeTies(graph, shapes, opset, () => ({}));
+  const reasonsOf = (place: Place | undefined): readonly Reason[] => {
+    const found: Reason[] = [];
     for (let i = 0; i < (place?.length ?? 0); i++) {
-      if (open.frozen(open.find((place as Place).start + i)) === undefined) return true;
+      const reasons = open.frozen(open.find((place as Place).start + i));
+      if (reasons.length === 0) return [];
+      found.push(...reasons);
     }
-    return false;
+    return found;
   };
-  return closeTies(graph, shapes, opset, (pairs) => pairs.findIndex((pair) => pair.every(isFree)));
+  return closeTies(graph, shapes, opset, (pairs) => {
+    const carrier = pairs.findIndex((pair) => pair.every((place) => place && reasonsOf(place).length === 0));
+    if (carrier >= 0) return { carrier };
+    // an operator without a rule is what stands in the way: with one, its axis could carry the units
+    return {
+      carrier,
+      obstacle: pairs
+        .flat()
+        .flatMap(reasonsOf)
+        .find(({ isUnknown }) => isUnknown),
+    };
+  });
 }
 
 function because(node: Node, what: string): Reason {
@@ -62,18 +78,22 @@ function because(node: Node, what: string): Reason {
 }
 
 /** Decides between pairs of places that could carry units; see {@link Ties.carrier}. */
-type Carrier = (pairs: readonly (readonly (Place | undefined)[])[]) => number | undefined;
+type Carrier = (pairs: readonly (readonly (Place | undefined)[])[]) => {
+  readonly carrier?: number;
+  /** Why no pair can. */
+  readonly obstacle?: Reason | undefined;
+};
 
 /** Asks every rule and closes its ties. */
 function closeTies(graph: Graph, shapes: Shapes, opset: number, carrier: Carrier): Solution {
   const places = new Places(graph, shapes);
   const sets = new UnionFind(places.total);
-  const reasons = new Map<number, Reason>(); // by index, later by representative
+  const forbidden: { readonly place: Place; readonly reason: Reason }[] = [];
   const absorbed: AbsorbedAxis[] = [];
   const produced: ProducedAxis[] = [];
 
   const freeze = (place: Place, reason: Reason): void => {
-    for (let i = 0; i < place.length; i++) if (!reasons.has(place.start + i)) reasons.set(place.start + i, reason);
+    forbidden.push({ place, reason });
   };
   const freezeValue = (name: string, reason: Reason): void => {
     for (let axis = 0; axis < (shapes.get(name)?.dims.length ?? 0); axis++) {
@@ -90,12 +110,16 @@ function closeTies(graph: Graph, shapes: Shapes, opset: number, carrier: Carrier
   }
   for (const node of graph.nodes) askRule(node);
 
-  const byRepresentative = new Map<number, Reason>();
-  for (const [index, reason] of reasons) {
-    const representative = sets.find(index);
-    if (!byRepresentative.has(representative)) byRepresentative.set(representative, reason);
+  const reasons = new Map<number, Reason[]>(); // by representative
+  for (const { place, reason } of forbidden) {
+    for (let i = 0; i < place.length; i++) {
+      const representative = sets.find(place.start + i);
+      const known = reasons.get(representative);
+      if (!known) reasons.set(representative, [reason]);
+      else if (known.every(({ cause }) => cause !== reason.cause)) known.push(reason);
+    }
   }
-  return { places, find: (i) => sets.find(i), frozen: (r) => byRepresentative.get(r), absorbed, produced };
+  return { places, find: (i) => sets.find(i), frozen: (r) => reasons.get(r) ?? [], absorbed, produced };
 
   function askRule(node: Node): void {
     const id = nodeId(node);
@@ -137,8 +161,12 @@ function closeTies(graph: Graph, shapes: Shapes, opset: number, carrier: Carrier
       },
       carrier(pairs) {
         const found = pairs.map(([a, axisA, b, axisB]) => [at(a, axisA), at(b, axisB)]);
-        const chosen = carrier(found);
+        const { carrier: chosen, obstacle } = carrier(found);
         if (chosen === undefined) return undefined;
+        if (obstacle) {
+          for (const place of found.flat()) if (place) freeze(place, obstacle);
+          return chosen;
+        }
         const free = new Set(found[chosen] ?? []);
         for (const place of found.flat()) if (place && !free.has(place)) mentioned.delete(place);
         return chosen;
@@ -159,7 +187,9 @@ function closeTies(graph: Graph, shapes: Shapes, opset: number, carrier: Carrier
     const rule = ruleFor(node);
     rule?.ties?.(ties);
     if (!rule?.ties) produceUnknown(node);
-    const reason = because(node, rule?.ties ? " mixes the indexes of this axis" : ": operator without a rule");
+    const reason: Reason = rule?.ties
+      ? because(node, " mixes the indexes of this axis")
+      : { ...because(node, ": operator without a rule"), isUnknown: true };
     for (const place of portsOf(node)) if (!mentioned.has(place)) freeze(place, reason);
     for (const attribute of Object.values(node.attributes)) {
       if (attribute.kind === "graph") {

@@ -48,9 +48,10 @@ export interface Frozen {
   readonly axis: number;
   /** How many of its indexes are frozen for this reason. */
   readonly size: number;
+  /** The first of the reasons in the graph's order. */
   readonly reason: string;
-  /** The reason without the node's name, the same for all nodes of one operator. */
-  readonly cause: string;
+  /** All reasons without the nodes' names, the same for all nodes of one operator. All must go before the units can. */
+  readonly causes: readonly string[];
   readonly layer: string;
 }
 

@@ -7,7 +7,7 @@ import { create, toBinary } from "@bufbuild/protobuf";
 import { BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
 import { GraphProtoSchema, ModelProtoSchema, TensorProtoSchema } from "onnx-buf";
 import { modelChunks, readModel, writeModel } from "../../src/onnx/index.ts";
-import { delimited } from "../../src/onnx/wire.ts";
+import { bytesOf, delimited } from "../../src/onnx/wire.ts";
 import { modelMessage, node } from "./files.ts";
 
 const weightBytes = 100 * 2 ** 20;
@@ -52,7 +52,7 @@ function makeFile(size = weightBytes): Uint8Array {
   const whole = new Uint8Array(pieces.reduce((sum, { byteLength }) => sum + byteLength, 0) + size).fill(1);
   let at = 0;
   for (const piece of pieces) {
-    whole.set(piece, at);
+    whole.set(bytesOf(piece), at);
     at += piece.byteLength;
   }
   return whole;

@@ -89,6 +89,17 @@ test("what arrives from several readers adds up", () => {
   expect(closeTo(exact[derived.results[0]?.gradient as string] as Tensor, numeric.first)).toBeLessThan(1e-8);
 });
 
+test.each(["Max", "Min"])("of equal inputs of %s the first takes all that arrives", (opType) => {
+  const tied: Case = [opType, [vector(1, 2), vector(1, 3), vector(1, 2.5)]];
+  const problem = problemOf(tied);
+  const derived = derive(problem);
+  const exact = evaluate(derived.model, problem.feeds, derived.fetches);
+  const arriving = [...derived.results].map(({ gradient }) => (exact[gradient as string] as Tensor).numbers[0]);
+  const [term] = problem.terms;
+  expect(arriving[0]).toBeCloseTo((term?.linear.numbers[0] as number) + (term?.quadratic.numbers[0] as number));
+  expect(arriving.slice(1)).toEqual([0, 0]);
+});
+
 function title([opType, inputs, attributes = {}, { opset = 17, batch = [], by } = {}]: Case): string {
   const dims = inputs.map((input, slot) => {
     if (!input) return "none";

@@ -1,6 +1,7 @@
 /** What cannot be cut, and the reason that `inspect` shows. */
 import { describe, expect, test } from "vitest";
 import { oracle } from "../../src/criteria/oracle.ts";
+import { int64 } from "../../src/graph/tensor.ts";
 import { inspect } from "../../src/inspect.ts";
 import { subjectOf } from "../../src/measure/subject.ts";
 import { readModel, writeModel } from "../../src/onnx/index.ts";
@@ -118,10 +119,59 @@ test("obstacles are grouped by cause, with the share of MACs and parameters that
       units: 8 / 16,
       parameters: 52 / all,
       macs: 52 / all,
+      alone: { units: 8 / 16, parameters: 52 / all, macs: 52 / all },
       layers: ["h", "i"],
     },
-    { reason: "outputs of the model", count: 2, units: 2 / 16, parameters: 12 / all, macs: 12 / all, layers: ["y"] },
+    {
+      reason: "outputs of the model",
+      count: 2,
+      units: 2 / 16,
+      parameters: 12 / all,
+      macs: 12 / all,
+      alone: { units: 2 / 16, parameters: 12 / all, macs: 12 / all },
+      layers: ["y"],
+    },
   ]);
+});
+
+test("units that two causes freeze count at both, and at neither alone", async () => {
+  const hidden = model({
+    inputs: { x: ["N", 3] },
+    outputs: ["y"],
+    initializers: { w1: r.tensor([3, 4]), w2: r.tensor([4, 2]) },
+    nodes: [
+      node("MatMul", ["x", "w1"], ["h"]),
+      node("Hardmax", ["h"], ["a"]),
+      node("ReduceMean", ["h"], ["m"], { axes: [1] }),
+      node("Sub", ["a", "m"], ["b"]),
+      node("MatMul", ["b", "w2"], ["y"]),
+    ],
+  });
+  const { obstacles, frozen } = await inspect(writeModel(hidden), { runner });
+  const none = { units: 0, parameters: 0, macs: 0 };
+  const both = { count: 4, units: 4 / 6, macs: 1, alone: none, layers: ["h"] };
+  expect(obstacles.filter(({ reason }) => reason !== "outputs of the model")).toMatchObject([
+    { reason: "Hardmax: operator without a rule", ...both },
+    { reason: "ReduceMean averages over this axis", ...both },
+  ]);
+  expect(frozen[0]?.reason).toBe('Hardmax "a": operator without a rule');
+});
+
+test("where no axis can carry units through a Reshape, the operator that would need a rule is named", async () => {
+  const unknown = model({
+    inputs: { x: ["N", 3] },
+    outputs: ["y"],
+    initializers: { w1: r.tensor([3, 6]), w2: r.tensor([6, 2]), s: int64([0, 3, 2]), back: int64([0, 6]) },
+    nodes: [
+      node("MatMul", ["x", "w1"], ["h"]),
+      node("Reshape", ["h", "s"], ["a"]),
+      node("Hardmax", ["a"], ["b"]),
+      node("Reshape", ["b", "back"], ["c"]),
+      node("MatMul", ["c", "w2"], ["y"]),
+    ],
+  });
+  const { obstacles } = await inspect(writeModel(unknown), { runner });
+  expect(obstacles[0]).toMatchObject({ reason: "Hardmax: operator without a rule", count: 6, alone: { units: 6 / 8 } });
 });
 
 test("units that nothing sums over are not removable, and it is said", async () => {

@@ -230,6 +230,16 @@ export const denseTies: Readonly<Record<string, Case>> = {
     into: 0,
     groups: first4,
   },
+  ...Object.fromEntries(
+    [
+      ["ReduceL2", "takes the length of the vectors along this axis"],
+      ["ReduceMax", "takes the largest along this axis"],
+      ["ReduceMin", "takes the smallest along this axis"],
+    ].map(([opType = "", what]): [string, Case] => [
+      `${opType} over the units freezes`,
+      { nodes: [node(opType, ["h"], ["z"], { axes: [1] })], into: 1, groups: {}, frozen: `${opType} "z" ${what}` },
+    ]),
+  ),
   "ReduceMean over the units freezes": {
     nodes: [node("ReduceMean", ["h"], ["z"], { axes: [1] })],
     into: 1,

@@ -1,0 +1,130 @@
+/**
+ * Running a large model once, in little memory. A runtime copies the weights that it loads; weights that are fed like
+ * inputs it reads where they lie. The model runs piece by piece, because those that a file leaves misaligned must be
+ * copied for that; what later pieces read is handed on as activations.
+ */
+import { writeModel } from "../onnx/index.ts";
+import type { Runner } from "../runner.ts";
+import type { Graph, Model, Node } from "./graph.ts";
+import { readsOf } from "./graph.ts";
+import { Tensor } from "./tensor.ts";
+
+/** Weights of one piece in bytes, unless a single node reads more. */
+const PIECE_BYTES = 2 ** 25;
+
+/** Initializers up to this size stay in the graph: runtimes work out shapes from them. */
+const SMALL_BYTES = 1024;
+
+/** Values by name. */
+export type Values = Readonly<Record<string, Tensor>>;
+
+/** What one feed gave: the model's outputs, or the runtime's refusal. */
+export type Outcome = Values | Error;
+
+/**
+ * The outputs of the model for each of the feeds. A feed that the runtime refuses does not keep the others from running.
+ * Rejects where the runtime cannot load the model.
+ */
+export async function runInPieces(
+  model: Model,
+  runner: Runner,
+  feeds: readonly Values[],
+  pieceBytes: number = PIECE_BYTES,
+): Promise<Outcome[]> {
+  const pieces = splitNodes(model.graph, pieceBytes);
+  const lastReader = new Map<string, number>(); // by value, the last piece that needs it
+  pieces.forEach((nodes, at) => {
+    for (const node of nodes) for (const name of readsOf(node)) lastReader.set(name, at);
+  });
+  for (const { name } of model.graph.outputs) lastReader.set(name, pieces.length);
+  const runs: (Map<string, Tensor> | Error)[] = feeds.map((feed) => new Map(Object.entries(feed)));
+  for (const [at, nodes] of pieces.entries()) {
+    const known = runs.find((run) => !(run instanceof Error));
+    if (!known) break;
+    const made = nodes.flatMap((node) => node.outputs);
+    const wanted = made.filter((name) => (lastReader.get(name) ?? -1) > at);
+    if (wanted.length === 0) continue;
+    const piece = cutOut(model.graph, nodes, wanted, known as Map<string, Tensor>);
+    const { graph, weights } = weightsAsInputs(piece);
+    const session = await runner.load(writeModel({ ...model, graph }), { optimize: false });
+    try {
+      for (const [number, run] of runs.entries()) {
+        if (run instanceof Error) continue;
+        const given = piece.inputs.map(({ name }) => [name, run.get(name) as Tensor] as const);
+        try {
+          const results = await session.run({ ...Object.fromEntries(given), ...weights }, wanted);
+          for (const [name, tensor] of Object.entries(results)) run.set(name, tensor);
+          for (const name of [...run.keys()]) if ((lastReader.get(name) ?? -1) <= at) run.delete(name);
+        } catch (cause) {
+          runs[number] = cause instanceof Error ? cause : new Error(String(cause));
+        }
+      }
+    } finally {
+      await session.release();
+    }
+  }
+  const { outputs, initializers } = model.graph;
+  return runs.map((run) => {
+    if (run instanceof Error) return run;
+    return Object.fromEntries(outputs.map(({ name }) => [name, (run.get(name) ?? initializers.get(name)) as Tensor]));
+  });
+}
+
+/** The graph with its weights as inputs, and the weights to feed. */
+export function weightsAsInputs(graph: Graph): { readonly graph: Graph; readonly weights: Values } {
+  const outputs = new Set(graph.outputs.map(({ name }) => name));
+  const isFed = (name: string, { type, byteLength }: Tensor): boolean =>
+    byteLength > SMALL_BYTES && type !== "bfloat16" && !outputs.has(name); // JavaScript has no numbers of that type
+  const fed = new Map([...graph.initializers].filter(([name, tensor]) => isFed(name, tensor)));
+  const inputs = [...fed].map(([name, { type, dims }]) => ({ name, type, shape: dims }));
+  return {
+    graph: graph.with({
+      inputs: [...graph.inputs.filter(({ name }) => !fed.has(name)), ...inputs],
+      initializers: new Map([...graph.initializers].filter(([name]) => !fed.has(name))),
+    }),
+    // made anew, so that elements that are decoded for the runs are kept as long as this, and no longer
+    get weights() {
+      return Object.fromEntries([...fed].map(([name, { type, dims, data }]) => [name, new Tensor(type, dims, data)]));
+    },
+  };
+}
+
+/** The nodes in their order, in runs that read at most `pieceBytes` of weights. */
+function splitNodes(graph: Graph, pieceBytes: number): Node[][] {
+  const pieces: Node[][] = [];
+  let piece: Node[] = [];
+  let weights = new Map<string, number>();
+  let bytes = 0;
+  for (const node of graph.nodes) {
+    const own = readsOf(node).flatMap((name) => {
+      const tensor = graph.initializers.get(name);
+      return tensor ? [[name, tensor.byteLength] as const] : [];
+    });
+    const more = own.reduce((sum, [name, size]) => sum + (weights.has(name) ? 0 : size), 0);
+    if (bytes > 0 && bytes + more > pieceBytes) {
+      pieces.push(piece);
+      [piece, weights, bytes] = [[], new Map(), 0];
+    }
+    piece.push(node);
+    for (const [name, size] of own) {
+      if (!weights.has(name)) bytes += size;
+      weights.set(name, size);
+    }
+  }
+  return [...pieces, piece];
+}
+
+/** The graph of some nodes: what is known when they run comes in, with the type it has. */
+function cutOut(graph: Graph, nodes: readonly Node[], wanted: readonly string[], known: Map<string, Tensor>): Graph {
+  const read = new Set([...nodes.flatMap(readsOf), ...wanted]);
+  const inputs = [...known]
+    .filter(([name]) => read.has(name))
+    .map(([name, { type }]) => graph.inputs.find((input) => input.name === name) ?? { name, type });
+  return graph.with({
+    inputs,
+    outputs: wanted.map((name) => ({ name })),
+    nodes,
+    initializers: new Map([...graph.initializers].filter(([name]) => read.has(name))),
+    valueInfo: new Map(),
+  });
+}
