@@ -72,6 +72,19 @@ describe("charts", () => {
     expect(accuracyChart(computePruneCurves(summary, "accuracy"))).toContain(">accuracy (%)<");
   });
 
+  it("draw a gain curve far beyond 2 twice: where the estimates can be told apart, and whole", () => {
+    const whole = gainChart(gainFixture());
+    const near = gainFixture().points.filter(({ gain }) => gain <= 2);
+    const one = gainChart({ ...gainFixture(), points: near });
+    expect(count(whole, ">gain (0 = removed, 1 = intact)<")).toBe(2);
+    expect(count(one, ">gain (0 = removed, 1 = intact)<")).toBe(1);
+    for (const svg of [whole, one]) expect(count(svg, ">measured: ")).toBe(1); // one legend
+    expect(whole).toContain(">error (sum over samples), gains up to 2<");
+    expect(whole).toContain(">error (sum over samples), all gains<");
+    const coarse = gainFixture().points.filter((_, i) => i % 10 === 0); // 0, 1, 2: no curve to look at
+    expect(gainChart({ ...gainFixture(), points: coarse })).not.toContain("gains up to 2");
+  });
+
   it("escape titles and names", () => {
     const svg = lineChart({
       title: `<script>"&'\u0000`,
