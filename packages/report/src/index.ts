@@ -12,9 +12,11 @@ export { networkGraph } from "./charts/network.ts";
 export { partnersChart } from "./charts/partners.ts";
 export { type PredictedChartOptions, type PredictedSeries, predictedChart } from "./charts/predicted.ts";
 export { accuracyChart, type ErrorChartOptions, errorChart, type QualityChartOptions } from "./charts/quality.ts";
+export { type SharesChartOptions, type SharesRow, sharesChart } from "./charts/shares.ts";
 export { widthsChart } from "./charts/widths.ts";
 export {
   computeAgreementLines,
+  computeCauseLines,
   computeFailureLines,
   computeGroupPaths,
   computeMeanAgreement,

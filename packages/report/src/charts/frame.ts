@@ -26,6 +26,8 @@ export interface LegendEntry {
   readonly color: string;
   readonly dash?: string;
   readonly marker?: Marker;
+  /** Of a bar's filling, 0 to 1; default 1. Below 1 it has an edge. */
+  readonly opacity?: number;
 }
 
 /** Pixels of axes and marks, and the name of the y axis, written above it. */
@@ -129,8 +131,10 @@ function drawLegend(entries: readonly LegendEntry[], width: number): { markup: s
   };
 }
 
-function swatch({ kind, color, dash = "", marker }: LegendEntry): string {
+function swatch({ kind, color, dash = "", marker, opacity = 1 }: LegendEntry): string {
   const ink = escapeText(color);
+  if (kind === "bar" && opacity < 1)
+    return `<rect x="4" y="-6" width="28" height="12" fill="${ink}" fill-opacity="${opacity}" stroke="${ink}"/>`;
   if (kind === "bar") return `<rect x="4" y="-6" width="28" height="12" fill="${ink}"/>`;
   if (kind === "outline") return `<rect x="4" y="-6" width="28" height="12" fill="none" stroke="${ink}"/>`;
   const dots = marker

@@ -6,6 +6,7 @@ import { partnersChart, unitLabel } from "../charts/partners.ts";
 import { predictedChart } from "../charts/predicted.ts";
 import {
   computeAgreementLines,
+  computeCauseLines,
   computeFailureLines,
   computeGroupPaths,
   computeMeanAgreement,
@@ -58,7 +59,7 @@ ${facts([
   ["stages", steps.map(({ removed }) => formatCount(removed)).join(", ")],
   ["seed", String(summary.seed)],
   ["candidate evaluations", formatCount(summary.evaluations)],
-  ["time", formatSeconds(summary.seconds)],
+  ...(Number.isFinite(summary.seconds) ? [["time", formatSeconds(summary.seconds)] as [string, string]] : []),
 ])}</footer>`,
   ]);
 }
@@ -170,6 +171,16 @@ ${figure(
     { title: "Predicted against measured cost, intact network", width: 560, height: 440 },
   ),
   "A point per unit and estimate. On the dashed diagonal the estimate is right; above it removal does more harm than predicted. The exact parabola has both derivatives right: what it misses is truncation.",
+)}
+${figure(
+  lineChart({
+    title: "Rank correlation with the oracle, with causes taken away",
+    xLabel: "units removed",
+    yLabel: "Spearman's rank correlation",
+    series: computeCauseLines(steps),
+    yInclude: [0, 1],
+  }),
+  "taylor2 has all causes. The exact parabola has no diagonal error: what it gains is due to the diagonal, what it lacks to truncation. What was measured on the intact network is no estimate at all: what it lacks is interaction with the units that have gone since.",
 )}
 </div>
 ${table(["units removed", "error", "taylor2's failure, of the costs", "truncation's share", "diagonal's share"], shares, "")}

@@ -1,0 +1,115 @@
+/** The part of index.html that says why the estimates fail: a row per experiment, from the analyses of its networks. */
+import { type Content, figure, formatNumber, formatShare, html, table } from "@shrinknet/report";
+import type { Measured } from "../measure/measured.ts";
+import { type Causes, EXACT, INTACT, meanCauses, medianOf, medianRankings, type Ranking } from "./estimates.ts";
+import { causesFigure } from "./figures.ts";
+
+/** The networks of one experiment and what their analyses come down to. */
+interface Kind {
+  readonly id: string;
+  readonly seeds: readonly Measured[];
+  readonly rankings: ReadonlyMap<string, Ranking>;
+  readonly causes: Causes;
+}
+
+export function estimatesSection(results: readonly (readonly Measured[])[]): Content {
+  const kinds = results.flatMap((seeds): Kind[] => {
+    const id = seeds[0]?.experiment.id;
+    return id === undefined ? [] : [{ id, seeds, rankings: medianRankings(seeds), causes: meanCauses(seeds) }];
+  });
+  if (kinds.length === 0) return undefined;
+  const over = (criterion: string, value: (ranking: Ranking) => number): string =>
+    formatNumber(medianOf(kinds.map(({ rankings }) => measureOf(rankings.get(criterion), value))));
+  return html`<section id="estimates"><h2>Why the estimates fail</h2>
+<p>${analyzedText(results)}</p>
+<ul>
+<li>taylor2's rank correlation with the oracle is ${over("taylor2", spearman)}. With the exact second derivative in place of the diagonal recursion it is ${over(EXACT, spearman)}; what that still lacks is truncation. Costs that were measured, but only once, on the intact network, reach ${over(INTACT, spearman)}; what these lack is interaction.</li>
+<li>On the way from the best unit's cost to a random one's, the unit that taylor1 picks stands at ${over("taylor1", regret)}, that of taylor2 at ${over("taylor2", regret)}, that of the exact parabola at ${over(EXACT, regret)}, that of the costs measured once at ${over(INTACT, regret)}.</li>
+</ul>
+<p class="soft">Medians over the experiments. Every row of every stage: agreement.csv and costs.csv of each network; medians over stages: rankings.csv and causes.csv.</p>
+<div class="charts">
+${figure(causesFigure(results, "units"), "Shares of the two causes in what taylor2 gets wrong about removing single units, over the stages; with one hidden layer the diagonal is exact.")}
+${figure(causesFigure(results, "pairs"), "Shares of the three causes in what adding up two taylor2 estimates gets wrong about removing both units, on the intact network.")}
+</div>
+<h3>How well they rank</h3>
+${rankTable(kinds)}
+<h3>What makes taylor2 wrong</h3>
+${causesTable(kinds)}
+<h3>Signs, sizes and outliers: rank correlation of every criterion</h3>
+<p class="soft">Spearman's rank correlation with the oracle. <em>-unsigned</em> ranks by the size of the estimate; <em>-mean</em> and <em>-median</em> replace outliers among the estimates; taylor-abs is the sum of sizes over samples.</p>
+${variantsTable(kinds)}</section>
+`;
+}
+
+function analyzedText(results: readonly (readonly Measured[])[]): string {
+  const all = results.flat();
+  const stages = all.map(({ analysis }) => analysis.steps.length);
+  const [least, most] = [Math.min(...stages), Math.max(...stages)];
+  const each = all.length === results.length ? "one network" : `${all.length / results.length} networks`;
+  return (
+    `Analyzed at ${least === most ? most : `${least} to ${most}`} stages of the oracle's run, from the intact network until 60 % of the units are gone, ` +
+    `with ${each} of each experiment: there the removal of every unit that is left was measured, and every criterion ranked them.`
+  );
+}
+
+const spearman = (ranking: Ranking): number => ranking.spearman;
+const regret = (ranking: Ranking): number => ranking.regret;
+
+function measureOf(ranking: Ranking | undefined, value: (ranking: Ranking) => number): number {
+  return ranking ? value(ranking) : Number.NaN;
+}
+
+function rankTable(kinds: readonly Kind[]): Content {
+  const columns: readonly (readonly [title: string, criterion: string, value: (ranking: Ranking) => number])[] = [
+    ["Spearman: taylor1", "taylor1", spearman],
+    ["taylor2", "taylor2", spearman],
+    ["exact parabola", EXACT, spearman],
+    ["measured once", INTACT, spearman],
+    ["Kendall: taylor2", "taylor2", ({ kendall }) => kendall],
+    ["of the best 10 %: taylor2 finds", "taylor2", ({ top }) => top.at(-1) ?? Number.NaN],
+    ["regret: taylor1", "taylor1", regret],
+    ["taylor2", "taylor2", regret],
+    ["exact parabola", EXACT, regret],
+    ["measured once", INTACT, regret],
+  ];
+  return html`${table(
+    ["experiment", "analyses", ...columns.map(([title]) => title)],
+    kinds.map(({ id, seeds, rankings }) => [
+      html`<a href="#${id}">${id}</a>`,
+      seeds.map(({ seed }) => html`<a href="${id}/seed-${seed}/analysis.html">seed ${seed}</a> `),
+      ...columns.map(([, criterion, value]) => twoDigits(measureOf(rankings.get(criterion), value))),
+    ]),
+    "names2",
+  )}
+<p class="soft">Regret: the cost of the unit that is picked, from 0 (the best unit's) to 1 (a random unit's, on average). The exact parabola is taylor2 with the exact second derivative; measured once: the costs on the intact network.</p>`;
+}
+
+function causesTable(kinds: readonly Kind[]): Content {
+  return html`${table(
+    [
+      ...["experiment", "single units: off by, of the costs", "truncation", "diagonal"],
+      ...["pairs: truncation", "diagonal", "interaction"],
+      ...["removed units: cost together", "sum of what each cost alone"],
+    ],
+    kinds.map(({ id, causes: { failure, truncation, diagonal, pair, joint, alone } }) => [
+      ...[id, ...[failure, truncation, diagonal, pair.truncation, pair.diagonal, pair.interaction].map(formatShare)],
+      ...[joint, alone].map(formatNumber),
+    ]),
+  )}
+<p class="soft">Off by: the sum of |measured − taylor2| over that of |measured|. The last two columns are changes of the error at the last stage: the oracle's removals together, and the sum of what each cost alone on the intact network.</p>`;
+}
+
+function variantsTable(kinds: readonly Kind[]): Content {
+  const names = [...(kinds[0]?.rankings.keys() ?? [])];
+  return table(
+    ["criterion", ...kinds.map(({ id }) => id), "median"],
+    names.map((name) => {
+      const own = kinds.map(({ rankings }) => measureOf(rankings.get(name), spearman));
+      return [name, ...[...own, medianOf(own)].map(twoDigits)];
+    }),
+  );
+}
+
+function twoDigits(value: number): string {
+  return Number.isFinite(value) ? value.toFixed(2).replace("-", "\u2212") : "—";
+}
