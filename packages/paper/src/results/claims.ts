@@ -216,7 +216,7 @@ export const checks: readonly Check[] = [
   ...["mnist-1layer", "mnist-2layer"].flatMap((id): Check[] => [
     {
       finding: 8,
-      claim: `taylor2 fails (${id})`,
+      claim: `taylor2 is wrong about the units that it takes (${id})`,
       measure:
         "share of the first half of taylor2's removals whose predicted change of the error is off by more than half",
       uses: [id],
@@ -235,7 +235,7 @@ export const checks: readonly Check[] = [
     },
     {
       finding: 8,
-      claim: `... because the error is no parabola (${id})`,
+      claim: `taylor2 fails by truncation: the error is no parabola (${id})`,
       measure: "truncation: what the exact parabola misses, as a share of what removals cost, median over stages",
       uses: [id],
       bound: { atLeast: A_TENTH },
@@ -243,7 +243,7 @@ export const checks: readonly Check[] = [
     },
     {
       finding: 8,
-      claim: `... because serial removal ignores interactions (${id})`,
+      claim: `Estimates fail by interactions, which serial removal ignores (${id})`,
       measure:
         "difference between what the units removed cost together and the sum of their costs alone, as a share of the former",
       uses: [id],
@@ -257,7 +257,7 @@ export const checks: readonly Check[] = [
   ...twoLayers.map(
     (id): Check => ({
       finding: 8,
-      claim: `... because the diagonal drops cross terms (${id})`,
+      claim: `taylor2 fails by the diagonal, which drops cross terms (${id})`,
       measure: "diagonal: what the recursion's bend misses, as a share of what removals cost, median over stages",
       uses: [id],
       bound: { atLeast: A_TENTH },

@@ -62,15 +62,15 @@ function measureOf(ranking: Ranking | undefined, value: (ranking: Ranking) => nu
 function rankTable(kinds: readonly Kind[]): Content {
   const columns: readonly (readonly [title: string, criterion: string, value: (ranking: Ranking) => number])[] = [
     ["Spearman: taylor1", "taylor1", spearman],
-    ["taylor2", "taylor2", spearman],
-    ["exact parabola", EXACT, spearman],
-    ["measured once", INTACT, spearman],
+    ["Spearman: taylor2", "taylor2", spearman],
+    ["Spearman: exact parabola", EXACT, spearman],
+    ["Spearman: measured once", INTACT, spearman],
     ["Kendall: taylor2", "taylor2", ({ kendall }) => kendall],
-    ["of the best 10 %: taylor2 finds", "taylor2", ({ top }) => top.at(-1) ?? Number.NaN],
+    ["best 10 % found by taylor2", "taylor2", ({ top }) => top.at(-1) ?? Number.NaN],
     ["regret: taylor1", "taylor1", regret],
-    ["taylor2", "taylor2", regret],
-    ["exact parabola", EXACT, regret],
-    ["measured once", INTACT, regret],
+    ["regret: taylor2", "taylor2", regret],
+    ["regret: exact parabola", EXACT, regret],
+    ["regret: measured once", INTACT, regret],
   ];
   return html`${table(
     ["experiment", "analyses", ...columns.map(([title]) => title)],
@@ -87,8 +87,8 @@ function rankTable(kinds: readonly Kind[]): Content {
 function causesTable(kinds: readonly Kind[]): Content {
   return html`${table(
     [
-      ...["experiment", "single units: off by, of the costs", "truncation", "diagonal"],
-      ...["pairs: truncation", "diagonal", "interaction"],
+      ...["experiment", "units: off by, of the costs", "units: truncation", "units: diagonal"],
+      ...["pairs: truncation", "pairs: diagonal", "pairs: interaction"],
       ...["removed units: cost together", "sum of what each cost alone"],
     ],
     kinds.map(({ id, causes: { failure, truncation, diagonal, pair, joint, alone } }) => [

@@ -16,6 +16,9 @@ export async function writeWhole(path: string, content: string): Promise<void> {
   await rename(temporary, path);
 }
 
+/** Rows of the chart of elite and cancelling units; partners.csv has all. */
+const PARTNERS = 30;
+
 /** Of one seed: OUT/EXPERIMENT/seed-N/. */
 export function seedFiles(measured: Measured): Map<string, string> {
   const files = new Map([
@@ -32,7 +35,8 @@ export function seedFiles(measured: Measured): Map<string, string> {
   const { interactions } = measured.analysis;
   if (interactions) {
     files.set("interactions.svg", interactionsChart(interactions));
-    files.set("partners.svg", partnersChart(interactions.partners));
+    const partners = interactions.partners.slice(0, PARTNERS);
+    files.set("partners.svg", partnersChart(partners, { title: "Elite and cancelling units: the most costly ones" }));
   }
   const intuition = intuitionFigure(measured);
   if (intuition) files.set("gain-intuition.svg", intuition);
