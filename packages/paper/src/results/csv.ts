@@ -145,12 +145,12 @@ export function rankingsCsv(results: readonly (readonly Measured[])[]): string {
   const rows = results
     .flat()
     .flatMap((measured) =>
-      rankingsOf(measured).map(({ criterion, spearman, kendall, top, regret }) => [
+      rankingsOf(measured).map(({ criterion, spearman, kendall, top, regret, worstRegret, bestPicks }) => [
         ...[measured.experiment.id, measured.seed, criterion, spearman, kendall],
-        ...[...top, regret],
+        ...[...top, regret, worstRegret, bestPicks],
       ]),
     );
-  return csv(["experiment", "seed", "criterion", ...agreementHead].join(","), rows);
+  return csv(["experiment", "seed", "criterion", ...agreementHead, "worstRegret", "bestPicks"].join(","), rows);
 }
 
 /** A row per network: why taylor2 is wrong. */

@@ -13,6 +13,10 @@ export interface Ranking {
   readonly top: readonly number[];
   /** What following it costs for one removal, as a share of what a random pick costs on average: 0 best, 1 no better than chance. */
   readonly regret: number;
+  /** The largest over the stages, no median. */
+  readonly worstRegret: number;
+  /** Share of the stages at which it picks a unit that no other beats. */
+  readonly bestPicks: number;
 }
 
 /** taylor2 with the exact second derivative; and no estimate at all, but what was measured on the intact network. */
@@ -34,20 +38,21 @@ function rankingOf(
   steps: readonly AnalyzedStep[],
   agreementAt: (step: AnalyzedStep) => Omit<Agreement, "criterion"> | undefined,
 ): Ranking {
-  const over = (value: (agreement: Omit<Agreement, "criterion">, step: AnalyzedStep) => number | undefined): number =>
-    medianOf(
-      steps.map((step) => {
-        const agreement = agreementAt(step);
-        return (agreement && value(agreement, step)) ?? Number.NaN;
-      }),
-    );
+  const own = steps.flatMap((step) => {
+    const agreement = agreementAt(step);
+    return agreement ? [{ ...agreement, regret: agreement.regret / (randomRegret(step) || 1) }] : []; // where all cost the same, 0
+  });
+  const over = (value: (agreement: Omit<Agreement, "criterion">) => number | undefined): number =>
+    medianOf(own.map((agreement) => value(agreement) ?? Number.NaN));
   const shares = steps[0]?.intactCosts.top ?? [];
   return {
     criterion,
     spearman: over(({ spearman }) => spearman),
     kendall: over(({ kendall }) => kendall),
     top: shares.map((_, i) => over(({ top }) => top[i]?.overlap)),
-    regret: over(({ regret }, step) => regret / randomRegret(step)),
+    regret: over(({ regret }) => regret),
+    worstRegret: Math.max(...own.map(({ regret }) => regret)),
+    bestPicks: own.filter(({ regret }) => regret <= 0).length / own.length,
   };
 }
 
@@ -102,6 +107,8 @@ export function medianRankings(seeds: readonly Measured[]): Map<string, Ranking>
           kendall: over(({ kendall }) => kendall),
           top: (rankings[0]?.[row]?.top ?? []).map((_, i) => over(({ top }) => top[i])),
           regret: over(({ regret }) => regret),
+          worstRegret: over(({ worstRegret }) => worstRegret),
+          bestPicks: over(({ bestPicks }) => bestPicks),
         },
       ];
     }),
