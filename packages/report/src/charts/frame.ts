@@ -69,6 +69,7 @@ const style =
 const titleHeight = 26;
 const legendRow = 20;
 const yLabelHeight = 18;
+const panelGap = 14;
 
 /** A complete SVG file: title, legend, and what Plot makes of the options. */
 export function drawChart(frame: Frame, options: Plot.PlotOptions): string {
@@ -79,8 +80,8 @@ export function drawChart(frame: Frame, options: Plot.PlotOptions): string {
 export function drawPanels({ title, width, legend: entries }: PanelsFrame, panels: readonly Panel[]): string {
   const legend = drawLegend(entries, width);
   let bottom = titleHeight + legend.height;
-  const parts = panels.flatMap(({ height, yLabel, options }) => {
-    const top = bottom + (yLabel === undefined ? 0 : yLabelHeight);
+  const parts = panels.flatMap(({ height, yLabel, options }, i) => {
+    const top = bottom + (i === 0 ? 0 : panelGap) + (yLabel === undefined ? 0 : yLabelHeight);
     bottom = top + height;
     const name = escapeText(fitText(yLabel ?? "", width - 16, 12));
     return [
