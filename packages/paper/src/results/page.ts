@@ -107,7 +107,7 @@ ${facts([
   ["data", experiment.data],
   ["trained to", trainedText(seeds)],
 ])}
-<p>${seeds.map(({ seed }) => html`<a href="${experiment.id}/seed-${seed}/analysis.html">Why the estimates fail: seed ${seed}</a> `)}</p>
+<p><a href="${experiment.id}/seed-${first.seed}/analysis.html">Why the estimates fail here: the analysis of seed ${first.seed}</a></p>
 ${section(
   "Beside the published curves",
   experiment.figures.flatMap((published) => {

@@ -159,7 +159,7 @@ ${figure(
     series: lines,
     yScale: scaleOf(lines),
   }),
-  "Means of sizes over the units left at each stage. Where the network has one hidden layer and a squared error, the diagonal is exact and its line is rounding.",
+  "Means of sizes over the units left at each stage. Where the network has one hidden layer, a squared error and outputs that do not mix (no softmax), the diagonal is exact and its line is rounding.",
 )}
 ${figure(
   predictedChart(
