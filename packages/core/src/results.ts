@@ -384,6 +384,10 @@ export interface AnalyzedStep extends Quality {
   /** Units that may still be removed: the ones that are ranked. */
   readonly left: number;
   readonly agreement: readonly Agreement[];
+  /** The same of taylor2 with the exact second derivative in place of the recursion's, over the units of `costs`. */
+  readonly exactParabola: Omit<Agreement, "criterion">;
+  /** The same of the costs measured on the intact network: what only interaction with the units removed since has changed. */
+  readonly intactCosts: Omit<Agreement, "criterion">;
   readonly failure: FailureSizes;
   /** Of all units that are left, or of at most 256, evenly over the ranking; ascending by group and unit. */
   readonly costs: readonly UnitCost[];

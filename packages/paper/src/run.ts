@@ -7,7 +7,7 @@ import { gainsUpTo10 } from "./measure/gains.ts";
 import { measureExperiment } from "./measure/measure.ts";
 import type { Measured } from "./measure/measured.ts";
 import { type CheckResult, checkClaims } from "./results/claims.ts";
-import { csv } from "./results/csv.ts";
+import { causesCsv, csv, rankingsCsv } from "./results/csv.ts";
 import { paperPage } from "./results/page.ts";
 import { experimentFiles, seedFiles, writeAll, writeWhole } from "./results/write.ts";
 
@@ -50,7 +50,7 @@ export function defaultCache(env: Readonly<Record<string, string | undefined>> =
 }
 
 /**
- * Runs experiments and writes per seed and over all seeds CSV and SVG, `claims.csv` and, last, `index.html`. The CSV
+ * Runs experiments and writes per seed and over all seeds CSV and SVG, `claims.csv`, `rankings.csv`, `causes.csv` and, last, `index.html`. The CSV
  * files are the same bytes for the same seeds on the same machine.
  */
 export async function runPaper(options: PaperOptions): Promise<PaperSummary> {
@@ -79,6 +79,8 @@ export async function runPaper(options: PaperOptions): Promise<PaperSummary> {
     seeds.map((_, i) => new Map(results.map((own) => [own[i]?.experiment.id ?? "", own[i] as Measured]))),
   );
   await writeWhole(join(out, "claims.csv"), claimsCsv(claims));
+  await writeWhole(join(out, "rankings.csv"), rankingsCsv(results));
+  await writeWhole(join(out, "causes.csv"), causesCsv(results));
   await writeWhole(join(out, "index.html"), paperPage({ results, claims, runner: runner.name }));
   return { out, claims, experiments: results.map(summaryOf) };
 }

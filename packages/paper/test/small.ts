@@ -1,5 +1,5 @@
 /** Experiments and results small enough for tests. */
-import { type CompareRun, slice } from "shrinknet";
+import { type AnalyzeSummary, type CompareRun, slice } from "shrinknet";
 import type { Experiment, Samples } from "../src/experiments/experiment.ts";
 import { experiments } from "../src/experiments/table.ts";
 import { type CriterionName, criteria, type Measured } from "../src/measure/measured.ts";
@@ -25,6 +25,12 @@ export function shrunk(id: string, hidden: readonly number[]): Experiment {
     gainEvery: 3,
   };
 }
+
+/** Of nothing. */
+const analysis: AnalyzeSummary = {
+  ...{ model: "", objective: "sse", seed: 1, samples: 0, layers: [], criteria: [], removed: 0, steps: [], curves: [] },
+  ...{ baseline: { units: 0, parameters: 0, macs: 0, bytes: 0, error: 0 }, evaluations: 0, seconds: Number.NaN },
+};
 
 /** Made-up measurements: the curves (entry 0 is the start) by criterion, for every schedule; layers in turn unless given. */
 export function measured(
@@ -56,5 +62,6 @@ export function measured(
     layers: ["hidden1", "hidden2"].map((layer) => ({ group: layer, layer, kind: "neuron", size: 5 })),
     runs: full.schedules.flatMap((schedule) => criteria.map((criterion) => run(criterion, schedule))),
     gains: { oracle: [], taylor1: [], taylor2: [] },
+    analysis,
   };
 }

@@ -3,6 +3,7 @@
  * then the pure computations behind the charts, for those who draw or print them differently.
  */
 
+export { causesChart } from "./charts/causes.ts";
 export type { ChartOptions } from "./charts/frame.ts";
 export { classesChart } from "./charts/classes.ts";
 export { type GainChartOptions, gainChart } from "./charts/gain.ts";
@@ -13,6 +14,7 @@ export { networkGraph } from "./charts/network.ts";
 export { partnersChart } from "./charts/partners.ts";
 export { type PredictedChartOptions, type PredictedSeries, predictedChart } from "./charts/predicted.ts";
 export { accuracyChart, type ErrorChartOptions, errorChart, type QualityChartOptions } from "./charts/quality.ts";
+export { type SharesChartOptions, type SharesRow, sharesChart } from "./charts/shares.ts";
 export { widthsChart } from "./charts/widths.ts";
 export {
   computeAgreementLines,

@@ -1,4 +1,4 @@
-import type { AnalyzedStep, AnalyzeSummary, UnitCost, UnitName } from "shrinknet";
+import type { Agreement, AnalyzedStep, AnalyzeSummary, UnitCost, UnitName } from "shrinknet";
 import { gainFixture, pruneFixture, random } from "./fixtures.ts";
 
 export interface AnalysisOptions {
@@ -41,6 +41,13 @@ export function analysisFixture(options: AnalysisOptions = {}): AnalyzeSummary {
     cost: (own[i] as number) + (own[j] as number) + at(i, j),
     interaction: at(i, j),
   });
+  const agreement = (criterion: string, isRanking = true): Agreement => ({
+    criterion,
+    spearman: isRanking ? next() : Number.NaN,
+    kendall: isRanking ? next() : Number.NaN,
+    top: [0.01, 0.05, 0.1].map((share) => ({ share, count: 1, overlap: Math.round(next()) })),
+    regret: next(),
+  });
   return {
     model: "digits.onnx",
     objective: "sse",
@@ -58,12 +65,11 @@ export function analysisFixture(options: AnalysisOptions = {}): AnalyzeSummary {
         error: 10 + i ** 3,
         accuracy: 0.99 - i / 100,
         agreement: criteria.map((criterion, k) => ({
-          criterion,
-          spearman: k === 3 ? Number.NaN : next(),
-          kendall: k === 3 ? Number.NaN : next(),
-          top: [0.01, 0.05, 0.1].map((share) => ({ share, count: 1, overlap: Math.round(next()) })),
-          regret: i === 1 ? 0 : next(),
+          ...agreement(criterion, k !== 3),
+          ...(i === 1 && { regret: 0 }),
         })),
+        exactParabola: agreement("exact parabola"),
+        intactCosts: agreement("intact costs"),
         failure: {
           units: units.length,
           measured: sum(({ measured }) => measured),

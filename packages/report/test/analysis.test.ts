@@ -128,9 +128,9 @@ describe("analysisReport", () => {
   it("has the charts for what there is, and no others", () => {
     const charts = (options: Parameters<typeof analysisFixture>[0]): number =>
       count(analysisReport(analysisFixture(options)), "<svg");
-    expect(charts({})).toBe(2 + 2 + 2 + 2 + 2);
-    expect(charts({ interactions: false })).toBe(2 + 2 + 2);
-    expect(charts({ criteria: [] })).toBe(2 + 2 + 2 + 2);
+    expect(charts({})).toBe(2 + 3 + 2 + 2 + 2);
+    expect(charts({ interactions: false })).toBe(2 + 3 + 2);
+    expect(charts({ criteria: [] })).toBe(3 + 2 + 2 + 2);
   });
 
   it("survives an analysis of nothing", () => {

@@ -8,6 +8,7 @@ import {
   lineChart,
   predictedChart,
   type Series,
+  sharesChart,
   widthsChart,
 } from "../src/index.ts";
 import { gainFixture, pruneFixture } from "./fixtures.ts";
@@ -47,6 +48,16 @@ const charts: Record<string, () => string> = {
   "nothing: order": () => layerOrderChart([]),
   "nothing: predicted": () => predictedChart([]),
   "nothing: widths": () => widthsChart([]),
+  shares: () =>
+    sharesChart(
+      [
+        { name: "a<b", sizes: [6, 3, 1] },
+        { name: "nothing", sizes: [0, 0, 0] },
+        { name: "broken", sizes: [1, Number.NaN, 1] },
+      ],
+      { title: "Shares", parts: ["one", "two", "three"] },
+    ),
+  "nothing: shares": () => sharesChart([], { title: "Shares", parts: ["one"] }),
 };
 
 describe.each(Object.entries(charts))("%s", (_name, draw) => {
@@ -70,6 +81,27 @@ describe("charts", () => {
     for (const text of ["units removed", "error (sum over samples)", "calibration", "test"])
       expect(svg).toContain(`>${text}<`);
     expect(accuracyChart(computePruneCurves(summary, "accuracy"))).toContain(">accuracy (%)<");
+  });
+
+  it("draw a gain curve far beyond 2 twice: where the estimates can be told apart, and whole", () => {
+    const whole = gainChart(gainFixture());
+    const near = gainFixture().points.filter(({ gain }) => gain <= 2);
+    const one = gainChart({ ...gainFixture(), points: near });
+    expect(count(whole, ">gain (0 = removed, 1 = intact)<")).toBe(2);
+    expect(count(one, ">gain (0 = removed, 1 = intact)<")).toBe(1);
+    for (const svg of [whole, one]) expect(count(svg, ">measured: ")).toBe(1); // one legend
+    expect(whole).toContain(">error (sum over samples), gains up to 2<");
+    expect(whole).toContain(">error (sum over samples), all gains<");
+    const coarse = gainFixture().points.filter((_, i) => i % 10 === 0); // 0, 1, 2: no curve to look at
+    expect(gainChart({ ...gainFixture(), points: coarse })).not.toContain("gains up to 2");
+  });
+
+  it("cut bars into shares, with numbers where there is room", () => {
+    const rows = [{ name: "a", sizes: [9, 0.5, 0.5] }];
+    const svg = sharesChart(rows, { title: "Shares", parts: ["one", "two", "three"] });
+    expect(svg).toContain(">90<");
+    expect(svg).not.toContain(">5<");
+    for (const text of ["one", "two", "three", "share (%)", "a"]) expect(svg).toContain(`>${text}<`);
   });
 
   it("escape titles and names", () => {

@@ -19,7 +19,7 @@ import { stateOfModel, withDataShapes } from "../prune.ts";
 import type { AnalyzedStep, AnalyzeSummary, Interactions, TellingCurve, UnitCost } from "../results.ts";
 import type { Runner } from "../runner.ts";
 import { prepare } from "../units/prepare.ts";
-import { agreementOf } from "./agreement.ts";
+import { agreementOf, compareRankings } from "./agreement.ts";
 import { failureSizes } from "./failure.ts";
 import { gainCurves } from "./gain.ts";
 import { interactionsOf } from "./interactions.ts";
@@ -100,10 +100,10 @@ export async function analyze(file: Uint8Array, options: AnalyzeOptions): Promis
       if (isStage) {
         const done = drafts.length + (removed === 0 ? 0 : 1); // the pairs come after the first
         tell(`looking at the network without ${removed} units`, done / (wanted.size + 2));
-        const draft = await lookAt(context, criteria, costs);
+        if (removed === 0) alone = costs.slice();
+        const draft = await lookAt(context, criteria, costs, alone);
         drafts.push({ removed, ...draft });
         if (removed === 0) {
-          alone = costs.slice();
           const found = await interactionsOf(context, costs, draft.costs, {
             most: pairUnits,
             minKeep,
@@ -164,15 +164,25 @@ async function lookAt(
   context: ScoringContext,
   criteria: readonly Criterion[],
   costs: Float64Array,
-): Promise<Pick<AnalyzedStep, "error" | "left" | "agreement" | "failure" | "costs">> {
+  alone: Float64Array,
+): Promise<Omit<AnalyzedStep, "removed" | "accuracy" | "joint" | "alone">> {
   const { left, state } = context;
   const error = await context.error();
-  const ranking = order(left.map((unit) => costs[unit] as number)).map((at) => left[at] as number);
+  const measured = left.map((unit) => costs[unit] as number);
+  const ranking = order(measured).map((at) => left[at] as number);
   const split = await unitCosts(subjectIn(context), state, evenly(ranking, SPLIT_UNITS), costs);
   return {
     error,
     left: left.length,
     agreement: await agreementOf(context, criteria, costs),
+    exactParabola: compareRankings(
+      split.map((cost) => cost.measured),
+      split.map(({ taylor2, diagonal }) => taylor2 + diagonal),
+    ),
+    intactCosts: compareRankings(
+      measured,
+      left.map((unit) => alone[unit] as number),
+    ),
     failure: failureSizes(split),
     costs: split,
   };

@@ -33,13 +33,15 @@ describe("analyze", () => {
 
     const [intact] = summary.steps;
     expect(intact).toMatchObject({ joint: expect.closeTo(0, 5), alone: 0 });
+    expect(intact?.intactCosts).toMatchObject({ spearman: expect.closeTo(1, 9), regret: 0 });
+    expect(summary.steps[1]?.intactCosts.spearman).toBeLessThan(1);
     expect(intact?.error).toBeCloseTo(summary.baseline.error, 4);
     for (const step of summary.steps) {
       expect(step.agreement.map(({ criterion }) => criterion)).toEqual(summary.criteria);
       expect(step.costs).toHaveLength(step.left);
       for (const { measured, taylor2, diagonal, truncation } of step.costs)
         expect(taylor2 + diagonal + truncation).toBeCloseTo(measured, 6);
-      for (const { regret } of step.agreement) expect(regret).toBeGreaterThanOrEqual(0);
+      for (const { regret } of [...step.agreement, step.exactParabola]) expect(regret).toBeGreaterThanOrEqual(0);
       expect(step.joint).toBeCloseTo(step.error - summary.baseline.error, 4);
     }
     expect(summary.curves.length).toBeGreaterThan(0);
@@ -47,6 +49,18 @@ describe("analyze", () => {
       expect(curve).toMatchObject({ group: cost.group, unit: cost.unit });
       expect(curve.removed - curve.baseline).toBeCloseTo(cost.measured, 4);
       expect(curve.parabola - curve.baseline).toBeCloseTo(cost.taylor2, 4);
+    }
+  });
+
+  test("the exact parabola is taylor2 where there is one hidden layer", async () => {
+    const one = logistic([6, 8, 3], "float64", 40);
+    const summary = await analyze(writeModel(one.model), {
+      ...options,
+      data: dataset({ x: one.x }, { targets: one.targets }),
+    });
+    for (const { agreement, exactParabola } of summary.steps) {
+      const taylor2 = agreement.find(({ criterion }) => criterion === "taylor2");
+      expect({ criterion: "taylor2", ...exactParabola }).toEqual(taylor2);
     }
   });
 

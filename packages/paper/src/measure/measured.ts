@@ -1,5 +1,5 @@
 /** What is measured on one trained network. */
-import type { CompareRun, CompareSummary, GainCurve, Quality, Schedule } from "shrinknet";
+import type { AnalyzeSummary, CompareRun, CompareSummary, GainCurve, Quality, Schedule } from "shrinknet";
 import type { Experiment, Measure } from "../experiments/experiment.ts";
 
 export const criteria = ["oracle", "taylor1", "taylor2"] as const;
@@ -16,6 +16,8 @@ export interface Measured {
   readonly runs: readonly CompareRun[];
   /** By criterion, under rerank, of the units at removals 0, n, 2n, ... */
   readonly gains: Readonly<Record<CriterionName, readonly RemovalGain[]>>;
+  /** Every criterion beside the oracle at stages of its run, and why taylor2 fails. Its time is left out (NaN): the same bytes each time. */
+  readonly analysis: AnalyzeSummary;
 }
 
 /** The gain curve of the unit that goes next after `removed` removals, at that stage. */

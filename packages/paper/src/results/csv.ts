@@ -1,5 +1,7 @@
 /** The results as CSV. Numbers are written with nine significant digits and nothing depends on time: the same seed, the same bytes. */
+import type { UnitName } from "shrinknet";
 import { type CriterionName, criteria, curveOf, type DataSet, type Measured } from "../measure/measured.ts";
+import { causesOf, EXACT, INTACT, rankingsOf } from "./estimates.ts";
 import { bandOf } from "./stats.ts";
 
 type Cell = string | number | null | undefined;
@@ -85,4 +87,83 @@ export function bandsCsv(seeds: readonly Measured[]): string {
     `${name}Quartile3`,
   ]);
   return csv(["criterion", "schedule", "removed", ...head].join(","), rows);
+}
+
+const agreementHead = ["spearman", "kendall", "top1", "top5", "top10", "regret"];
+
+/** How every criterion ranks at every stage of the analysis; regret in units of the error. */
+export function agreementCsv({ analysis }: Measured): string {
+  const rows = analysis.steps.flatMap(({ removed, agreement, exactParabola, intactCosts }) =>
+    [...agreement, { criterion: EXACT, ...exactParabola }, { criterion: INTACT, ...intactCosts }].map(
+      ({ criterion, spearman, kendall, top, regret }) => [
+        ...[removed, criterion, spearman, kendall],
+        ...[...top.map(({ overlap }) => overlap), regret],
+      ],
+    ),
+  );
+  return csv(["removed", "criterion", ...agreementHead].join(","), rows);
+}
+
+/** What removing each unit costs at every stage of the analysis, what the estimates say, and why taylor2 is wrong. */
+export function costsCsv({ analysis }: Measured): string {
+  const rows = analysis.steps.flatMap(({ removed, costs }) =>
+    costs.map((cost) => [
+      ...[removed, cost.layer, cost.unit, cost.measured],
+      ...[cost.taylor1, cost.taylor2, cost.diagonal, cost.truncation],
+    ]),
+  );
+  return csv("removed,layer,unit,measured,taylor1,taylor2,diagonal,truncation", rows);
+}
+
+/** All pairs of units of the intact network. */
+export function pairsCsv({ analysis }: Measured): string {
+  const { units = [], matrix = [] } = analysis.interactions ?? {};
+  const rows = units.flatMap((a, i) =>
+    units.slice(i + 1).map((b, after) => {
+      const interaction = matrix[i]?.[i + 1 + after] as number;
+      return [...named(a), ...named(b), a.cost, b.cost, a.cost + b.cost + interaction, interaction];
+    }),
+  );
+  return csv("layerA,unitA,layerB,unitB,costA,costB,costOfBoth,interaction", rows);
+}
+
+/** Every unit with the one that it cancels most. */
+export function partnersCsv({ analysis }: Measured): string {
+  const rows = (analysis.interactions?.partners ?? []).map((unit) => [
+    ...[...named(unit), unit.cost, ...named(unit.partner)],
+    ...[unit.partnerCost, unit.pairCost, unit.after],
+  ]);
+  return csv("layer,unit,cost,partnerLayer,partnerUnit,partnerCost,costOfBoth,costOncePartnerIsGone", rows);
+}
+
+function named({ layer, unit }: UnitName): Cell[] {
+  return [layer, unit];
+}
+
+/** A row per network and criterion: medians over the stages; regret as a share of a random pick's. */
+export function rankingsCsv(results: readonly (readonly Measured[])[]): string {
+  const rows = results
+    .flat()
+    .flatMap((measured) =>
+      rankingsOf(measured).map(({ criterion, spearman, kendall, top, regret, worstRegret, bestPicks }) => [
+        ...[measured.experiment.id, measured.seed, criterion, spearman, kendall],
+        ...[...top, regret, worstRegret, bestPicks],
+      ]),
+    );
+  return csv(["experiment", "seed", "criterion", ...agreementHead, "worstRegret", "bestPicks"].join(","), rows);
+}
+
+/** A row per network: why taylor2 is wrong. */
+export function causesCsv(results: readonly (readonly Measured[])[]): string {
+  const rows = results.flat().map((measured) => {
+    const { failure, truncation, diagonal, pair, joint, alone } = causesOf(measured);
+    return [
+      ...[measured.experiment.id, measured.seed, measured.analysis.steps.length, failure, truncation, diagonal],
+      ...[pair.truncation, pair.diagonal, pair.interaction, joint, alone],
+    ];
+  });
+  return csv(
+    "experiment,seed,stages,failure,truncation,diagonal,pairTruncation,pairDiagonal,pairInteraction,joint,alone",
+    rows,
+  );
 }

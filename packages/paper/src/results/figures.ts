@@ -2,16 +2,27 @@
 import {
   accuracyChart,
   errorChart,
+  gainChart,
   layerOrderChart,
   lineChart,
   type Point,
   type ScaleType,
   type Series,
+  sharesChart,
 } from "@shrinknet/report";
 import type { CompareRun, Schedule } from "shrinknet";
 import type { Experiment, Measure, PublishedFigure } from "../experiments/experiment.ts";
-import { type CriterionName, criteria, curveOf, type DataSet, type Measured, runOf } from "../measure/measured.ts";
+import {
+  type CriterionName,
+  criteria,
+  curveOf,
+  type DataSet,
+  type Measured,
+  type RemovalGain,
+  runOf,
+} from "../measure/measured.ts";
 import { type Compared, referenceText } from "./agreement.ts";
+import { meanCauses } from "./estimates.ts";
 import { bandOf } from "./stats.ts";
 
 const size = { width: 640, height: 320 };
@@ -82,6 +93,18 @@ export function gainsFigure({ gains }: Measured, criterion: CriterionName, space
   });
 }
 
+/** One unit's gain curve with tangent and parabola: of those that taylor2 takes, the one about which it is most wrong. */
+export function intuitionFigure({ gains }: Measured): string | undefined {
+  const failure = ({ parabola, removed }: RemovalGain): number => Math.abs(parabola - removed);
+  const [worst] = [...gains.taylor2].sort((a, b) => failure(b) - failure(a));
+  if (!worst) return undefined;
+  const { layer, unit, removedBefore } = worst;
+  return gainChart(worst, {
+    ...size,
+    title: `What taylor2 sees of unit ${unit} of ${layer}, after ${removedBefore} removals`,
+  });
+}
+
 /** Which layer each removal came from. */
 export function layersFigure(measured: Measured, criterion: CriterionName, schedule: Schedule): string {
   return layerOrderChart(runOf(measured, criterion, schedule).steps satisfies CompareRun["steps"], {
@@ -89,6 +112,24 @@ export function layersFigure(measured: Measured, criterion: CriterionName, sched
     width: size.width,
     layers: measured.layers,
     style: criteria.indexOf(criterion),
+  });
+}
+
+/** What taylor2 gets wrong on each experiment's networks, cut into its causes: about pairs of units, or about single ones. */
+export function causesFigure(results: readonly (readonly Measured[])[], about: "pairs" | "units"): string {
+  const rows = results.flatMap((seeds) => {
+    const { pair, truncation, diagonal } = meanCauses(seeds);
+    const sizes = about === "pairs" ? [pair.truncation, pair.diagonal, pair.interaction] : [truncation, diagonal];
+    return seeds[0] ? [{ name: seeds[0].experiment.id, sizes }] : [];
+  });
+  const parts = ["truncation: no parabola", "diagonal: dropped cross terms", "interaction"];
+  return sharesChart(rows, {
+    width: size.width,
+    title:
+      about === "pairs"
+        ? "What taylor2 gets wrong about pairs, intact network"
+        : "What taylor2 gets wrong about single units",
+    parts: about === "pairs" ? parts : parts.slice(0, 2),
   });
 }
 

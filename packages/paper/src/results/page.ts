@@ -17,7 +17,8 @@ import { criteria, type Measured } from "../measure/measured.ts";
 import { goalText } from "../measure/trained.ts";
 import { agreementText, compareWithPublished } from "./agreement.ts";
 import { type CheckResult, verdictOf } from "./claims.ts";
-import { curvesFigure, gainsFigure, layersFigure, measuresOf, publishedFigure } from "./figures.ts";
+import { estimatesSection } from "./estimates-page.ts";
+import { curvesFigure, gainsFigure, intuitionFigure, layersFigure, measuresOf, publishedFigure } from "./figures.ts";
 import { median } from "./stats.ts";
 import { findings } from "./titles.ts";
 
@@ -37,13 +38,14 @@ export function paperPage({ results, claims, runner }: PageOptions): string {
 <p class="soft">Our networks have other random weights and less data: compare shapes and shares, never single values. A value published at k removals is drawn at k + 1, where it was most likely measured. Published curves are read off the paper's drawings.</p></header>
 `,
     claimsSection(claims, seeds.length),
+    estimatesSection(results),
     results.map(experimentSection),
     html`<footer><h2>How it was made</h2>
 ${facts([
   ["error", "sum over samples of half the squared differences between outputs and targets"],
   ["training", "Adam on the error, by training-step graphs; large steps that shrink, weights uniform by Glorot"],
   ["runtime", runner],
-  ["why the estimates fail", "shrinknet analyze MODEL --data FILE --report FILE.html"],
+  ["the same analysis of any network", "shrinknet analyze MODEL --data FILE --report FILE.html"],
 ])}</footer>`,
   ]);
 }
@@ -105,6 +107,7 @@ ${facts([
   ["data", experiment.data],
   ["trained to", trainedText(seeds)],
 ])}
+<p><a href="${experiment.id}/seed-${first.seed}/analysis.html">Why the estimates fail here: the analysis of seed ${first.seed}</a></p>
 ${section(
   "Beside the published curves",
   experiment.figures.flatMap((published) => {
@@ -138,9 +141,20 @@ ${section(
 
 function gainFigures(first: Measured): Markup[] {
   const caption = `The error as the output of the unit that goes next is multiplied, at that stage of pruning; seed ${first.seed}. A Taylor criterion sees only the slope (and bend) at gain 1.`;
-  return criteria.flatMap((criterion) =>
-    (["log", "real"] as const).map((space) => figure(gainsFigure(first, criterion, space), caption)),
-  );
+  const intuition = intuitionFigure(first);
+  return [
+    ...criteria.flatMap((criterion) =>
+      (["log", "real"] as const).map((space) => figure(gainsFigure(first, criterion, space), caption)),
+    ),
+    ...(intuition === undefined
+      ? []
+      : [
+          figure(
+            intuition,
+            `Of the curves of taylor2 above the one about which it is most wrong: the tangent is what taylor1 sees at gain 1, the parabola what taylor2 sees; at gain 0 stand the true error without the unit and both predictions; seed ${first.seed}.`,
+          ),
+        ]),
+  ];
 }
 
 function curvesCaption(measure: string, data: string): string {

@@ -7,5 +7,5 @@ export const findings: Readonly<Record<number, string>> = {
   5: "Shapes: taylor2 follows the oracle for a half or a third; taylor1 fails at once",
   6: "The oracle takes the hidden layer nearest the output first",
   7: "Units cancel each other: the error rises and falls again",
-  8: "Why the estimates fail (measured in full by shrinknet analyze)",
+  8: "The estimates fail by truncation, the diagonal and interactions",
 };

@@ -26,15 +26,28 @@ export interface LegendEntry {
   readonly color: string;
   readonly dash?: string;
   readonly marker?: Marker;
+  /** Of a bar's filling, 0 to 1; default 1. Below 1 it has an edge. */
+  readonly opacity?: number;
 }
 
-export interface Frame {
+/** Pixels of axes and marks, and the name of the y axis, written above it. */
+interface PanelFrame {
+  readonly height: number;
+  readonly yLabel?: string;
+}
+
+/** What stands around the axes. */
+export interface PanelsFrame {
   readonly title: string;
   readonly width: number;
-  readonly height: number;
   readonly legend: readonly LegendEntry[];
-  /** Name of the y axis, written above it. */
-  readonly yLabel?: string;
+}
+
+export interface Frame extends PanelsFrame, PanelFrame {}
+
+/** One pair of axes with what Plot draws in it. */
+export interface Panel extends PanelFrame {
+  readonly options: Plot.PlotOptions;
 }
 
 /** The part of the DOM that is used here; linkedom's and a browser's elements both fit. */
@@ -56,27 +69,34 @@ const style =
 const titleHeight = 26;
 const legendRow = 20;
 const yLabelHeight = 18;
+const panelGap = 14;
 
 /** A complete SVG file: title, legend, and what Plot makes of the options. */
 export function drawChart(frame: Frame, options: Plot.PlotOptions): string {
-  const { title, width, height, yLabel } = frame;
-  const { document } = parseHTML("<!doctype html><html><body></body></html>");
-  const drawn: DrawnElement = Plot.plot({
-    ...options,
-    document,
-    width,
-    height,
-    style: { fontSize: "12px" },
+  return drawPanels(frame, [{ ...frame, options }]);
+}
+
+/** A complete SVG file of several panels, one below the other, with one title and one legend. */
+export function drawPanels({ title, width, legend: entries }: PanelsFrame, panels: readonly Panel[]): string {
+  const legend = drawLegend(entries, width);
+  let bottom = titleHeight + legend.height;
+  const parts = panels.flatMap(({ height, yLabel, options }, i) => {
+    const top = bottom + (i === 0 ? 0 : panelGap) + (yLabel === undefined ? 0 : yLabelHeight);
+    bottom = top + height;
+    const name = escapeText(fitText(yLabel ?? "", width - 16, 12));
+    return [
+      ...(yLabel === undefined ? [] : [`<text x="8" y="${top - 4}">${name}</text>`]),
+      `<g transform="translate(0,${top})" text-anchor="middle">${drawn(options, width, height)}</g>`,
+    ];
   });
-  const legend = drawLegend(frame.legend, width);
-  const top = titleHeight + legend.height + (yLabel === undefined ? 0 : yLabelHeight);
-  return svgFile({ title, width, height: top + height }, [
-    legend.markup,
-    ...(yLabel === undefined
-      ? []
-      : [`<text x="8" y="${top - 4}">${escapeText(fitText(yLabel, width - 16, 12))}</text>`]),
-    `<g transform="translate(0,${top})" text-anchor="middle">${tidy(drawn)}</g>`,
-  ]);
+  return svgFile({ title, width, height: bottom }, [legend.markup, ...parts]);
+}
+
+/** What Plot makes of the options, as markup. */
+function drawn(options: Plot.PlotOptions, width: number, height: number): string {
+  const { document } = parseHTML("<!doctype html><html><body></body></html>");
+  const svg: DrawnElement = Plot.plot({ ...options, document, width, height, style: { fontSize: "12px" } });
+  return tidy(svg);
 }
 
 /** A complete SVG file in the look of all charts: the title at its top (26 pixels), then `parts`. */
@@ -112,8 +132,10 @@ function drawLegend(entries: readonly LegendEntry[], width: number): { markup: s
   };
 }
 
-function swatch({ kind, color, dash = "", marker }: LegendEntry): string {
+function swatch({ kind, color, dash = "", marker, opacity = 1 }: LegendEntry): string {
   const ink = escapeText(color);
+  if (kind === "bar" && opacity < 1)
+    return `<rect x="4" y="-6" width="28" height="12" fill="${ink}" fill-opacity="${opacity}" stroke="${ink}"/>`;
   if (kind === "bar") return `<rect x="4" y="-6" width="28" height="12" fill="${ink}"/>`;
   if (kind === "outline") return `<rect x="4" y="-6" width="28" height="12" fill="none" stroke="${ink}"/>`;
   const dots = marker

@@ -3,7 +3,7 @@ import { computeScale, type ScaleType } from "../compute/scale.ts";
 import { thinPoints } from "../compute/thin.ts";
 import type { Point, Series } from "../series.ts";
 import { axis, axisName, tickMargin, yAxisMarks } from "./axis.ts";
-import { type ChartOptions, defaultWidth, drawChart, type LegendEntry } from "./frame.ts";
+import { type ChartOptions, defaultWidth, drawPanels, type LegendEntry, type Panel } from "./frame.ts";
 import { type Marker, markerSymbol, type SeriesStyle, seriesStyle } from "./palette.ts";
 
 /** A straight line across the chart at one x or one y. */
@@ -21,8 +21,8 @@ export interface Dot {
   readonly style: number;
 }
 
-export interface LineChart extends ChartOptions {
-  readonly title: string;
+/** Axes and lines, without title and legend. */
+export interface LinePanel extends Pick<ChartOptions, "height"> {
   /** With the unit: "units removed", "error (sum over samples)". */
   readonly xLabel: string;
   readonly yLabel: string;
@@ -39,13 +39,30 @@ export interface LineChart extends ChartOptions {
   readonly dots?: readonly Dot[];
 }
 
+export interface LineChart extends LinePanel, Pick<ChartOptions, "width"> {
+  readonly title: string;
+}
+
 /**
  * A line chart as a complete SVG file. Lines differ in colour, dash and marker. Lines of more than 800 points are thinned to at most 800
  * that keep the extremes (see `thinPoints`); values that are not finite are gaps.
  */
-export function lineChart(chart: LineChart): string {
-  const { title, xLabel, yLabel, yScale = "linear", yInclude = [], yZero = false, yLimits } = chart;
-  const { width = defaultWidth, height = 340, rules = [], dots = [] } = chart;
+export function lineChart({ title, width = defaultWidth, ...panel }: LineChart): string {
+  return linePanels({ title, width }, [panel]);
+}
+
+/** Line charts one below the other, with one title and the legend of the first: all draw the same lines. */
+export function linePanels(
+  { title, width }: { readonly title: string; readonly width: number },
+  panels: readonly LinePanel[],
+): string {
+  const drawn = panels.map(linePanel);
+  return drawPanels({ title, width, legend: drawn[0]?.legend ?? [] }, drawn);
+}
+
+function linePanel(chart: LinePanel): Panel & { readonly legend: readonly LegendEntry[] } {
+  const { xLabel, yLabel, yScale = "linear", yInclude = [], yZero = false, yLimits } = chart;
+  const { height = 340, rules = [], dots = [] } = chart;
   const lines = chart.series.map((series, index) => line(series, index, chart.series.length, yScale));
   const edges = lines.flatMap((l) =>
     l.band.flatMap(([x, low, high]): Point[] => [
@@ -65,9 +82,11 @@ export function lineChart(chart: LineChart): string {
     zero: yZero,
     ...(yLimits ? { limits: yLimits } : {}),
   });
-  return drawChart(
-    { title, width, height, legend: lines.map((l) => l.legend), yLabel: axisName(yLabel, y.type) },
-    {
+  return {
+    height,
+    yLabel: axisName(yLabel, y.type),
+    legend: lines.map((l) => l.legend),
+    options: {
       marginLeft: tickMargin(y),
       marginRight: 20,
       marginTop: rules.some((rule) => rule.x !== undefined && rule.label) ? 22 : 12,
@@ -83,7 +102,7 @@ export function lineChart(chart: LineChart): string {
         ...(shown.length === 0 ? [Plot.text(["no data"], { frameAnchor: "middle" })] : []),
       ],
     },
-  );
+  };
 }
 
 interface Line {

@@ -16,7 +16,7 @@ export function partnersChart(partners: readonly Partnership[], options: ChartOp
   const [alone, after] = [seriesStyle(0), seriesStyle(2)];
   const values = rows.flatMap((row) => [row.cost, row.after]).filter(Number.isFinite);
   const type = chooseScale(values) === "linear" ? "linear" : "symlog";
-  const x = computeScale(values, { type, zero: true });
+  const x = computeScale(values, { type, zero: true, count: 9 });
   const widest = (texts: readonly string[]): number => Math.max(30, ...texts.map((text) => textWidth(text, 12)));
   const look = { r: 4.5, strokeWidth: 1.5 };
   return drawChart(

@@ -66,6 +66,19 @@ export function computeFailureLines(steps: readonly AnalyzedStep[]): Series[] {
   ];
 }
 
+/** How well units are ranked where one cause or two are out of the way, at each step: Spearman's rank correlation, against units removed. */
+export function computeCauseLines(steps: readonly AnalyzedStep[]): Series[] {
+  const line = (name: string, spearman: (step: AnalyzedStep) => number | undefined): Series => ({
+    name,
+    points: steps.map((step) => [step.removed, spearman(step) ?? Number.NaN]),
+  });
+  return [
+    line("taylor2", ({ agreement }) => agreement.find(({ criterion }) => criterion === "taylor2")?.spearman),
+    line("exact parabola", ({ exactParabola }) => exactParabola.spearman),
+    line("measured, on the intact network", ({ intactCosts }) => intactCosts.spearman),
+  ];
+}
+
 /** A line per group: the change of the error as its units go one after another. */
 export function computeGroupPaths(groups: readonly CancellingGroup[]): Series[] {
   return groups.map(({ path }, i) => ({

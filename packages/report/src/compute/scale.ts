@@ -89,8 +89,9 @@ function symlogScale(values: readonly number[], count: number): AxisScale {
   const bottom = Math.max(Math.floor(Math.log10(quantile(sizes, 0.1))), top - 12);
   const [low, high] = [Math.min(0, smallest(values)), Math.max(0, largest(values))];
   const sides = low < 0 && high > 0 ? 2 : 1;
-  const exponents = range(bottom, top, Math.max(1, Math.ceil(((top - bottom + 1) * sides) / count)));
-  const positive = exponents.map((e) => power(e));
+  const step = Math.max(1, Math.ceil(((top - bottom + 1) * sides) / count));
+  const first = bottom + step <= top ? bottom + step : bottom; // a label at the constant itself would touch that of 0
+  const positive = range(first, top, step).map((e) => power(e));
   const ticks = [...positive.map((t) => -t).reverse(), 0, ...positive].filter((t) => t >= low && t <= high);
   return {
     type: "symlog",

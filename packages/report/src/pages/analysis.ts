@@ -1,4 +1,5 @@
 import type { AnalyzeSummary, CancellingGroup, Interactions, UnitCost, UnitPair } from "shrinknet";
+import { causesChart } from "../charts/causes.ts";
 import { gainChart } from "../charts/gain.ts";
 import { interactionsChart } from "../charts/interactions.ts";
 import { lineChart } from "../charts/line.ts";
@@ -58,7 +59,7 @@ ${facts([
   ["stages", steps.map(({ removed }) => formatCount(removed)).join(", ")],
   ["seed", String(summary.seed)],
   ["candidate evaluations", formatCount(summary.evaluations)],
-  ["time", formatSeconds(summary.seconds)],
+  ...(Number.isFinite(summary.seconds) ? [["time", formatSeconds(summary.seconds)] as [string, string]] : []),
 ])}</footer>`,
   ]);
 }
@@ -158,7 +159,7 @@ ${figure(
     series: lines,
     yScale: scaleOf(lines),
   }),
-  "Means of sizes over the units left at each stage. Where the network has one hidden layer and a squared error, the diagonal is exact and its line is rounding.",
+  "Means of sizes over the units left at each stage. Where the network has one hidden layer, a squared error and outputs that do not mix (no softmax), the diagonal is exact and its line is rounding.",
 )}
 ${figure(
   predictedChart(
@@ -170,6 +171,10 @@ ${figure(
     { title: "Predicted against measured cost, intact network", width: 560, height: 440 },
   ),
   "A point per unit and estimate. On the dashed diagonal the estimate is right; above it removal does more harm than predicted. The exact parabola has both derivatives right: what it misses is truncation.",
+)}
+${figure(
+  causesChart(steps),
+  "taylor2 has all causes. The exact parabola has no diagonal error: what it gains is due to the diagonal, what it lacks to truncation. What was measured on the intact network is no estimate at all: what it lacks is interaction with the units that have gone since.",
 )}
 </div>
 ${table(["units removed", "error", "taylor2's failure, of the costs", "truncation's share", "diagonal's share"], shares, "")}

@@ -59,8 +59,8 @@ export function section(title: string, figures: readonly Markup[]): Content {
   return figures.length > 0 && html`<section><h2>${title}</h2>\n<div class="charts">\n${figures}</div></section>\n`;
 }
 
-/** A table of texts. `look`: CSS class names; `names1` or `names2` sets the first one or two columns to the left. */
-export function table(head: readonly string[], rows: readonly (readonly string[])[], look = "names1"): Markup {
+/** A table. `look`: CSS class names; `names1` or `names2` sets the first one or two columns to the left. */
+export function table(head: readonly string[], rows: readonly (readonly Content[])[], look = "names1"): Markup {
   const body = rows.map((row) => html`<tr>${row.map((cell) => html`<td>${cell}`)}\n`);
   return html`<div class="scroll"><table class="${look}">
 <thead><tr>${head.map((cell) => html`<th>${cell}</th>`)}</tr></thead>
