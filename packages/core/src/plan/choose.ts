@@ -17,7 +17,7 @@ import { type Group, groupOf } from "../units/units.ts";
 import { randomSource } from "../util/random.ts";
 import { type Budget, goalReached, hasGoal, limitBroken, type Progress, removalGoal } from "./budget.ts";
 import { HeldOut } from "./held-out.ts";
-import { comparable, divisor, perCost, worstBlock } from "./rank.ts";
+import { comparable, perCost, worstBlock } from "./rank.ts";
 import { Savings } from "./savings.ts";
 import { blockSize, removable, type Selection, selectGroups } from "./select.ts";
 
@@ -168,7 +168,7 @@ async function removeWorst(
     counted += spent;
     const block = worstBlock(comparable(criterion, scores, groups, candidates), groups, candidates, {
       size: (group, left) => (open ? 1 : blockSize(group, left, align)),
-      ...(saved && { cost: (group, left) => divisor(criterion, saved[group.first] as number, left) }),
+      ...(saved && { cost: (group) => saved[group.first] as number }),
     });
     const unit = block[0] as number;
     const group = groupOf(units, unit);

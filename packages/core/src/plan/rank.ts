@@ -76,12 +76,3 @@ export function perCost(score: number, cost: number): number {
   if (!(score > 0)) return score;
   return cost > 0 ? score / cost : Number.POSITIVE_INFINITY;
 }
-
-/**
- * What comparable scores of a group are divided by, where removing one of its units saves that much. Changes of the error: by
- * that. Other scores say only how a unit stands in its own group, so the unit's share of what the group has left is set
- * against its share of the costs: dividing by the savings alone would empty the most expensive layer whatever its scores are.
- */
-export function divisor({ inErrorUnits }: Criterion, saved: number, left: number): number {
-  return saved * (inErrorUnits ? 1 : left);
-}
