@@ -27,7 +27,7 @@ export interface BlockOptions {
   /** How many units of a group go before another group's turn; default 1. */
   readonly size?: (group: Group, left: number) => number;
   /** What one unit of the group costs now; default 1 for all: then the score alone decides. */
-  readonly cost?: (group: Group, left: number) => number;
+  readonly cost?: (group: Group) => number;
 }
 
 /**
@@ -48,7 +48,7 @@ export function worstBlock(
     if (own.length === 0) continue;
     const units = lowest(own, size(group, own.length), scoreOf);
     const mean = units.reduce((sum, unit) => sum + scoreOf(unit), 0) / units.length;
-    const key = perCost(mean, cost(group, own.length));
+    const key = perCost(mean, cost(group));
     if (!worst || isBelow(key, worst.key)) worst = { units, key };
   }
   return worst?.units ?? [];
