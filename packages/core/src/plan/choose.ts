@@ -14,7 +14,7 @@ import type { Prunable } from "../units/prepare.ts";
 import { type Group, groupOf } from "../units/units.ts";
 import { randomSource } from "../util/random.ts";
 import { type Budget, goalReached, hasGoal, limitBroken, type Progress, removalGoal } from "./budget.ts";
-import { comparable, divisor, perCost, worstBlock } from "./rank.ts";
+import { comparable, perCost, worstBlock } from "./rank.ts";
 import { Savings } from "./savings.ts";
 import { blockSize, removable, type Selection, selectGroups } from "./select.ts";
 import { affordableTrace } from "./trace-every.ts";
@@ -155,7 +155,7 @@ async function removeWorst(
     const asked = schedule === "rerank" || now.removed === 0 ? candidates.length : 0;
     const block = worstBlock(comparable(criterion, scores, groups, candidates), groups, candidates, {
       size: (group, left) => (open ? 1 : blockSize(group, left, align)),
-      ...(saved && { cost: (group, left) => divisor(criterion, saved[group.first] as number, left) }),
+      ...(saved && { cost: (group) => saved[group.first] as number }),
     });
     const unit = block[0] as number;
     const group = groupOf(units, unit);

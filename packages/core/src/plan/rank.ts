@@ -27,7 +27,7 @@ export interface BlockOptions {
   /** How many units of a group go before another group's turn; default 1. */
   readonly size?: (group: Group, left: number) => number;
   /** What one unit of the group costs now; default 1 for all: then the score alone decides. */
-  readonly cost?: (group: Group, left: number) => number;
+  readonly cost?: (group: Group) => number;
 }
 
 /**
@@ -48,7 +48,7 @@ export function worstBlock(
     if (own.length === 0) continue;
     const units = lowest(own, size(group, own.length), scoreOf);
     const mean = units.reduce((sum, unit) => sum + scoreOf(unit), 0) / units.length;
-    const key = perCost(mean, cost(group, own.length));
+    const key = perCost(mean, cost(group));
     if (!worst || isBelow(key, worst.key)) worst = { units, key };
   }
   return worst?.units ?? [];
@@ -75,13 +75,4 @@ function isBelow(a: number, b: number): boolean {
 export function perCost(score: number, cost: number): number {
   if (!(score > 0)) return score;
   return cost > 0 ? score / cost : Number.POSITIVE_INFINITY;
-}
-
-/**
- * What comparable scores of a group are divided by, where removing one of its units saves that much. Changes of the error: by
- * that. Other scores say only how a unit stands in its own group, so the unit's share of what the group has left is set
- * against its share of the costs: dividing by the savings alone would empty the most expensive layer whatever its scores are.
- */
-export function divisor({ inErrorUnits }: Criterion, saved: number, left: number): number {
-  return saved * (inErrorUnits ? 1 : left);
 }

@@ -27,15 +27,17 @@ export class Savings {
   }
 
   /**
-   * Undefined where the budget names no cost, and for criteria whose scores say nothing of harm (`random`). Bytes are
-   * counted as parameters, which they are but for a constant.
+   * Undefined where the budget names no cost, and for criteria that predict no changes of the error: their scores say how a
+   * unit stands in its own group, and dividing that by what it saves empties the groups that save most (ResNet-20 by
+   * `magnitude` to 80 % of its MACs: test accuracy 0.48 in place of 0.85). Bytes are counted as parameters, which they are
+   * but for a constant.
    */
   static of(prunable: Prunable, budget: Budget, criterion: Criterion): Savings | undefined {
     const weights: Size = {
       macs: budget.targetMacs === undefined ? 0 : 1,
       parameters: (budget.targetParams === undefined ? 0 : 1) + (budget.targetBytes === undefined ? 0 : 1),
     };
-    const isHarm = criterion.needsData || !criterion.inErrorUnits;
+    const isHarm = criterion.inErrorUnits && criterion.needsData;
     return isHarm && weights.macs + weights.parameters > 0 ? new Savings(prunable, weights) : undefined;
   }
 

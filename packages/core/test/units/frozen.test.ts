@@ -209,7 +209,7 @@ describe("a model with nothing to remove", () => {
     expect(result.summary).toMatchObject({ removed: [], verified: 0 });
     expect(readModel(result.bytes).graph.initializers.get("w")?.dims).toEqual([3, 2]);
     await expect(prune(file, { runner, data, budget: { remove: { count: 1 } } })).rejects.toThrow(
-      "target: not reached after removing 0 of 0 units",
+      "model: nothing can be removed, so nothing was written; inspect shows why",
     );
   });
 });
