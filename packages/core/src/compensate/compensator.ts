@@ -6,7 +6,7 @@
  * removed units' mean output goes into it), `lstsq` weights and bias by ridge least squares.
  */
 import type { Model } from "../graph/graph.ts";
-import { Tensor, tensorOf } from "../graph/tensor.ts";
+import { Tensor } from "../graph/tensor.ts";
 import { downstream } from "../graph/traverse.ts";
 import type { Activations } from "../measure/activations.ts";
 import { type State, stateOf } from "../measure/state.ts";
@@ -16,9 +16,28 @@ import { keptIndexes, type RemovedUnits } from "../surgery/cut.ts";
 import { nodeId, placeKey } from "../units/places.ts";
 import type { Prunable } from "../units/prepare.ts";
 import { type Consumer, type Fittable, withoutIdleBiases } from "./consumers.ts";
-import { type Residual, residualOf, wantedRows } from "./residual.ts";
-import { type Fit, type Moments, meanBias, ridgeFit, squaredErrors, sumOf } from "./ridge.ts";
-import { type Layer, layerAt, originalRows, rowCount, rowReader, type SplitMoments, streamMoments } from "./rows.ts";
+import { type Outlet, outletOf, wantedAlone, wantedInSum } from "./outlet.ts";
+import { rectified } from "./rectify.ts";
+import {
+  copyOutput,
+  covariance,
+  type Fit,
+  type Moments,
+  meanBias,
+  RidgeSolver,
+  squaredErrors,
+  sumOf,
+} from "./ridge.ts";
+import {
+  type Layer,
+  type LayerRows,
+  layerAt,
+  originalRows,
+  rowCount,
+  rowReader,
+  type SplitMoments,
+  streamMoments,
+} from "./rows.ts";
 import { sensitivities } from "./sensitivity.ts";
 
 /** What surgery does to the consumers of removed units. */
@@ -64,7 +83,7 @@ export class Compensator {
   readonly #kind: Compensation;
   /** Rows of the original network by value and chunk: consumers' outputs, or the sums that they are a part of. */
   readonly #wanted: ReadonlyMap<string, readonly Tensor[]>;
-  readonly #residuals: ReadonlyMap<Consumer, Residual>;
+  readonly #outlets: ReadonlyMap<Consumer, Outlet>;
   readonly #samples: number;
   readonly #known = new Map<Consumer, KnownMoments>();
   #sensitivity: Sensitivity = { gone: Number.NaN, byConsumer: new Map() };
@@ -78,7 +97,7 @@ export class Compensator {
     fittable: Fittable,
     kind: Compensation,
     wanted: ReadonlyMap<string, readonly Tensor[]>,
-    residuals: ReadonlyMap<Consumer, Residual>,
+    outlets: ReadonlyMap<Consumer, Outlet>,
     macs: number,
   ) {
     this.macs = macs;
@@ -86,7 +105,7 @@ export class Compensator {
     this.#fittable = fittable;
     this.#kind = kind;
     this.#wanted = wanted;
-    this.#residuals = residuals;
+    this.#outlets = outlets;
     this.#samples = Math.max(1, Math.round(subject.data.size * (1 - HELD_OUT)));
     this.#prunable = fittable.prunable;
     this.#removed = new Uint8Array(fittable.prunable.units.count);
@@ -97,17 +116,15 @@ export class Compensator {
     const { prunable, consumers } = fittable;
     const intact = stateOf(prunable, new Uint8Array(prunable.units.count));
     const layers = consumers.flatMap((consumer) => layerAt(consumer, prunable, intact) ?? []);
-    const residuals = new Map<Consumer, Residual>();
-    for (const consumer of consumers) {
-      const residual = residualOf(prunable.model.graph, consumer, consumers);
-      if (residual) residuals.set(consumer, residual);
-    }
+    const outlets = new Map(
+      consumers.map((consumer) => [consumer, outletOf(prunable.model.graph, consumer, consumers)]),
+    );
     const wanted = layers.map((layer) => {
       const { consumer } = layer;
-      return { layer, value: residuals.get(consumer)?.sum ?? consumer.output };
+      return { layer, value: outlets.get(consumer)?.sum?.value ?? consumer.output };
     });
     const macs = kind === "none" ? 0 : layers.reduce((sum, layer) => sum + fitMacs(layer, subject.data.size), 0);
-    return new Compensator(subject, fittable, kind, await originalRows(subject, intact, wanted), residuals, macs);
+    return new Compensator(subject, fittable, kind, await originalRows(subject, intact, wanted), outlets, macs);
   }
 
   /** The model, not cut, with the weights that go with the units removed so far. */
@@ -144,7 +161,7 @@ export class Compensator {
     const fitted: string[] = [];
     for (const consumer of this.#fittable.consumers) {
       const id = nodeId(consumer.node);
-      const other = this.#residuals.get(consumer)?.other;
+      const other = this.#outlets.get(consumer)?.sum?.other;
       if (!noticed.has(id) && !(other !== undefined && noticed.has(other))) continue;
       this.#known.delete(consumer);
       if (this.#kind === "none" || !(await this.#fit(consumer, activations))) continue;
@@ -251,36 +268,68 @@ export class Compensator {
 
   /** Gives a consumer the weights that fit what it reads now. */
   async #fit(consumer: Consumer, activations: Activations): Promise<boolean> {
-    const layer = layerAt(consumer, this.#fittable.prunable, activations.state);
+    const { state } = activations;
+    const layer = layerAt(consumer, this.#fittable.prunable, state);
     if (!layer) return false;
-    const moments = await this.#moments(layer, activations);
-    const kind = layer.features > MOST_FEATURES ? "mean" : this.#kind;
-    this.#store(layer, bestFit(moments, this.#originalFit(layer), kind));
-    if (kind === "lstsq") this.#keep(layer, sumOf(moments.fit, moments.heldOut));
+    const original = this.#originalFit(layer);
+    const rows = await this.#rowsOf(layer, activations);
+    const moments = await streamMoments(
+      layer,
+      this.#subject,
+      state,
+      this.#samples,
+      async (chunk) => rows[chunk] as LayerRows,
+    );
+    if (this.#kind === "mean" || layer.features > MOST_FEATURES) {
+      this.#store(layer, meanFit(moments, original).fit);
+      return true;
+    }
+    const { fit, solver } = leastSquares(moments, original);
+    const { isRectified, scale } = this.#outlets.get(consumer) as Outlet;
+    const request = { layer, subject: this.#subject, state, fit: this.#samples, rows, moments: moments.fit };
+    const signs = scale.map((factor) => (factor < 0 ? -1 : 1));
+    const start = original.weights;
+    this.#store(layer, isRectified && solver ? await rectified({ ...request, signs, solver, start }, fit) : fit);
+    this.#keep(layer, sumOf(moments.fit, moments.heldOut));
     return true;
   }
 
   async #moments(layer: Layer, activations: Activations): Promise<SplitMoments> {
+    const rows = await this.#rowsOf(layer, activations);
+    return streamMoments(
+      layer,
+      this.#subject,
+      activations.state,
+      this.#samples,
+      async (chunk) => rows[chunk] as LayerRows,
+    );
+  }
+
+  /** By chunk: what a layer reads now, and what it is fitted to. */
+  async #rowsOf(layer: Layer, activations: Activations): Promise<LayerRows[]> {
     const { state } = activations;
     const { input, output } = layer.consumer;
-    const residual = this.#residuals.get(layer.consumer);
+    const outlet = this.#outlets.get(layer.consumer) as Outlet;
+    const { sum } = outlet;
     const kept = this.#keptOutputs(layer.consumer, state);
-    const width = kept?.length ?? layer.outputs;
-    const others = residual && (await rowReader(layer, this.#subject, state, width));
-    const reader = await activations.reader(residual ? [input, residual.other] : [input]);
+    const others = sum && (await rowReader(layer, this.#subject, state, kept?.length ?? layer.outputs));
+    const reader = await activations.reader(sum ? [input, sum.other] : [input]);
+    const original = this.#wanted.get(sum?.value ?? output) as readonly Tensor[];
+    const result: LayerRows[] = [];
     try {
-      return await streamMoments(layer, this.#subject, state, this.#samples, async (chunk) => {
+      for (const [chunk, rows] of original.entries()) {
         const values = await reader.read(chunk);
-        const rows = (this.#wanted.get(residual?.sum ?? output) as readonly Tensor[])[chunk] as Tensor;
-        if (!residual || !others) return { input: values[input] as Tensor, wanted: rows };
-        const now = await others.rows(values[residual.other] as Tensor);
-        const wanted = tensorOf(rows.type, wantedRows(residual, rows.numbers, now.numbers, kept), rows.dims);
-        return { input: values[input] as Tensor, wanted };
-      });
+        const wanted =
+          sum && others
+            ? wantedInSum(outlet, rows, await others.rows(values[sum.other] as Tensor), kept)
+            : wantedAlone(outlet, rows);
+        result.push({ input: values[input] as Tensor, ...wanted });
+      }
     } finally {
       await reader.release();
       await others?.release();
     }
+    return result;
   }
 
   /** Outputs of a consumer that are left; undefined: all. */
@@ -338,32 +387,50 @@ export class Compensator {
   }
 }
 
-/**
- * The weights of each output from the fit that the held-out samples like best; an output's original ones where none is
- * better. Which outputs are still there plays no part, so that the order of removals does not.
- */
-function bestFit({ fit, heldOut }: SplitMoments, original: Fit, kind: Compensation): Fit {
-  const all = sumOf(fit, heldOut);
+/** A fit on all samples, and the errors on the held-out ones that it was chosen by, per output. */
+interface Judged {
+  readonly fit: Fit;
+  readonly errors: Float64Array;
+}
+
+/** The bias that makes mean outputs right, where the held-out samples like it better than the original one. */
+function meanFit({ fit, heldOut }: SplitMoments, { weights, bias }: Fit): Judged {
   const judge = heldOut.rows > 0 ? heldOut : fit;
-  const { features, outputs } = all;
-  const result: Fit = { weights: original.weights.slice(), bias: original.bias.slice() };
-  const best = squaredErrors(judge, original);
-  const consider = (make: (moments: Moments) => Fit | undefined): void => {
-    const trial = make(fit);
-    if (!trial) return;
-    const errors = squaredErrors(judge, trial);
-    const better = Array.from(errors.keys()).filter((o) => (errors[o] as number) < (best[o] as number));
-    const final = better.length > 0 ? make(all) : undefined;
-    if (!final) return;
-    for (const o of better) {
-      best[o] = errors[o] as number;
-      result.bias[o] = final.bias[o] as number;
-      for (let f = 0; f < features; f++) result.weights[f * outputs + o] = final.weights[f * outputs + o] as number;
-    }
+  const before = squaredErrors(judge, { weights, bias });
+  const after = squaredErrors(judge, { weights, bias: meanBias(fit, weights) });
+  const all = meanBias(sumOf(fit, heldOut), weights);
+  const isBetter = Array.from(after, (error, o) => error < (before[o] as number));
+  return {
+    fit: { weights, bias: bias.map((own, o) => (isBetter[o] ? (all[o] as number) : own)) },
+    errors: before.map((error, o) => (isBetter[o] ? (after[o] as number) : error)),
   };
-  consider((moments) => ({ weights: original.weights, bias: meanBias(moments, original.weights) }));
-  if (kind === "lstsq") for (const ridge of RIDGES) consider((moments) => ridgeFit(moments, original.weights, ridge));
-  return result;
+}
+
+/**
+ * Ridge least squares with the ridge that the held-out samples like best; an output's mean fit or original weights where
+ * they like these better. Which outputs are still there plays no part, so that the order of removals does not.
+ */
+function leastSquares(moments: SplitMoments, original: Fit): { fit: Fit; solver?: RidgeSolver } {
+  const { fit, heldOut } = moments;
+  const judge = heldOut.rows > 0 ? heldOut : fit;
+  const cov = covariance(fit);
+  let best: { solver: RidgeSolver; errors: Float64Array; error: number } | undefined;
+  for (const ridge of RIDGES) {
+    const solver = RidgeSolver.of(fit, ridge, cov);
+    if (!solver) continue;
+    const errors = squaredErrors(judge, solver.fit(fit, original.weights));
+    const error = errors.reduce((sum, one) => sum + one, 0);
+    if (!best || error < best.error) best = { solver, errors, error };
+  }
+  const plain = meanFit(moments, original);
+  const all = sumOf(fit, heldOut);
+  const final = best && RidgeSolver.of(all, best.solver.ridge)?.fit(all, original.weights);
+  if (!best || !final) return { fit: plain.fit };
+  const result = { weights: plain.fit.weights.slice(), bias: plain.fit.bias.slice() };
+  for (let o = 0; o < all.outputs; o++) {
+    if ((best.errors[o] as number) < (plain.errors[o] as number)) copyOutput(final, result, o);
+  }
+  return { fit: result, solver: best.solver };
 }
 
 /** Multiply-accumulates of one fit: moments of the rows, and a factorisation for every ridge. */

@@ -22,6 +22,13 @@ export interface Fit {
   readonly bias: Float64Array;
 }
 
+/** Takes the weights and bias of one output over from another fit. */
+export function copyOutput(from: Fit, to: Fit, output: number): void {
+  const outputs = to.bias.length;
+  to.bias[output] = from.bias[output] as number;
+  for (let at = output; at < to.weights.length; at += outputs) to.weights[at] = from.weights[at] as number;
+}
+
 export function emptyMoments(features: number, outputs: number): Moments {
   return {
     features,
@@ -73,29 +80,47 @@ export function meanBias({ features, outputs, rows, x, z }: Moments, weights: Fl
 }
 
 /**
- * Ridge regression that draws to `start` instead of to 0: minimises |z - x W - b|^2 + lambda |W - start|^2 with lambda =
- * `ridge` times the mean variance of the features. Undefined where that has no solution in float64.
+ * Ridge regression that draws to a start instead of to 0: minimises |z - x W - b|^2 + lambda |W - start|^2 with lambda =
+ * `ridge` times the mean variance of the features. Factorised once, for any z.
  */
-export function ridgeFit(moments: Moments, start: Float64Array, ridge: number): Fit | undefined {
-  const { features, outputs, rows, x, z, xz } = moments;
-  const cov = covariance(moments);
-  let trace = 0;
-  for (let i = 0; i < features; i++) trace += cov[i * features + i] as number;
-  const lambda = ridge * (trace / features);
-  // (C + lambda) (W - start) = C_xz - C start
-  const change = product(cov, start, features, outputs);
-  for (let i = 0; i < features; i++) {
-    const mean = (x[i] as number) / rows;
-    for (let o = 0; o < outputs; o++) {
-      const at = i * outputs + o;
-      change[at] = (xz[at] as number) - mean * (z[o] as number) - (change[at] as number);
-    }
-    cov[i * features + i] = (cov[i * features + i] as number) + lambda;
+export class RidgeSolver {
+  readonly ridge: number;
+  readonly #covariance: Float64Array;
+  readonly #factor: Float64Array;
+
+  private constructor(ridge: number, cov: Float64Array, factor: Float64Array) {
+    this.ridge = ridge;
+    this.#covariance = cov;
+    this.#factor = factor;
   }
-  if (!factorise(cov, features)) return undefined;
-  solveFactored(cov, features, change, outputs);
-  const weights = change.map((value, at) => value + (start[at] as number));
-  return { weights, bias: meanBias(moments, weights) };
+
+  /** Undefined where there is no solution in float64. */
+  static of(moments: Moments, ridge: number, cov: Float64Array = covariance(moments)): RidgeSolver | undefined {
+    const { features } = moments;
+    let trace = 0;
+    for (let i = 0; i < features; i++) trace += cov[i * features + i] as number;
+    const lambda = ridge * (trace / features);
+    const factor = cov.slice();
+    for (let i = 0; i < features; i++) factor[i * features + i] = (factor[i * features + i] as number) + lambda;
+    return factorise(factor, features) ? new RidgeSolver(ridge, cov, factor) : undefined;
+  }
+
+  /** `moments`: the same x, any z. */
+  fit(moments: Moments, start: Float64Array): Fit {
+    const { features, outputs, rows, x, z, xz } = moments;
+    // (C + lambda) (W - start) = C_xz - C start
+    const change = product(this.#covariance, start, features, outputs);
+    for (let i = 0; i < features; i++) {
+      const mean = (x[i] as number) / rows;
+      for (let o = 0; o < outputs; o++) {
+        const at = i * outputs + o;
+        change[at] = (xz[at] as number) - mean * (z[o] as number) - (change[at] as number);
+      }
+    }
+    solveFactored(this.#factor, features, change, outputs);
+    const weights = change.map((value, at) => value + (start[at] as number));
+    return { weights, bias: meanBias(moments, weights) };
+  }
 }
 
 /** By output: sum over rows of (z - x W - b)^2. */

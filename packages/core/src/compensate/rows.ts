@@ -15,6 +15,7 @@ import { nodeId, placeKey } from "../units/places.ts";
 import type { Prunable } from "../units/prepare.ts";
 import { randomSource, shuffled } from "../util/random.ts";
 import { type Consumer, regressionOf } from "./consumers.ts";
+import type { Wanted } from "./outlet.ts";
 import { emptyMoments, type Moments } from "./ridge.ts";
 
 /** About how many rows of a layer are looked at, at most. */
@@ -68,7 +69,7 @@ export function rowCount(layer: Layer, samples: number): number {
 }
 
 /** Rows of a value, [rows, width], from [N, positions, width]. */
-function rowsOf(b: GraphBuilder, value: string, layer: Layer, width: number, samples: number): string {
+export function rowsOf(b: GraphBuilder, value: string, layer: Layer, width: number, samples: number): string {
   const chosen = chosenPositions(layer, samples);
   if (!chosen) return b.reshape(value, [-1, width]);
   const apart = b.reshape(value, [-1, layer.positions, width]);
@@ -184,18 +185,22 @@ export interface SplitMoments {
   readonly heldOut: Moments;
 }
 
+/** What a layer reads of a chunk, [N, ...], and what it is fitted to. */
+export interface LayerRows extends Wanted {
+  readonly input: Tensor;
+}
+
 /**
  * Streams moments of a layer over the data.
  *
  * @param fit number of samples to fit on
- * @param read the layer's input[N, ...] and the wanted rows[rows, outputs] of a chunk
  */
 export async function streamMoments(
   layer: Layer,
   subject: Subject,
   state: State,
   fit: number,
-  read: (chunk: number) => Promise<{ readonly input: Tensor; readonly wanted: Tensor }>,
+  read: (chunk: number) => Promise<LayerRows>,
 ): Promise<SplitMoments> {
   const graph = await MomentsGraph.of(layer, subject, state);
   const parts = {
@@ -204,7 +209,7 @@ export async function streamMoments(
   };
   try {
     for (const [index, { from, to }] of subject.chunks.entries()) {
-      const { input, wanted } = await read(index);
+      const { input, rows } = await read(index);
       const border = Math.min(Math.max(fit - from, 0), to - from);
       for (const [moments, first, last] of [
         [parts.fit, 0, border],
@@ -212,7 +217,7 @@ export async function streamMoments(
       ] as const) {
         if (last <= first) continue;
         const part = (tensor: Tensor): Tensor => samplesOf(tensor, first, last, to - from);
-        await graph.add(moments, part(input), part(wanted));
+        await graph.add(moments, part(input), part(rows));
       }
     }
   } finally {
@@ -222,7 +227,7 @@ export async function streamMoments(
 }
 
 /** Samples first..last-1 of a tensor whose first axis holds equally many rows of each of `count` samples. */
-function samplesOf(tensor: Tensor, first: number, last: number, count: number): Tensor {
+export function samplesOf(tensor: Tensor, first: number, last: number, count: number): Tensor {
   if (first === 0 && last === count) return tensor;
   const perSample = (tensor.dims[0] as number) / count;
   const width = sizeOf(tensor.dims.slice(1)) * perSample;
@@ -230,6 +235,6 @@ function samplesOf(tensor: Tensor, first: number, last: number, count: number): 
   return new Tensor(tensor.type, [(last - first) * perSample, ...tensor.dims.slice(1)], data);
 }
 
-function accumulate(sums: Float64Array, values: Float64Array): void {
+export function accumulate(sums: Float64Array, values: Float64Array): void {
   for (let i = 0; i < sums.length; i++) sums[i] = (sums[i] as number) + (values[i] as number);
 }

@@ -93,16 +93,16 @@ function reference(kind: Compensation, x: Matrix, z: Matrix, start: Matrix, bias
       b: bias.map((_, o) => (mz[o] as number) - mx.reduce((sum, m, i) => sum + m * (start[i]?.[o] as number), 0)),
     };
   };
-  const ways = [
-    meanFit,
-    ...(kind === "lstsq"
-      ? RIDGES.map((ridge) => (rows: Matrix, wanted: Matrix) => leastSquares(rows, wanted, start, ridge))
-      : []),
-  ];
+  const part = (way: (rows: Matrix, wanted: Matrix) => { w: Matrix; b: number[] }) =>
+    errorsOf(way(x.slice(0, border), z.slice(0, border)));
+  const ridges = RIDGES.map((ridge) => (rows: Matrix, wanted: Matrix) => leastSquares(rows, wanted, start, ridge));
+  const totals = ridges.map((way) => part(way).reduce((sum, error) => sum + error, 0));
+  const chosen = ridges[totals.indexOf(Math.min(...totals))] as (typeof ridges)[number];
+  const ways = kind === "lstsq" ? [meanFit, chosen] : [meanFit];
   const best = errorsOf({ w: start, b: bias });
   const result = { w: start.map((row) => [...row]), b: [...bias] };
   for (const way of ways) {
-    const errors = errorsOf(way(x.slice(0, border), z.slice(0, border)));
+    const errors = part(way);
     const final = way(x, z);
     errors.forEach((error, o) => {
       if (error >= (best[o] as number)) return;
