@@ -99,8 +99,9 @@ async function fashion(): Promise<void> {
       data: all,
       objective: "cross-entropy",
       batch: 100,
-      rate: (epoch) => 0.001 * 0.8 ** (epoch - 1),
-      maxEpochs: 14,
+      rate: (epoch) => 0.001 * (1 + Math.cos((Math.PI * (epoch - 1)) / 40)),
+      decay: 0.4,
+      maxEpochs: 40,
       seed: 1,
       done: () => false,
       onEpoch: (epoch, { accuracy }) => console.error(`epoch ${epoch}: ${accuracy}`),
@@ -110,7 +111,7 @@ async function fashion(): Promise<void> {
   const data = slice(all, 0, 5000);
   for (const share of [0.7, 0.8, 0.9]) {
     for (const compensate of ["none", "mean", "lstsq"] as const) {
-      const way = { criterion: compensate === "none" ? "taylor2" : "obs", compensate, objective: "match" } as const;
+      const way = { criterion: compensate === "none" ? "taylor2" : "obs", compensate } as const;
       await row("784-300-100-10, Fashion-MNIST", file, data, test, way, { remove: { share } });
     }
   }

@@ -41,7 +41,11 @@ export async function applyPlan(
     compensate,
   });
   const intact = stateOf(compensator?.prunable ?? prepared, new Uint8Array(removed.length));
-  if (compensator && subject) await compensator.repair(new Activations(subject, intact), removed);
+  if (compensator && subject) {
+    const activations = new Activations(subject, intact);
+    await compensator.repair(activations, removed);
+    await compensator.finish(activations);
+  }
   const prunable = compensator?.written ?? prepared;
   const bytes = writeModel(stateOf(prunable, removed).model);
   const model = compensator ? prunable.model : original;

@@ -18,6 +18,8 @@ export interface TrainingPlan {
   readonly runner: Runner;
   readonly data: Dataset;
   readonly objective: ObjectiveName;
+  /** Weight decay of the steps; default 0. */
+  readonly decay?: number;
   /** Samples in a step. */
   readonly batch: number;
   /** Step size of Adam, or that of each epoch (the first is 1). */
@@ -39,7 +41,11 @@ export async function train(
   const { runner, data, batch, seed, rate, steps = Infinity } = plan;
   const prunable = await prepare(model, runner);
   const subject = await subjectOf(prunable, runner, data, plan.objective);
-  const training = await trainingStep(prunable, { runner, objective: subject.objective });
+  const training = await trainingStep(prunable, {
+    runner,
+    objective: subject.objective,
+    ...(plan.decay !== undefined && { decay: plan.decay }),
+  });
   const random = randomSource(seed);
   const order = Array.from({ length: data.size }, (_, i) => i);
   let quality = await qualityOf(subject);

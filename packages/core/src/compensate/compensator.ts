@@ -17,6 +17,8 @@ import { nodeId, placeKey } from "../units/places.ts";
 import type { Prunable } from "../units/prepare.ts";
 import { type Consumer, type Fittable, withoutIdleBiases } from "./consumers.ts";
 import { type Outlet, outletOf, wantedAlone, wantedInSum } from "./outlet.ts";
+import { outputChange } from "./output-change.ts";
+import { type Adjustment, heldOutChange, outputSteps } from "./output-fit.ts";
 import { rectified } from "./rectify.ts";
 import {
   copyOutput,
@@ -52,6 +54,9 @@ export const HELD_OUT = 0.2;
 /** Share of the units that may go before sensitivities are measured anew. */
 const DRIFT = 0.05;
 
+/** Steps of {@link Compensator.finish}. */
+const MOST_STEPS = 3;
+
 /** Samples that a trial is measured on, about. */
 const TRIAL_SAMPLES = 256;
 
@@ -72,7 +77,7 @@ interface Sensitivity {
   readonly gone: number;
   readonly byConsumer: ReadonlyMap<Consumer, Float64Array>;
   /** Outputs for the first samples, by chunk. */
-  outputs?: readonly Tensor[];
+  readonly outputs: readonly Tensor[];
 }
 
 export class Compensator {
@@ -86,7 +91,7 @@ export class Compensator {
   readonly #outlets: ReadonlyMap<Consumer, Outlet>;
   readonly #samples: number;
   readonly #known = new Map<Consumer, KnownMoments>();
-  #sensitivity: Sensitivity = { gone: Number.NaN, byConsumer: new Map() };
+  #sensitivity: Sensitivity = { gone: Number.NaN, byConsumer: new Map(), outputs: [] };
   #weights = new Map<string, Tensor>();
   #written: Prunable | undefined;
   #prunable: Prunable;
@@ -193,7 +198,8 @@ export class Compensator {
     const isRepaired = state.removed.every((one, unit) => one === this.#removed[unit]);
     if (Number.isNaN(then) || (isStale && isRepaired)) {
       const layers = this.#fittable.consumers.flatMap((one) => layerAt(one, this.#fittable.prunable, state) ?? []);
-      const found = await sensitivities(this.#subject, state, layers);
+      const outputs = await this.#outputs(state.model);
+      const found = await sensitivities(this.#subject, state, layers, outputs);
       const byConsumer = new Map<Consumer, Float64Array>();
       for (const [layer, values] of found) {
         const all = new Float64Array(layer.outputs);
@@ -201,7 +207,7 @@ export class Compensator {
         for (const [i, value] of values.entries()) all[kept ? (kept[i] as number) : i] = value;
         byConsumer.set(layer.consumer, all);
       }
-      this.#sensitivity = { gone, byConsumer };
+      this.#sensitivity = { gone, byConsumer, outputs };
     }
     const kept = this.#keptOutputs(consumer, state);
     const isLeft = kept && new Set(kept);
@@ -214,40 +220,106 @@ export class Compensator {
   }
 
   /**
-   * Half the squared change of the network's outputs, summed over the samples, if `removed` were gone and some consumers had
-   * other weights. Measured on a part of the samples.
+   * Change of the network's outputs ({@link outputChange}), summed over the samples, if `removed` were gone and some consumers
+   * had other weights. Measured on a part of the samples.
    */
   async changeOf(
     fits: readonly { readonly layer: Layer; readonly fit: Fit }[],
     removed: RemovedUnits,
   ): Promise<number> {
-    const { model } = this.#prunable;
-    const initializers = new Map(model.graph.initializers);
-    for (const { layer, fit } of fits) {
-      for (const [name, tensor] of this.#tensorsOf(layer, fit, initializers)) initializers.set(name, tensor);
-    }
-    const trial = { ...this.#prunable, model: { ...model, graph: model.graph.with({ initializers }) } };
-    this.#sensitivity.outputs ??= await this.#outputs(stateOf(this.#prunable, this.#removed).model);
-    const [before, after] = [this.#sensitivity.outputs, await this.#outputs(stateOf(trial, removed).model)];
-    let sum = 0;
+    const { initializers } = this.#prunable.model.graph;
+    const trial = this.#with(new Map(fits.flatMap(({ layer, fit }) => this.#tensorsOf(layer, fit, initializers))));
+    const { outputs } = this.#sensitivity;
+    const after = await this.#outputs(stateOf(trial, removed).model);
+    let change = 0;
     let samples = 0;
-    for (const [chunk, tensor] of before.entries()) {
-      const [a, b] = [tensor.numbers, (after[chunk] as Tensor).numbers];
-      for (let i = 0; i < a.length; i++) sum += ((a[i] as number) - (b[i] as number)) ** 2;
-      samples += tensor.dims[0] as number;
+    for (const [chunk, before] of outputs.entries()) {
+      const rows = before.dims[0] as number;
+      const now = (after[chunk] as Tensor).numbers;
+      change += outputChange(this.#subject.objective, before.numbers, now, before.dims.at(-1) as number);
+      samples += rows;
     }
-    return (sum / 2) * (this.#subject.data.size / samples);
+    return change * (this.#subject.data.size / samples);
+  }
+
+  /**
+   * Fits scale and bias of all consumers together to the original network's outputs ({@link outputSteps}), as long as that
+   * brings the outputs for the held-out samples closer. Returns the consumers that have changed, as {@link repair} does.
+   */
+  async finish(activations: Activations): Promise<string[]> {
+    if (this.#kind !== "lstsq" || !this.#removed.includes(1)) return [];
+    const subject = this.#subject;
+    const intact = stateOf(this.#fittable.prunable, new Uint8Array(this.#removed.length));
+    const original = await this.#outputs(intact.model, subject.data.size);
+    const shared = { subject, original, fit: this.#samples };
+    let outputs = await this.#outputs(activations.state.model, subject.data.size);
+    let best = heldOutChange(shared, outputs);
+    const fitted = new Set<string>();
+    for (let step = 0; step < MOST_STEPS; step++) {
+      const state = stateOf(this.#prunable, this.#removed);
+      const layers = this.#fittable.consumers.flatMap((consumer) => {
+        const layer = layerAt(consumer, this.#fittable.prunable, state);
+        const width = layer && (this.#keptOutputs(consumer, state)?.length ?? layer.outputs);
+        return layer && width ? [{ layer, width }] : [];
+      });
+      let closest: { weights: ReadonlyMap<string, Tensor>; outputs: Tensor[] } | undefined;
+      for (const adjustments of await outputSteps({ ...shared, state, layers, outputs })) {
+        const weights = new Map(adjustments.flatMap((one) => this.#adjusted(one, state)));
+        const trial = await this.#outputs(stateOf(this.#with(weights), this.#removed).model, subject.data.size);
+        const change = heldOutChange(shared, trial);
+        if (change < best) [best, closest] = [change, { weights, outputs: trial }];
+      }
+      if (!closest) break;
+      this.#weights = new Map([...this.#weights, ...closest.weights]);
+      this.#prunable = this.#with(closest.weights);
+      this.#written = undefined;
+      outputs = closest.outputs;
+      for (const { layer } of layers) fitted.add(nodeId(layer.consumer.node));
+    }
+    return [...fitted];
+  }
+
+  /** The present model with other weights. */
+  #with(weights: ReadonlyMap<string, Tensor>): Prunable {
+    const { model } = this.#prunable;
+    const initializers = new Map([...model.graph.initializers, ...weights]);
+    return { ...this.#prunable, model: { ...model, graph: model.graph.with({ initializers }) } };
+  }
+
+  /** Weights and bias of a consumer after an adjustment of the outputs that are left. */
+  #adjusted({ layer, scale, weights: added, bias }: Adjustment, state: State): [name: string, tensor: Tensor][] {
+    const { consumer, outputs } = layer;
+    const { initializers } = this.#prunable.model.graph;
+    const [oldWeights, oldBias] = [consumer.weights, consumer.bias].map((name) => initializers.get(name)) as [
+      Tensor,
+      Tensor,
+    ];
+    const weights = (oldWeights.data as Float32Array).slice();
+    const biases = (oldBias.data as Float32Array).slice();
+    const kept = this.#keptOutputs(consumer, state) ?? Array.from({ length: outputs }, (_, o) => o);
+    const keptAt = new Map(kept.map((o, i) => [o, i]));
+    eachWeight(layer, oldWeights, (at, place) => {
+      const i = keptAt.get(at % outputs);
+      if (i === undefined) return;
+      const change = added?.[Math.floor(at / outputs) * kept.length + i] ?? 0;
+      weights[place] = (weights[place] as number) * (scale[i] as number) + change;
+    });
+    for (const [i, o] of kept.entries()) biases[o] = (biases[o] as number) * (scale[i] as number) + (bias[i] as number);
+    return [
+      [consumer.weights, new Tensor(oldWeights.type, oldWeights.dims, weights)],
+      [consumer.bias, new Tensor(oldBias.type, oldBias.dims, biases)],
+    ];
   }
 
   /** The network's outputs for the first samples, by chunk. */
-  async #outputs(model: Model): Promise<Tensor[]> {
+  async #outputs(model: Model, samples = TRIAL_SAMPLES): Promise<Tensor[]> {
     const { objective, runner, chunks } = this.#subject;
     const outputs = [{ name: objective.value }];
     const session = await runner.load(writeModel({ ...model, graph: model.graph.with({ outputs }) }));
     try {
       const result: Tensor[] = [];
       for (const { from, feeds } of chunks) {
-        if (from < TRIAL_SAMPLES) result.push((await session.run(feeds))[objective.value] as Tensor);
+        if (from < samples) result.push((await session.run(feeds))[objective.value] as Tensor);
       }
       return result;
     } finally {

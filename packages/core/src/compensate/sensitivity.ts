@@ -1,30 +1,35 @@
 /**
  * How much the network's output notices of an error in each layer's outputs: the mean over samples of
- * sum over positions of (d(v y)/dz)^2, with y the network's output, z an output of the layer and v random signs, whose
+ * sum over positions of (d(v y)/dz)^2, with y the network's output, z an output of the layer and v random, whose
  * mean square is the squared norm of the Jacobian's column (Hutchinson 1990). It makes least-squares costs of different
- * layers comparable: sensitivity times mean squared error of z is, to first order, the mean squared change of y.
+ * layers comparable: sensitivity times mean squared error of z is, to first order, the mean change of y: its squared length,
+ * or for cross-entropy on logits twice the divergence of the classes' probabilities ({@link outputChange}).
  */
 import { differentiate } from "../derive/backward.ts";
 import { realTypeOf } from "../derive/gate.ts";
 import { GraphBuilder, opsetOf } from "../graph/builder.ts";
-import { sizeOf, Tensor } from "../graph/tensor.ts";
+import { type Tensor, tensorOf } from "../graph/tensor.ts";
 import type { State } from "../measure/state.ts";
 import type { Subject } from "../measure/subject.ts";
 import { writeModel } from "../onnx/index.ts";
 import { randomSource } from "../util/random.ts";
+import { randomDirections } from "./output-change.ts";
 import type { Layer } from "./rows.ts";
 
-/** Samples that are looked at, and random signs for each. */
-const SAMPLES = 256;
+/** Random directions for each sample. */
 const DRAWS = 2;
 
-const SIGNS = "shrinknet/signs";
+const SIGNS = "shrinknet/directions";
 
-/** By layer, by output that is left: its sensitivity. Layers that the output does not depend on are missing. */
+/**
+ * By layer, by output that is left: its sensitivity. Layers that the output does not depend on are missing. `outputs`: the
+ * network's outputs for the first chunks, which are looked at.
+ */
 export async function sensitivities(
   { objective, runner, chunks, targets, data }: Subject,
   { model, shapes }: State,
   layers: readonly Layer[],
+  outputs: readonly Tensor[],
 ): Promise<Map<Layer, Float64Array>> {
   const { graph } = model;
   const real = realTypeOf(graph, shapes);
@@ -46,15 +51,14 @@ export async function sensitivities(
   if (sums.length === 0) return result;
   const session = await runner.load(writeModel({ ...model, graph: b.graph(sums.map(({ name }) => name)) }));
   const random = randomSource(data.size);
-  const width = sizeOf(targets.dims.slice(1));
+  const width = targets.dims.at(-1) as number;
   let samples = 0;
   try {
-    for (const { from, to, feeds } of chunks) {
-      if (from >= SAMPLES) break;
+    for (const [chunk, { from, to, feeds }] of chunks.entries()) {
+      if (chunk >= outputs.length) break;
       for (let draw = 0; draw < DRAWS; draw++) {
-        const values = Float32Array.from({ length: (to - from) * width }, () => (random() < 0.5 ? -1 : 1));
-        const data = real === "float64" ? Float64Array.from(values) : values;
-        const drawn = new Tensor(real, [to - from, ...targets.dims.slice(1)], data);
+        const directions = randomDirections(objective, (outputs[chunk] as Tensor).numbers, width, random);
+        const drawn = tensorOf(real, directions, [to - from, ...targets.dims.slice(1)]);
         const found = await session.run({ ...feeds, [SIGNS]: drawn });
         samples += to - from;
         for (const { layer, name } of sums) {

@@ -117,7 +117,7 @@ async function removeWorst(
 
   for (;;) {
     if (!open && trail.sinceMeasured >= every) await trail.measure();
-    if (!open && isTooFar()) return finish({ stopped: await trail.retreat(whyNot), reached: !hasGoal(budget) });
+    if (!open && isTooFar()) return await finish({ stopped: await trail.retreat(whyNot), reached: !hasGoal(budget) });
     const { now, state } = trail;
     const { removed } = state;
     if (now.removed > 0) {
@@ -131,7 +131,7 @@ async function removeWorst(
       await trail.close();
       await trail.measure();
       if (isTooFar()) continue;
-      return finish(end);
+      return await finish(end);
     }
     const saved = savings?.perUnit(removed, now);
     const isBest: boolean = schedule === "rerank" && (align === 1 || open !== undefined);
@@ -186,7 +186,8 @@ async function removeWorst(
     return { stopped: noneLeft(units.count - now.removed, align), reached: !hasGoal(budget), exhausted: true };
   }
 
-  function finish({ stopped, reached, exhausted = false }: End): Chosen {
+  async function finish({ stopped, reached, exhausted = false }: End): Promise<Chosen> {
+    await trail.finish();
     return {
       removed: trail.state.removed,
       prunable: compensator?.written ?? prunable,

@@ -135,6 +135,15 @@ export class Trail {
     this.rows.push({ step: this.rows.length + 1, ...choice, error: Number.NaN, ...size });
   }
 
+  /** The last repair of a run: all consumers together. Its stage is measured anew. */
+  async finish(): Promise<void> {
+    if (!this.#compensator || !this.meter) return;
+    const fitted = await this.#compensator.finish(this.meter.activations);
+    if (fitted.length === 0) return;
+    this.#advance(stateOf(this.#compensator.prunable, this.#state.removed), fitted);
+    await this.#note();
+  }
+
   /** Takes back a move that is open. */
   async close(): Promise<void> {
     if (!this.#isOpen) return;
@@ -146,6 +155,15 @@ export class Trail {
   async measure(): Promise<Progress> {
     if (this.#isMeasured) return this.#now;
     await this.#repair();
+    await this.#note();
+    if (!this.#isOpen && this.#measuredAt !== this.#moves.length) {
+      [this.#measuredBefore, this.#measuredAt] = [this.#measuredAt, this.#moves.length];
+    }
+    return this.#now;
+  }
+
+  /** Measures the present stage and notes it in the last row. */
+  async #note(): Promise<void> {
     const { overall, highestDrop, ...quality } = await this.#quality();
     const test = await this.#meters.test?.measure();
     const last = this.rows.pop();
@@ -153,10 +171,6 @@ export class Trail {
     const limits = { ...(overall && { overall }), ...(highestDrop !== undefined && { highestDrop }) };
     this.#now = { ...this.#now, ...this.#size(), ...quality, ...limits };
     this.#isMeasured = true;
-    if (!this.#isOpen && this.#measuredAt !== this.#moves.length) {
-      [this.#measuredBefore, this.#measuredAt] = [this.#measuredAt, this.#moves.length];
-    }
-    return this.#now;
   }
 
   /**

@@ -16,6 +16,8 @@ export interface TrainOptions {
   readonly objective: Objective;
   /** Step size of Adam; default 0.001. May be changed between steps. */
   readonly rate?: number;
+  /** Share of a weight that each step takes away, times the step size (AdamW, Loshchilov and Hutter 2019); default 0. */
+  readonly decay?: number;
   /** Names of the initializers to train; default: all floating-point ones of rank 1 and more that have a gradient. */
   readonly weights?: readonly string[];
 }
@@ -34,7 +36,7 @@ const BETA2 = 0.999;
 
 /** Compiles a training step for a prepared model: mean error over the batch, Adam on every weight. */
 export async function trainingStep({ model, shapes }: Prunable, options: TrainOptions): Promise<Training> {
-  const { runner, objective, rate: defaultRate = 0.001 } = options;
+  const { runner, objective, rate: defaultRate = 0.001, decay = 0 } = options;
   const { graph } = model;
   const names = options.weights ?? trainable(model);
   const real = (graph.initializers.get(names[0] ?? "") as Tensor).type;
@@ -62,7 +64,8 @@ export async function trainingStep({ model, shapes }: Prunable, options: TrainOp
     const newM = b.add(b.mul(b.scalar(BETA1), m), b.mul(b.scalar(1 - BETA1), g));
     const newV = b.add(b.mul(b.scalar(BETA2), v), b.mul(b.scalar(1 - BETA2), b.square(g)));
     const change = b.div(newM, b.add(b.op("Sqrt", [newV]), b.scalar(1e-8)));
-    return { name, m, v, next: [b.sub(name, b.mul(rate, change)), newM, newV] };
+    const whole = decay > 0 ? b.add(change, b.mul(b.scalar(decay), name)) : change;
+    return { name, m, v, next: [b.sub(name, b.mul(rate, whole)), newM, newV] };
   });
   const outputs = [error, ...updates.flatMap(({ next }) => next)];
   const session = await runner.load(writeModel({ ...model, graph: b.graph(outputs) }));
