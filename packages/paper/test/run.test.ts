@@ -52,7 +52,7 @@ test("every file is the same bytes, from the cache or trained anew", async () =>
   expect(names).toEqual(expect.arrayContaining(common));
   expect(names.filter((name) => name.startsWith("cosine-small/seed-2/"))).toEqual(
     [
-      ...["agreement.csv", "analysis.html", "costs.csv"],
+      ...["agreement.csv", "analysis.html", "causes.svg", "costs.csv"],
       ...["curves.csv", "error-rerank-calibration.svg", "error-rerank-test.svg"],
       ...[
         "gain-intuition.svg",

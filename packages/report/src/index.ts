@@ -3,6 +3,7 @@
  * then the pure computations behind the charts, for those who draw or print them differently.
  */
 
+export { causesChart } from "./charts/causes.ts";
 export type { ChartOptions } from "./charts/frame.ts";
 export { type GainChartOptions, gainChart } from "./charts/gain.ts";
 export { interactionsChart } from "./charts/interactions.ts";
@@ -16,7 +17,6 @@ export { type SharesChartOptions, type SharesRow, sharesChart } from "./charts/s
 export { widthsChart } from "./charts/widths.ts";
 export {
   computeAgreementLines,
-  computeCauseLines,
   computeFailureLines,
   computeGroupPaths,
   computeMeanAgreement,

@@ -2,7 +2,7 @@
 import { randomBytes } from "node:crypto";
 import { mkdir, rename, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { analysisReport, interactionsChart, partnersChart } from "@shrinknet/report";
+import { analysisReport, causesChart, interactionsChart, partnersChart } from "@shrinknet/report";
 import { criteria, type Measured } from "../measure/measured.ts";
 import { compareWithPublished } from "./agreement.ts";
 import { agreementCsv, bandsCsv, costsCsv, curvesCsv, gainsCsv, layersCsv, pairsCsv, partnersCsv } from "./csv.ts";
@@ -32,7 +32,11 @@ export function seedFiles(measured: Measured): Map<string, string> {
     ["analysis.html", analysisReport(measured.analysis)],
   ]);
   const { schedules } = measured.experiment;
-  const { interactions } = measured.analysis;
+  const { steps, interactions } = measured.analysis;
+  files.set(
+    "causes.svg",
+    causesChart(steps, { title: `Rank correlation with the oracle: ${measured.analysis.model}` }),
+  );
   if (interactions) {
     files.set("interactions.svg", interactionsChart(interactions));
     const partners = interactions.partners.slice(0, PARTNERS);

@@ -1,4 +1,5 @@
 import type { AnalyzeSummary, CancellingGroup, Interactions, UnitCost, UnitPair } from "shrinknet";
+import { causesChart } from "../charts/causes.ts";
 import { gainChart } from "../charts/gain.ts";
 import { interactionsChart } from "../charts/interactions.ts";
 import { lineChart } from "../charts/line.ts";
@@ -6,7 +7,6 @@ import { partnersChart, unitLabel } from "../charts/partners.ts";
 import { predictedChart } from "../charts/predicted.ts";
 import {
   computeAgreementLines,
-  computeCauseLines,
   computeFailureLines,
   computeGroupPaths,
   computeMeanAgreement,
@@ -173,13 +173,7 @@ ${figure(
   "A point per unit and estimate. On the dashed diagonal the estimate is right; above it removal does more harm than predicted. The exact parabola has both derivatives right: what it misses is truncation.",
 )}
 ${figure(
-  lineChart({
-    title: "Rank correlation with the oracle, with causes taken away",
-    xLabel: "units removed",
-    yLabel: "Spearman's rank correlation",
-    series: computeCauseLines(steps),
-    yInclude: [0, 1],
-  }),
+  causesChart(steps),
   "taylor2 has all causes. The exact parabola has no diagonal error: what it gains is due to the diagonal, what it lacks to truncation. What was measured on the intact network is no estimate at all: what it lacks is interaction with the units that have gone since.",
 )}
 </div>
