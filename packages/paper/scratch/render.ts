@@ -5,6 +5,7 @@ import { nodeRunner } from "@shrinknet/runtime";
 import { experiments } from "../src/experiments/table.ts";
 import { checkClaims } from "../src/results/claims.ts";
 import { causesCsv, csv, rankingsCsv } from "../src/results/csv.ts";
+import { causesFigure } from "../src/results/figures.ts";
 import { paperPage } from "../src/results/page.ts";
 import { experimentFiles, seedFiles, writeAll, writeWhole } from "../src/results/write.ts";
 const [out, n, only] = [process.argv[2]!, Number(process.argv[3]), process.argv[4]];
@@ -76,5 +77,6 @@ const rows = claims.flatMap(({ finding, claim, measure, bound, values, verdict }
 await writeWhole(join(out, "claims.csv"), csv("finding,claim,measure,seed,value,side,bound,verdict", rows));
 await writeWhole(join(out, "rankings.csv"), rankingsCsv(results));
 await writeWhole(join(out, "causes.csv"), causesCsv(results));
+for (const about of ["units", "pairs"] as const) await writeWhole(join(out, `causes-${about}.svg`), causesFigure(results, about));
 await writeWhole(join(out, "index.html"), paperPage({ results, claims, runner: nodeRunner({ threads: 1 }).name }));
 for (const c of claims) console.log(c.finding, c.claim, "|", c.median.toFixed(3), "(", Math.min(...c.values).toFixed(3), "to", Math.max(...c.values).toFixed(3), ")", JSON.stringify(c.bound), c.passes, "of", c.values.length, c.verdict);
