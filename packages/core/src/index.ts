@@ -74,6 +74,7 @@ export { sampleFeeds } from "./surgery/samples.ts";
 // Training and looking closer
 export { type Training, type TrainOptions, trainingStep } from "./recover/train.ts";
 export { type AnalyzeOptions, analyze, analyzedCriteria } from "./analysis/analyze.ts";
+export { exactParabola } from "./analysis/exact-parabola.ts";
 export { type GainOptions, gainCurves, parseUnit } from "./analysis/gain.ts";
 
 // What everything takes and gives

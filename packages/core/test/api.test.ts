@@ -36,6 +36,7 @@ test("the public door: a name that is added or lost shows here", () => {
       "describe",
       "differentiate",
       "emptyGraph",
+      "exactParabola",
       "float32",
       "gainCurves",
       "gainsTensor",

@@ -8,6 +8,7 @@ import { measureExperiment } from "./measure/measure.ts";
 import type { Measured } from "./measure/measured.ts";
 import { type CheckResult, checkClaims } from "./results/claims.ts";
 import { causesCsv, csv, rankingsCsv } from "./results/csv.ts";
+import { causesFigure } from "./results/figures.ts";
 import { paperPage } from "./results/page.ts";
 import { experimentFiles, seedFiles, writeAll, writeWhole } from "./results/write.ts";
 
@@ -81,6 +82,9 @@ export async function runPaper(options: PaperOptions): Promise<PaperSummary> {
   await writeWhole(join(out, "claims.csv"), claimsCsv(claims));
   await writeWhole(join(out, "rankings.csv"), rankingsCsv(results));
   await writeWhole(join(out, "causes.csv"), causesCsv(results));
+  for (const about of ["units", "pairs"] as const) {
+    await writeWhole(join(out, `causes-${about}.svg`), causesFigure(results, about));
+  }
   await writeWhole(join(out, "index.html"), paperPage({ results, claims, runner: runner.name }));
   return { out, claims, experiments: results.map(summaryOf) };
 }

@@ -48,7 +48,14 @@ test("every file is the same bytes, from the cache or trained anew", async () =>
     expect(await files(other)).toEqual(names);
     for (const name of names) expect(await read(other, name), name).toBe(await read("first", name));
   }
-  const common = ["claims.csv", "rankings.csv", "causes.csv", "index.html", "cosine-small/bands.csv"];
+  const common = [
+    "claims.csv",
+    "rankings.csv",
+    "causes.csv",
+    "causes-pairs.svg",
+    "index.html",
+    "cosine-small/bands.csv",
+  ];
   expect(names).toEqual(expect.arrayContaining(common));
   expect(names.filter((name) => name.startsWith("cosine-small/seed-2/"))).toEqual(
     [
@@ -77,7 +84,7 @@ test("every file is the same bytes, from the cache or trained anew", async () =>
 test("the curves go down to no units, in both schedules where the paper has both", async () => {
   const rows = (await read("first", "mnist-2layer/seed-1/curves.csv")).trim().split("\n");
   expect(rows[0]).toBe("criterion,schedule,removed,error,accuracy,testError,testAccuracy,group,unit,layer,predicted");
-  expect(rows).toHaveLength(1 + 3 * 2 * (1 + 7));
+  expect(rows).toHaveLength(1 + (3 * 2 + 1) * (1 + 7)); // and the exact parabola, under rerank
   const last = rows.filter((row) => row.split(",")[2] === "7").map((row) => row.split(",")[3]);
   expect(new Set(last.map((error) => Number(error).toPrecision(5))).size).toBe(1); // no units: the same whoever chose
 });

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { analyze, analyzedCriteria, stagesOf } from "../../src/analysis/analyze.ts";
+import { exactParabola } from "../../src/analysis/exact-parabola.ts";
 import { tellingUnits } from "../../src/analysis/telling.ts";
 import { writeModel } from "../../src/onnx/index.ts";
 import type { AnalyzeSummary, UnitCost } from "../../src/results.ts";
@@ -50,6 +51,12 @@ describe("analyze", () => {
       expect(curve.removed - curve.baseline).toBeCloseTo(cost.measured, 4);
       expect(curve.parabola - curve.baseline).toBeCloseTo(cost.taylor2, 4);
     }
+  });
+
+  test("as a criterion of its own the exact parabola ranks as the analysis says", async () => {
+    const { steps } = await analyze(file, { ...options, criteria: [exactParabola] });
+    for (const { agreement, exactParabola: expected } of steps)
+      expect(agreement).toEqual([{ criterion: "exact-parabola", ...expected }]);
   });
 
   test("the exact parabola is taylor2 where there is one hidden layer", async () => {

@@ -1,5 +1,5 @@
 /** Everything that is measured on one trained network. */
-import { analyze, compare, type Runner } from "shrinknet";
+import { analyze, type CompareOptions, compare, exactParabola, type Runner } from "shrinknet";
 import type { Experiment } from "../experiments/experiment.ts";
 import { type GainOptions, gainsAlong } from "./gains.ts";
 import { criteria, type Measured } from "./measured.ts";
@@ -14,8 +14,8 @@ export interface MeasureOptions extends Pick<GainOptions, "gains"> {
 }
 
 /** Shares of the time that the parts take, about; the rest is the analysis. */
-const TRAINING = 0.2;
-const RUNS = 0.3;
+const TRAINING = 0.15;
+const RUNS = 0.45;
 const GAINS = 0.1;
 
 /** At how many stages the oracle's run is analyzed, from the intact network to 60 % removed. */
@@ -29,28 +29,21 @@ export async function measureExperiment(experiment: Experiment, options: Measure
     onEpoch: (epoch) => onProgress?.(`training, epoch ${epoch}`, TRAINING * (epoch / experiment.training.maxEpochs)),
   });
   const { schedules } = experiment;
-  let last = "";
   let begun = 0;
-  const summary = await compare(file, {
-    ...{
-      runner,
-      data: samples.calibration,
-      test: samples.test,
-      criteria,
-      schedules,
-      seed,
-      objective: "sse",
-      minKeep: 0,
-    },
+  let last = "";
+  const asked: CompareOptions = {
+    ...{ runner, data: samples.calibration, test: samples.test, seed, objective: "sse", minKeep: 0 },
     name: experiment.id,
     onProgress({ criterion, schedule }, { removed, units }) {
       const name = `${criterion}, ${schedule}`;
       if (name !== last) begun++;
       last = name;
-      const done = (begun - 1 + removed / units) / (criteria.length * schedules.length);
+      const done = (begun - 1 + removed / units) / (criteria.length * schedules.length + 1);
       onProgress?.(`${name}: ${removed} of ${units} removed`, TRAINING + RUNS * done);
     },
-  });
+  };
+  const summary = await compare(file, { ...asked, criteria, schedules });
+  const { runs: exact } = await compare(file, { ...asked, criteria: [exactParabola], schedules: ["rerank"] });
   const gains = await gainsAlong(model, summary, {
     ...{ runner, data: samples.calibration, gains: gainsAt, every: experiment.gainEvery },
     onProgress: (text, share) => onProgress?.(text, TRAINING + RUNS + GAINS * share),
@@ -62,7 +55,7 @@ export async function measureExperiment(experiment: Experiment, options: Measure
   });
   const { error, accuracy, test } = summary.baseline;
   return {
-    ...{ experiment, seed, training, layers: summary.layers, runs: summary.runs, gains },
+    ...{ experiment, seed, training, layers: summary.layers, runs: [...summary.runs, ...exact], gains },
     analysis: { ...analysis, seconds: Number.NaN },
     start: { error, ...(accuracy !== undefined && { accuracy }), ...(test && { test }) },
   };

@@ -12,7 +12,7 @@ export interface Measured {
   readonly training: { readonly epochs: number; readonly reached: boolean; readonly cached: boolean };
   readonly start: Quality & { readonly test?: Quality };
   readonly layers: CompareSummary["layers"];
-  /** One for each criterion and schedule, down to no units at all. */
+  /** One for each of the paper's criteria and schedule, and under rerank one of the exact parabola; down to no units at all. */
   readonly runs: readonly CompareRun[];
   /** By criterion, under rerank, of the units at removals 0, n, 2n, ... */
   readonly gains: Readonly<Record<CriterionName, readonly RemovalGain[]>>;
@@ -26,7 +26,7 @@ export interface RemovalGain extends GainCurve {
 }
 
 /** The run of a criterion under a schedule. */
-export function runOf({ runs }: Pick<Measured, "runs">, criterion: CriterionName, schedule: Schedule): CompareRun {
+export function runOf({ runs }: Pick<Measured, "runs">, criterion: string, schedule: Schedule): CompareRun {
   const found = runs.find((run) => run.criterion === criterion && run.schedule === schedule);
   if (!found) throw new Error(`there is no run of ${criterion} under ${schedule}`);
   return found;
@@ -38,7 +38,7 @@ export type DataSet = "calibration" | "test";
 /** Error or accuracy of a run by units removed: entry 0 is the network as trained. NaN where it has no accuracy. */
 export function curveOf(
   measured: Measured,
-  criterion: CriterionName,
+  criterion: string,
   schedule: Schedule,
   measure: Measure,
   data: DataSet = "calibration",

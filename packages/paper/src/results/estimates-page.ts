@@ -1,7 +1,16 @@
 /** The part of index.html that says why the estimates fail: a row per experiment, from the analyses of its networks. */
 import { type Content, figure, formatNumber, formatShare, html, table } from "@shrinknet/report";
 import type { Measured } from "../measure/measured.ts";
-import { type Causes, EXACT, INTACT, meanCauses, medianOf, medianRankings, type Ranking } from "./estimates.ts";
+import {
+  areaRatio,
+  type Causes,
+  EXACT,
+  INTACT,
+  meanCauses,
+  medianOf,
+  medianRankings,
+  type Ranking,
+} from "./estimates.ts";
 import { causesFigure } from "./figures.ts";
 
 /** The networks of one experiment and what their analyses come down to. */
@@ -20,11 +29,14 @@ export function estimatesSection(results: readonly (readonly Measured[])[]): Con
   if (kinds.length === 0) return undefined;
   const over = (criterion: string, value: (ranking: Ranking) => number): string =>
     formatNumber(medianOf(kinds.map(({ rankings }) => measureOf(rankings.get(criterion), value))));
+  const area = (criterion: string): string =>
+    formatNumber(medianOf(kinds.map(({ seeds }) => medianOf(seeds.map((seed) => areaRatio(seed, criterion))))));
   return html`<section id="estimates"><h2>Why the estimates fail</h2>
 <p>${analyzedText(results)}</p>
 <ul>
 <li>taylor2's rank correlation with the oracle is ${over("taylor2", spearman)}. With the exact second derivative in place of the diagonal recursion it is ${over(EXACT, spearman)}; what that still lacks is truncation. Costs that were measured, but only once, on the intact network, reach ${over(INTACT, spearman)}; what these lack is interaction.</li>
 <li>A unit that no other beats is picked at ${over("taylor1", bestPicks)} of the stages by taylor1, ${over("taylor2", bestPicks)} by taylor2, ${over(EXACT, bestPicks)} by the exact parabola and ${over(INTACT, bestPicks)} by the costs measured once. Where 0 is the best unit's cost and 1 a random unit's, the worst pick is at ${over("taylor1", worstRegret)}, ${over("taylor2", worstRegret)}, ${over(EXACT, worstRegret)} and ${over(INTACT, worstRegret)}.</li>
+<li>Followed until all units are gone, with the oracle's area under the error curve as 1: taylor1 ${area("taylor1")}, taylor2 ${area("taylor2")}, the exact parabola ${area(EXACT)}.</li>
 </ul>
 <p class="soft">Medians over the experiments. Every row of every stage: agreement.csv and costs.csv of each network; medians over stages: rankings.csv and causes.csv.</p>
 <div class="charts">
@@ -33,6 +45,8 @@ ${figure(causesFigure(results, "pairs"), "Shares of the three causes in what add
 </div>
 <h3>How well they rank</h3>
 ${rankTables(kinds)}
+<h3>What following them to the end costs</h3>
+${areaTable(kinds)}
 <h3>What makes taylor2 wrong</h3>
 ${causesTable(kinds)}
 <h3>Signs, sizes and outliers: rank correlation of every criterion</h3>
@@ -98,6 +112,18 @@ function rankTable(kinds: readonly Kind[], shown: readonly Column[]): Content {
     ]),
     "names2",
   );
+}
+
+function areaTable(kinds: readonly Kind[]): Content {
+  const names = ["taylor1", "taylor2", EXACT];
+  return html`${table(
+    ["experiment", "taylor1", "taylor2", "exact parabola"],
+    kinds.map(({ id, seeds }) => [
+      id,
+      ...names.map((name) => twoDigits(medianOf(seeds.map((seed) => areaRatio(seed, name))))),
+    ]),
+  )}
+<p class="soft">Area under the error curve while all units go, ranked again after each removal; the oracle's is 1.</p>`;
 }
 
 function causesTable(kinds: readonly Kind[]): Content {

@@ -1,7 +1,7 @@
 /** Why the estimates fail: what the analyses of an experiment's networks come down to. */
 import type { Agreement, AnalyzedStep, Interactions } from "shrinknet";
-import type { Measured } from "../measure/measured.ts";
-import { median } from "./stats.ts";
+import { curveOf, type Measured } from "../measure/measured.ts";
+import { area, median } from "./stats.ts";
 
 /** How well a criterion ranks one network's units: medians over the stages of the oracle's run. */
 export interface Ranking {
@@ -60,6 +60,16 @@ function rankingOf(
 function randomRegret({ costs }: AnalyzedStep): number {
   const measured = costs.map((cost) => cost.measured);
   return measured.reduce((sum, cost) => sum + cost, 0) / measured.length - Math.min(...measured);
+}
+
+/**
+ * What following a criterion to the end costs: the area under its error curve (rerank), as a multiple of the oracle's.
+ * NaN where there is no such run.
+ */
+export function areaRatio(measured: Measured, criterion: string): number {
+  const areaOf = (name: string): number => area(curveOf(measured, name, "rerank", "error"));
+  const isRun = measured.runs.some((run) => run.criterion === criterion && run.schedule === "rerank");
+  return isRun ? areaOf(criterion) / areaOf("oracle") : Number.NaN;
 }
 
 /** What makes taylor2 wrong on one network. */

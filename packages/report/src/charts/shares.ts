@@ -46,7 +46,7 @@ export function sharesChart(rows: readonly SharesRow[], options: SharesChartOpti
       legend: parts.map((name, part) => ({ name, kind: "bar", ...look(part) })),
     },
     {
-      marginLeft: Math.max(30, ...rows.map(({ name }) => textWidth(name, 12))) + 12,
+      marginLeft: Math.max(30, ...rows.map(({ name }) => textWidth(name, 12))) + 20,
       marginRight: 20,
       marginTop: 8,
       marginBottom: 42,
