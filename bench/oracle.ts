@@ -1,103 +1,112 @@
 /**
  * The oracle in all its ways against brute force, in one run on the same network, data and machine.
  *
- *     npm run bench                                       400-100-10 and 400-50-50-10 on 5,000 digits
- *     npm run bench -- 784-100-10:10000 400-50-10:1000    widths and samples
+ *     npm run bench                                       400-100-10 and 400-50-50-10 on 5,000 digits, KWS, ResNet20
+ *     npm run bench -- 784-100-10:10000 kws resnet20      widths and samples; models of ../shared/models
+ *     npm run bench -- 400-100-10:5000:exact,lazy         only these ways
  *
- * Brute force is what the paper did: for every candidate the network without it runs over all samples. Two candidates of
- * each step of the exact run are timed, and count for all of that step.
+ * Brute force is what the paper did: for every candidate the network without it runs over all samples. Before anything
+ * is timed each contestant runs once on a part of the data, so that none pays for warming up the compiler.
  */
-import { cpus } from "node:os";
-import { cropped, datasetOf, denseModel, loadDigits, train } from "@shrinknet/paper";
-import { nodeRunner } from "@shrinknet/runtime";
+import { existsSync, readFileSync } from "node:fs";
 import {
-  type Chosen,
+  type Budget,
   choose,
   criterionOf,
-  type Model,
+  oracleBy,
   prepare,
-  qualityOf,
+  type Removal,
+  readModel,
   type Subject,
-  stateOf,
+  slice,
   subjectOf,
-  unitsLeft,
 } from "shrinknet";
+import { loadData } from "../packages/cli/src/data/load-data.ts";
+import { bruteForce, machine, runner, type Taken, timed, trained } from "./timed.ts";
 
-const threads = Math.min(2, cpus().length);
+/** Models that are too large to be removed from altogether. */
+const shared = {
+  kws: {
+    file: "kws-dscnn.onnx",
+    data: "kws-calib.npz",
+    targetMacs: 0.5,
+    ways: ["exact", "lazy", "shortlist", "taylor2"],
+  },
+  resnet20: { file: "cifar-resnet20.onnx", data: "cifar-calib.npz", targetMacs: 0.7, ways: ["shortlist", "taylor2"] },
+} as const;
+const folder = new URL("../../shared/models/", import.meta.url);
+
+console.log(`${machine()}\n`);
+const columns = ["network", "samples", "way", "seconds", "processor seconds", "evaluations", "brute force : it"];
+console.log(`| ${[...columns, "by processor", "area under the error curve", "accuracy"].join(" | ")} |`);
+console.log(`|${"---|".repeat(columns.length + 3)}`);
 const given = process.argv.slice(2);
-const runner = nodeRunner({ threads });
+for (const text of given.length > 0 ? given : ["400-100-10:5000", "400-50-50-10:5000", "kws", "resnet20"]) {
+  const [name = "", size = "", ways = ""] = text.split(":");
+  const asked = ways === "" ? undefined : (ways.split(",") as Way[]);
+  if (name in shared) await measureShared(name as keyof typeof shared, asked);
+  else await measureDense(name, Number(size || 5000), asked);
+}
 
-console.log(`${cpus()[0]?.model.trim()}, ${threads} threads, Node ${process.version}, ${runner.name}\n`);
-console.log(
-  "| network | samples | way | seconds | evaluations | brute force : it | area under the error curve : exact |",
-);
-console.log("|---|---|---|---|---|---|---|");
-for (const text of given.length > 0 ? given : ["400-100-10:5000", "400-50-50-10:5000"]) await measure(text);
+/** All units removed one by one. */
+async function measureDense(
+  name: string,
+  samples: number,
+  ways: readonly Way[] = ["exact", "lazy", "racing", "taylor2"],
+): Promise<void> {
+  const subject = await trained(name, samples);
+  const small = await subjectOf(subject.prunable, runner, slice(subject.data, 0, 500), "sse");
+  for (const way of ways) await bruteForce(small, (await run(small, way, {})).result.trace, 10);
+  await compete(name, subject, ways, {}, 1);
+}
 
-async function measure(text: string): Promise<void> {
-  const [name = "", size = "5000"] = text.split(":");
-  const widths = name.split("-").map(Number);
-  const samples = Number(size);
-  const digits = loadDigits();
-  const data = datasetOf(widths[0] === 400 ? cropped(digits, 20) : digits, "digits", 0, samples);
-  const { model } = await train(denseModel({ widths, output: "Sigmoid", seed: 1 }), {
-    runner: nodeRunner({ threads: 1 }),
-    data,
-    objective: "sse",
-    batch: 50,
-    rate: 0.01,
-    maxEpochs: 60,
-    seed: 1,
-    done: ({ accuracy = 0 }) => accuracy >= 0.99,
-  });
-  const subject = await subjectOf(await prepare(model, runner), runner, data, "sse");
-  const runs = new Map<string, { seconds: number; run: Chosen }>();
-  for (const way of ["oracle", "oracle-lazy", "oracle-racing", "taylor2"]) {
-    const started = performance.now();
-    const run = await choose(subject.prunable, subject, { criterion: criterionOf(way), minKeep: 0, budget: {} });
-    runs.set(way, { seconds: (performance.now() - started) / 1000, run });
-  }
-  const exact = runs.get("oracle")?.run as Chosen;
-  const brute = await bruteForce(subject, exact);
-  const row = (way: string, seconds: number, evaluations: number, area: number): void => {
+/** Down to a share of the multiply-accumulates. */
+async function measureShared(name: keyof typeof shared, asked: readonly Way[] | undefined): Promise<void> {
+  const { file, data: samples, targetMacs, ways } = shared[name];
+  if (!existsSync(new URL(file, folder))) return console.log(`${name}: not there`);
+  const prunable = await prepare(readModel(readFileSync(new URL(file, folder))), runner);
+  const data = await loadData(new URL(samples, folder).pathname, {});
+  const subject = await subjectOf(prunable, runner, data, "cross-entropy");
+  await compete(name, subject, asked ?? ways, { targetMacs }, 10);
+}
+
+type Way = "exact" | "lazy" | "racing" | "shortlist" | "taylor2";
+
+function run(subject: Subject, way: Way, budget: Budget): ReturnType<typeof timed<Awaited<ReturnType<typeof choose>>>> {
+  const criterion =
+    way === "taylor2" ? criterionOf(way) : way === "shortlist" ? oracleBy("racing", { shortlist: 0.2 }) : oracleBy(way);
+  return timed(() => choose(subject.prunable, subject, { criterion, budget, minKeep: budget.targetMacs ? 1 : 0 }));
+}
+
+async function compete(
+  name: string,
+  subject: Subject,
+  ways: readonly Way[],
+  budget: Budget,
+  every: number,
+): Promise<void> {
+  const runs = new Map<Way, Awaited<ReturnType<typeof run>>>();
+  for (const way of ways) runs.set(way, await run(subject, way, budget));
+  const [first] = runs.values();
+  const trace = first?.result.trace as readonly Removal[];
+  const brute = await bruteForce(subject, trace, every);
+  const row = (way: string, taken: Taken, evaluations: number, rows: readonly Removal[]): void => {
     const cells = [
-      name,
-      samples,
-      way,
-      seconds.toFixed(2),
-      Math.round(evaluations),
-      (brute.seconds / seconds).toFixed(1),
-      area.toFixed(3),
+      ...[name, subject.data.size, way, taken.seconds.toFixed(2), taken.processor.toFixed(2), Math.round(evaluations)],
+      ...[(brute.seconds / taken.seconds).toFixed(1), (brute.processor / taken.processor).toFixed(1)],
+      ...[(area(rows) / area(trace)).toFixed(3), ((rows.at(-1)?.accuracy ?? Number.NaN) * 100).toFixed(1)],
     ];
     console.log(`| ${cells.join(" | ")} |`);
   };
-  row("brute force", brute.seconds, brute.evaluations, 1);
-  for (const [way, { seconds, run }] of runs) row(way, seconds, run.evaluations, area(run) / area(exact));
+  row("brute force", brute, brute.evaluations, trace);
+  for (const [way, taken] of runs) row(way, taken, taken.result.evaluations, taken.result.trace);
 }
 
-/** Sum of the errors after every removal. */
-function area({ trace }: Chosen): number {
-  return trace.reduce((sum, { error }) => sum + error, 0);
-}
-
-/** Seconds that full passes take along the given run. */
-async function bruteForce(subject: Subject, { trace }: Chosen): Promise<{ seconds: number; evaluations: number }> {
-  const { units } = subject.prunable;
-  const removed = new Uint8Array(units.count);
-  let ms = 0;
-  let evaluations = 0;
-  for (const { group, unit } of trace) {
-    const left = unitsLeft(units, removed);
-    evaluations += left.length;
-    const models: Model[] = left.slice(0, 2).map((candidate) => {
-      const without = removed.slice();
-      without[candidate] = 1;
-      return stateOf(subject.prunable, without).model;
-    });
-    const started = performance.now();
-    for (const model of models) await qualityOf(subject, model);
-    ms += ((performance.now() - started) / models.length) * left.length;
-    removed[(units.groups.find(({ id }) => id === group)?.first ?? 0) + unit] = 1;
-  }
-  return { seconds: ms / 1000, evaluations };
+/** Of the error against the multiply-accumulates that are gone, at the stages that were measured. */
+function area(trace: readonly Removal[]): number {
+  const rows = trace.filter(({ error }) => !Number.isNaN(error));
+  return rows.reduce((sum, { error, macs }, i) => {
+    const last = rows[i - 1];
+    return last ? sum + ((last.macs - macs) * (last.error + error)) / 2 : sum;
+  }, 0);
 }

@@ -66,14 +66,12 @@ export class Oracle {
     const isInSuffix = (unit: number): boolean => this.#suffix?.groups.has(groupOf(units, unit)) ?? false;
     const inTails = candidates.filter((unit) => !isInSuffix(unit));
     const inSuffix = candidates.filter(isInSuffix);
-    const result = new Map(inTails.map((unit) => [unit, 0]));
-    await this.#run(inTails, 0, this.#subject.chunks.length, (unit, errors) => {
-      let sum = result.get(unit) as number;
-      for (let n = 0; n < errors.length; n++) sum += errors[n] as number;
-      result.set(unit, sum);
-    });
+    const cheapFirst = (some: number[]): number[] =>
+      onlyBest ? some.toSorted((a, b) => this.#lastOf(a) - this.#lastOf(b)) : some;
+    const result = await this.#throughTails(cheapFirst(inTails), onlyBest);
+    for (const [unit, error] of result) this.#last.set(unit, error);
     if (this.#suffix && inSuffix.length > 0) {
-      const order = onlyBest ? inSuffix.toSorted((a, b) => this.#lastOf(a) - this.#lastOf(b)) : inSuffix;
+      const order = cheapFirst(inSuffix);
       this.#suffix.advance(this.activations.state.removed);
       const errors = await this.#suffix.errorsWithout(this.activations, order, onlyBest);
       order.forEach((unit, i) => {
@@ -83,6 +81,27 @@ export class Oracle {
     }
     this.#count(candidates, this.#subject.data.size);
     return result;
+  }
+
+  /** Errors of candidates by their tails. With `onlyBest` the first is measured alone, as a bound for the others' sums. */
+  async #throughTails(candidates: readonly number[], onlyBest: boolean): Promise<Map<number, number>> {
+    const sums = new Map(candidates.map((unit) => [unit, 0]));
+    const sumOf = (unit: number): number => sums.get(unit) as number;
+    const { length } = this.#subject.chunks;
+    const add: Visit = (unit, errors) => {
+      let sum = sumOf(unit);
+      for (let n = 0; n < errors.length; n++) sum += errors[n] as number;
+      sums.set(unit, sum);
+    };
+    const [first] = candidates;
+    if (!onlyBest || first === undefined) {
+      await this.#run(candidates, 0, length, add);
+      return sums;
+    }
+    await this.#run([first], 0, length, add);
+    const bound = sumOf(first);
+    await this.#run(candidates.slice(1), 0, length, add, (unit) => !(sumOf(unit) > bound));
+    return sums;
   }
 
   /**
@@ -123,8 +142,17 @@ export class Oracle {
     return this.#last.get(unit) ?? Number.POSITIVE_INFINITY;
   }
 
-  /** Runs the candidates' tails over the chunks first..last-1, hands on their errors of each chunk's samples, in order. */
-  async #run(candidates: readonly number[], first: number, last: number, visit: Visit): Promise<void> {
+  /**
+   * Runs the candidates' tails over the chunks first..last-1, hands on their errors of each chunk's samples, in order.
+   * A candidate that is not alive any more is left out of further chunks.
+   */
+  async #run(
+    candidates: readonly number[],
+    first: number,
+    last: number,
+    visit: Visit,
+    isAlive: (unit: number) => boolean = () => true,
+  ): Promise<void> {
     const jobs = this.#subject.prunable.units.groups.flatMap((group) => {
       const own = candidates.filter((unit) => unit >= group.first && unit < group.first + group.size);
       if (own.length === 0) return [];
@@ -137,11 +165,17 @@ export class Oracle {
       for (; to === from || (to < jobs.length && (jobs[to] as Job).bytes.length <= room); to++) {
         room -= (jobs[to] as Job).bytes.length;
       }
-      await this.#runTogether(jobs.slice(from, to), first, last, visit);
+      await this.#runTogether(jobs.slice(from, to), first, last, visit, isAlive);
     }
   }
 
-  async #runTogether(jobs: readonly Job[], first: number, last: number, visit: Visit): Promise<void> {
+  async #runTogether(
+    jobs: readonly Job[],
+    first: number,
+    last: number,
+    visit: Visit,
+    isAlive: (unit: number) => boolean,
+  ): Promise<void> {
     const { runner, chunks } = this.#subject;
     const cached = new Set(jobs.flatMap(({ tail }) => tail.cached));
     const reader = await this.activations.reader([...cached], first, last);
@@ -153,8 +187,9 @@ export class Oracle {
         const { targets } = chunks[index] as Chunk;
         for (const [at, { own, count, tail }] of jobs.entries()) {
           const given = Object.fromEntries(tail.cached.map((name) => [name, values[name] as Tensor]));
-          for (let start = 0; start < own.length; start += count) {
-            const batch = own.slice(start, start + count);
+          const alive = own.filter(isAlive);
+          for (let start = 0; start < alive.length; start += count) {
+            const batch = alive.slice(start, start + count);
             const filled = [...batch, ...Array<number>(count - batch.length).fill(batch[0] as number)];
             const result = await (sessions[at] as Session).run({ ...tail.feeds(filled), ...given, [TARGET]: targets });
             const errors = (result[tail.output] as Tensor).data as Float32Array;

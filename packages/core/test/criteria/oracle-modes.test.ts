@@ -99,6 +99,24 @@ describe("lazy and racing oracles", () => {
     expect(certificatesOf([{ ...rest, ...row, evaluations: 0, work: 0 }]).timesLess).toBeNull();
   });
 
+  test("tails give up candidates early, and find the same best", async () => {
+    const prunable = await prepared(network);
+    const subject = await subjectOf(prunable, runner, data);
+    const left = Array.from({ length: prunable.units.count }, (_, unit) => unit);
+    const kept = new Activations(subject, stateOf(prunable, new Uint8Array(left.length)));
+    const oracle = new Oracle(subject, kept, { loops: false });
+    const all = await oracle.errorsWithout(left);
+    const some = await oracle.errorsWithout(left, true);
+    const least = Math.min(...all.values());
+    expect(Math.min(...some.values())).toBe(least);
+    for (const unit of left) {
+      const [error, bound] = [all.get(unit) as number, some.get(unit) as number];
+      expect(bound).toBeLessThanOrEqual(error);
+      if (bound < error) expect(bound).toBeGreaterThan(least);
+    }
+    expect(left.filter((unit) => (some.get(unit) as number) < (all.get(unit) as number)).length).toBeGreaterThan(5);
+  });
+
   test("the memory limit changes nothing but what is computed again", async () => {
     const prunable = await prepared(network);
     const left = Array.from({ length: prunable.units.count }, (_, unit) => unit);

@@ -68,21 +68,19 @@ function changeRow({ name, kind, before, after, difference, relative }: Change):
 function qualityFigures(summary: PruneSummary): Markup[] {
   if (summary.removed.length === 0) return [];
   const accuracy = computePruneCurves(summary, "accuracy");
+  const when = summary.removed.some(({ error }) => Number.isNaN(error ?? Number.NaN))
+    ? "at the stages that were measured"
+    : "after each removal";
   return [
     figure(
       errorChart(computePruneCurves(summary, "error")),
       summary.before.test
-        ? "Error after each removal, summed over the samples of each data set; data sets of different size are on different levels."
-        : "Error after each removal, summed over the calibration samples.",
+        ? `Error ${when}, summed over the samples of each data set; data sets of different size are on different levels.`
+        : `Error ${when}, summed over the calibration samples.`,
     ),
     ...(accuracy.length === 0
       ? []
-      : [
-          figure(
-            accuracyChart(accuracy),
-            "Share of samples whose largest output is the right class, after each removal.",
-          ),
-        ]),
+      : [figure(accuracyChart(accuracy), `Share of samples whose largest output is the right class, ${when}.`)]),
   ];
 }
 
