@@ -3,6 +3,8 @@ import { bind } from "./compensate/bind.ts";
 import type { Compensation } from "./compensate/compensator.ts";
 import type { Criterion } from "./criteria/criterion.ts";
 import { criterionOf } from "./criteria/index.ts";
+import { oracle } from "./criteria/oracle.ts";
+import { repairedOracle } from "./criteria/repaired.ts";
 import type { Dataset } from "./data.ts";
 import type { ProbeOptions } from "./graph/shapes.ts";
 import type { ObjectiveName } from "./measure/objective.ts";
@@ -56,7 +58,7 @@ export async function compare(file: Uint8Array, options: CompareOptions): Promis
         const bound = await bind(prepared, { ...options, compensate }, criterion.needsMoments);
         const run = await choose(bound.prunable, bound.subject, {
           ...options,
-          criterion,
+          criterion: criterion === oracle && compensate !== "none" ? repairedOracle() : criterion,
           schedule,
           seed,
           test: bound.test,

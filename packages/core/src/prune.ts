@@ -9,6 +9,7 @@ import type { Criterion } from "./criteria/criterion.ts";
 import { criterionOf, type OracleMode, oracleBy } from "./criteria/index.ts";
 import { oracle } from "./criteria/oracle.ts";
 import type { RacingOptions } from "./criteria/racing.ts";
+import { repairedOracle } from "./criteria/repaired.ts";
 import { bindInputs, type Dataset } from "./data.ts";
 import { ShrinkError } from "./errors.ts";
 import type { Graph } from "./graph/graph.ts";
@@ -54,6 +55,8 @@ export interface PruneOptions extends Selection, ProbeOptions {
   readonly onCost?: ((cost: CostEstimate) => void) | undefined;
   /** What is done to the consumers of removed units; default `none`. Needs data. */
   readonly compensate?: Compensation;
+  /** Whether a run with compensation measures statistics of normalisations anew where that helps; default true. */
+  readonly recalibrate?: boolean | undefined;
   /** Default `rerank`. */
   readonly schedule?: Schedule;
   /** Default: see {@link objectiveFor}. */
@@ -108,10 +111,11 @@ export async function prune(file: Uint8Array, options: PruneOptions): Promise<Pr
   const budget = options.budget ?? defaultBudget(subject && before);
   checkBudget(budget, subject && before);
 
+  const repairs = compensator !== undefined && compensate !== "none";
   const { criterion, mode } =
-    asked === oracle && subject
+    asked === oracle && subject && !repairs
       ? oracleFor(subject, budget, passSeconds, options)
-      : { criterion: asked, mode: "exact" };
+      : { criterion: asked === oracle && repairs ? repairedOracle(options.oracle === "exact") : asked, mode: "exact" };
   const measured = mode === "racing" && parts.fit && !compensator ? await measuredOn(mixed(parts.fit)) : subject;
   const followed = (options.traceTest ?? true) ? test : undefined;
   const chosen = await choose(prunable, measured, {

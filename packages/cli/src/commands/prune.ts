@@ -77,6 +77,11 @@ export function pruneCommand(io: Io): CommandUnknownOpts {
         .choices(["none", "mean", "lstsq"] as const)
         .default("none" as const),
     )
+    .option(
+      "--recalibrate",
+      "with compensation: statistics of normalisations are measured anew where that helps (default)",
+    )
+    .option("--no-recalibrate", "they stay as they are")
     .option("--remove <amount>", "goal: share or number of units to remove, such as 40% or 12", parseRemoval)
     .option("--max-accuracy-drop <share>", "limit: accuracy that may be lost, such as 1%", parseShare)
     .option(
@@ -148,6 +153,7 @@ export function pruneCommand(io: Io): CommandUnknownOpts {
               test,
               criterion,
               compensate: options.compensate,
+              recalibrate: options.recalibrate,
               ...(options.traceEvery !== undefined && { traceEvery: options.traceEvery }),
               schedule,
               objective,

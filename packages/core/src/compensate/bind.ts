@@ -17,6 +17,8 @@ export interface BindOptions {
   readonly memory?: number | undefined;
   /** Default `none`. */
   readonly compensate?: Compensation | undefined;
+  /** Whether statistics of normalisations are measured anew at the end; default true, with compensation. */
+  readonly recalibrate?: boolean | undefined;
 }
 
 /** What a run measures. */
@@ -43,7 +45,7 @@ export async function bind(prepared: Prunable, options: BindOptions, needsMoment
     samples && (await subjectOf(prunable, runner, samples, objective, memory));
   // the last of the samples are held out of every fit, so they must be a fair part
   const subject = await subjectFor(layers && data ? mixed(data) : data);
-  const compensator = layers && subject && (await Compensator.of(subject, layers, compensate));
+  const compensator = layers && subject && (await Compensator.of(subject, layers, compensate, options.recalibrate));
   return { prunable, subject, test: await subjectFor(test), compensator };
 }
 

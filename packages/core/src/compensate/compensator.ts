@@ -19,6 +19,7 @@ import { type Consumer, type Fittable, withoutIdleBiases } from "./consumers.ts"
 import { type Outlet, outletOf, wantedAlone, wantedInSum } from "./outlet.ts";
 import { outputChange } from "./output-change.ts";
 import { type Adjustment, heldOutChange, outputSteps } from "./output-fit.ts";
+import { recalibrated } from "./recalibrate.ts";
 import { rectified } from "./rectify.ts";
 import {
   copyOutput,
@@ -55,7 +56,7 @@ export const HELD_OUT = 0.2;
 const DRIFT = 0.05;
 
 /** Steps of {@link Compensator.finish}. */
-const MOST_STEPS = 3;
+const MOST_STEPS = 8;
 
 /** Samples that a trial is measured on, about. */
 const TRIAL_SAMPLES = 256;
@@ -85,7 +86,8 @@ export class Compensator {
   readonly macs: number;
   readonly #subject: Subject;
   readonly #fittable: Fittable;
-  readonly #kind: Compensation;
+  readonly kind: Compensation;
+  readonly #recalibrates: boolean;
   /** Rows of the original network by value and chunk: consumers' outputs, or the sums that they are a part of. */
   readonly #wanted: ReadonlyMap<string, readonly Tensor[]>;
   readonly #outlets: ReadonlyMap<Consumer, Outlet>;
@@ -104,11 +106,13 @@ export class Compensator {
     wanted: ReadonlyMap<string, readonly Tensor[]>,
     outlets: ReadonlyMap<Consumer, Outlet>,
     macs: number,
+    recalibrates: boolean,
   ) {
     this.macs = macs;
+    this.#recalibrates = recalibrates;
     this.#subject = subject;
     this.#fittable = fittable;
-    this.#kind = kind;
+    this.kind = kind;
     this.#wanted = wanted;
     this.#outlets = outlets;
     this.#samples = Math.max(1, Math.round(subject.data.size * (1 - HELD_OUT)));
@@ -117,7 +121,7 @@ export class Compensator {
   }
 
   /** `subject` is one of the fittable model, its samples in a random order: the last of them are held out. */
-  static async of(subject: Subject, fittable: Fittable, kind: Compensation): Promise<Compensator> {
+  static async of(subject: Subject, fittable: Fittable, kind: Compensation, recalibrate = true): Promise<Compensator> {
     const { prunable, consumers } = fittable;
     const intact = stateOf(prunable, new Uint8Array(prunable.units.count));
     const layers = consumers.flatMap((consumer) => layerAt(consumer, prunable, intact) ?? []);
@@ -129,7 +133,15 @@ export class Compensator {
       return { layer, value: outlets.get(consumer)?.sum?.value ?? consumer.output };
     });
     const macs = kind === "none" ? 0 : layers.reduce((sum, layer) => sum + fitMacs(layer, subject.data.size), 0);
-    return new Compensator(subject, fittable, kind, await originalRows(subject, intact, wanted), outlets, macs);
+    return new Compensator(
+      subject,
+      fittable,
+      kind,
+      await originalRows(subject, intact, wanted),
+      outlets,
+      macs,
+      recalibrate,
+    );
   }
 
   /** The model, not cut, with the weights that go with the units removed so far. */
@@ -169,7 +181,7 @@ export class Compensator {
       const other = this.#outlets.get(consumer)?.sum?.other;
       if (!noticed.has(id) && !(other !== undefined && noticed.has(other))) continue;
       this.#known.delete(consumer);
-      if (this.#kind === "none" || !(await this.#fit(consumer, activations))) continue;
+      if (this.kind === "none" || !(await this.#fit(consumer, activations))) continue;
       activations.advance(stateOf(this.#prunable, removed), [id]);
       fitted.push(id);
     }
@@ -227,10 +239,8 @@ export class Compensator {
     fits: readonly { readonly layer: Layer; readonly fit: Fit }[],
     removed: RemovedUnits,
   ): Promise<number> {
-    const { initializers } = this.#prunable.model.graph;
-    const trial = this.#with(new Map(fits.flatMap(({ layer, fit }) => this.#tensorsOf(layer, fit, initializers))));
     const { outputs } = this.#sensitivity;
-    const after = await this.#outputs(stateOf(trial, removed).model);
+    const after = await this.#outputs(stateOf(this.withFits(fits), removed).model);
     let change = 0;
     let samples = 0;
     for (const [chunk, before] of outputs.entries()) {
@@ -243,11 +253,12 @@ export class Compensator {
   }
 
   /**
-   * Fits scale and bias of all consumers together to the original network's outputs ({@link outputSteps}), as long as that
-   * brings the outputs for the held-out samples closer. Returns the consumers that have changed, as {@link repair} does.
+   * The end of a run: statistics of normalisations are measured anew ({@link recalibrated}), then all consumers are fitted
+   * together to the original network's outputs ({@link outputSteps}); each only if that brings the outputs for the held-out
+   * samples closer. Returns the consumers that have changed, as {@link repair} does.
    */
   async finish(activations: Activations): Promise<string[]> {
-    if (this.#kind !== "lstsq" || !this.#removed.includes(1)) return [];
+    if (this.kind === "none" || !this.#removed.includes(1)) return [];
     const subject = this.#subject;
     const intact = stateOf(this.#fittable.prunable, new Uint8Array(this.#removed.length));
     const original = await this.#outputs(intact.model, subject.data.size);
@@ -255,25 +266,38 @@ export class Compensator {
     let outputs = await this.#outputs(activations.state.model, subject.data.size);
     let best = heldOutChange(shared, outputs);
     const fitted = new Set<string>();
+    /** Keeps other weights where they bring the outputs closer. */
+    const keepIfCloser = async (weights: ReadonlyMap<string, Tensor>): Promise<boolean> => {
+      const trial = await this.#outputs(stateOf(this.#with(weights), this.#removed).model, subject.data.size);
+      const change = heldOutChange(shared, trial);
+      if (!(change < best)) return false;
+      [best, outputs] = [change, trial];
+      this.#weights = new Map([...this.#weights, ...weights]);
+      this.#prunable = this.#with(weights);
+      this.#written = undefined;
+      return true;
+    };
+    if (this.#recalibrates) {
+      const statistics = await recalibrated(this.#fittable.prunable, subject, intact, activations.state, this.#samples);
+      if (statistics.size > 0 && (await keepIfCloser(statistics))) {
+        for (const { node } of this.#fittable.consumers) fitted.add(nodeId(node));
+      }
+    }
+    if (this.kind !== "lstsq") return [...fitted];
     for (let step = 0; step < MOST_STEPS; step++) {
-      const state = stateOf(this.#prunable, this.#removed);
+      const from = this.#prunable;
+      const state = stateOf(from, this.#removed);
       const layers = this.#fittable.consumers.flatMap((consumer) => {
         const layer = layerAt(consumer, this.#fittable.prunable, state);
         const width = layer && (this.#keptOutputs(consumer, state)?.length ?? layer.outputs);
         return layer && width ? [{ layer, width }] : [];
       });
-      let closest: { weights: ReadonlyMap<string, Tensor>; outputs: Tensor[] } | undefined;
+      let isCloser = false;
       for (const adjustments of await outputSteps({ ...shared, state, layers, outputs })) {
-        const weights = new Map(adjustments.flatMap((one) => this.#adjusted(one, state)));
-        const trial = await this.#outputs(stateOf(this.#with(weights), this.#removed).model, subject.data.size);
-        const change = heldOutChange(shared, trial);
-        if (change < best) [best, closest] = [change, { weights, outputs: trial }];
+        const weights = new Map(adjustments.flatMap((one) => this.#adjusted(one, from, state)));
+        isCloser = (await keepIfCloser(weights)) || isCloser;
       }
-      if (!closest) break;
-      this.#weights = new Map([...this.#weights, ...closest.weights]);
-      this.#prunable = this.#with(closest.weights);
-      this.#written = undefined;
-      outputs = closest.outputs;
+      if (!isCloser) break;
       for (const { layer } of layers) fitted.add(nodeId(layer.consumer.node));
     }
     return [...fitted];
@@ -287,9 +311,13 @@ export class Compensator {
   }
 
   /** Weights and bias of a consumer after an adjustment of the outputs that are left. */
-  #adjusted({ layer, scale, weights: added, bias }: Adjustment, state: State): [name: string, tensor: Tensor][] {
+  #adjusted(
+    { layer, scale, weights: added, bias }: Adjustment,
+    { model }: Prunable,
+    state: State,
+  ): [name: string, tensor: Tensor][] {
     const { consumer, outputs } = layer;
-    const { initializers } = this.#prunable.model.graph;
+    const { initializers } = model.graph;
     const [oldWeights, oldBias] = [consumer.weights, consumer.bias].map((name) => initializers.get(name)) as [
       Tensor,
       Tensor,
@@ -309,6 +337,12 @@ export class Compensator {
       [consumer.weights, new Tensor(oldWeights.type, oldWeights.dims, weights)],
       [consumer.bias, new Tensor(oldBias.type, oldBias.dims, biases)],
     ];
+  }
+
+  /** The present model, not cut, with other fits of some consumers. */
+  withFits(fits: readonly { readonly layer: Layer; readonly fit: Fit }[]): Prunable {
+    const { initializers } = this.#prunable.model.graph;
+    return this.#with(new Map(fits.flatMap(({ layer, fit }) => this.#tensorsOf(layer, fit, initializers))));
   }
 
   /** The network's outputs for the first samples, by chunk. */
@@ -352,7 +386,7 @@ export class Compensator {
       this.#samples,
       async (chunk) => rows[chunk] as LayerRows,
     );
-    if (this.#kind === "mean" || layer.features > MOST_FEATURES) {
+    if (this.kind === "mean" || layer.features > MOST_FEATURES) {
       this.#store(layer, meanFit(moments, original).fit);
       return true;
     }

@@ -2,13 +2,34 @@
  * The squared error of one consumer around its best weights, as units of its input go: which weights are best then, and how
  * much of the error cannot be helped. No samples are needed for that, only their moments.
  */
+import type { Activations } from "../measure/activations.ts";
 import type { RemovedUnits } from "../surgery/cut.ts";
+import { nodeId } from "../units/places.ts";
 import type { Sink } from "../units/units.ts";
-import type { KnownMoments } from "./compensator.ts";
+import type { Compensation, Compensator, KnownMoments } from "./compensator.ts";
 import { covariance, type Fit, inverse, meanBias, product } from "./ridge.ts";
 
 /** Ridge, in mean variances of a feature, that draws to the original weights. */
 const RIDGE = 1e-2;
+
+/** Between repairs units are eliminated from what is known, so that it is not inverted anew. */
+const surfaces = new WeakMap<KnownMoments, Surface>();
+
+/** The surfaces of all consumers that read units, at the stage of the activations. */
+export async function surfacesOf(compensator: Compensator, activations: Activations): Promise<Surface[]> {
+  const { groups } = compensator.prunable.units;
+  const result: Surface[] = [];
+  for (const consumer of compensator.consumers) {
+    const sink = groups.flatMap(({ sinks }) => sinks).find(({ node }) => node === nodeId(consumer.node));
+    const known = sink && (await compensator.momentsOf(consumer, activations));
+    if (!known) continue;
+    const surface = surfaces.get(known) ?? Surface.of(known, sink);
+    surfaces.set(known, surface);
+    surface.eliminate(activations.state.removed);
+    result.push(surface);
+  }
+  return result;
+}
 
 export class Surface {
   readonly known: KnownMoments;
@@ -74,6 +95,21 @@ export class Surface {
   /** The best weights of what is left. */
   get fit(): Fit {
     return { weights: this.#weights, bias: meanBias(this.known.moments, this.#weights) };
+  }
+
+  /** The consumer without one more unit, made up for in the given way. */
+  without(unit: number, kind: Compensation): Fit {
+    if (kind === "lstsq") {
+      const rest = this.clone();
+      rest.take(unit);
+      return rest.fit;
+    }
+    const { moments, start, layer } = this.known;
+    const weights = start.slice();
+    for (const feature of this.#features.get(unit) ?? []) {
+      weights.fill(0, feature * layer.outputs, (feature + 1) * layer.outputs);
+    }
+    return { weights, bias: meanBias(moments, weights) };
   }
 
   /**

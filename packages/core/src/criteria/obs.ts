@@ -1,12 +1,7 @@
 import { calibration } from "../compensate/calibration.ts";
-import type { KnownMoments } from "../compensate/compensator.ts";
-import { Surface } from "../compensate/surface.ts";
-import { nodeId } from "../units/places.ts";
+import { type Surface, surfacesOf } from "../compensate/surface.ts";
 import { groupOf } from "../units/units.ts";
 import type { Criterion } from "./criterion.ts";
-
-/** Between repairs units are eliminated from what is known, so that it is not inverted anew. */
-const surfaces = new WeakMap<KnownMoments, Surface>();
 
 /**
  * The least-squares cost of a removal: by how much the squared error of its consumers' outputs would rise, at best, if
@@ -21,21 +16,16 @@ export const obs: Criterion = {
   inErrorUnits: true,
   needsData: true,
   needsMoments: true,
-  async score({ prunable, left, compensator, oracle, state, subject }) {
+  async score({ prunable, left, compensator, oracle, subject }) {
     if (!compensator || !oracle || !subject) throw new Error("obs needs the moments of consumers");
     const { activations } = oracle;
     const scores = new Float64Array(prunable.units.count);
     const parts: { surface: Surface; importance: Float64Array }[] = [];
-    for (const consumer of compensator.consumers) {
-      const id = nodeId(consumer.node);
-      const sink = prunable.units.groups.flatMap(({ sinks }) => sinks).find(({ node }) => node === id);
-      const known = sink && (await compensator.momentsOf(consumer, activations));
-      const sensitivity = known && (await compensator.sensitivityOf(consumer, activations));
-      if (!known || !sensitivity) continue;
-      const surface = surfaces.get(known) ?? Surface.of(known, sink);
-      surfaces.set(known, surface);
-      surface.eliminate(state.removed);
-      const factor = subject.data.size / (2 * known.moments.rows);
+    for (const surface of await surfacesOf(compensator, activations)) {
+      const { layer, moments } = surface.known;
+      const sensitivity = await compensator.sensitivityOf(layer.consumer, activations);
+      if (!sensitivity) continue;
+      const factor = subject.data.size / (2 * moments.rows);
       parts.push({ surface, importance: sensitivity.map((value) => factor * value) });
     }
     const factors = await calibration(compensator, activations, parts);
