@@ -14,10 +14,7 @@ const convolutional = buildImage({
   seed: 5,
   opset: 17,
   channels: 4,
-  stages: [
-    { structure: "residual", activation: "Gelu" },
-    { structure: "convolution", activation: "Tanh" },
-  ],
+  stages: [{ structure: "residual", activation: "Gelu" }],
   end: "pool",
 });
 const dense = model({
@@ -38,25 +35,32 @@ const samples = { convolutional: r.tensor([150, 2, SIDE, SIDE]), dense: r.tensor
 test.each<[string, Model, keyof typeof samples]>([
   ["convolutional", convolutional, "convolutional"],
   ["dense", dense, "dense"],
-])("the same picks however it is computed: %s", async (_, network, name) => {
-  const prunable = await prepared(network);
-  const data = dataset({ x: samples[name] }); // held to its own outputs
-  const subjectOn = (threads: number, memory?: number): Promise<Subject> =>
-    subjectOf(prunable, nodeRunner({ threads }), data, "match", memory);
-  const cutInto = async (perChunk: number): Promise<Subject> => {
-    const subject = await subjectOn(1);
-    return { ...subject, chunks: chunksOf(subject.data, subject.targets, perChunk) };
-  };
-  const subjects = [await subjectOn(1), await subjectOn(2), await subjectOn(1, 0), await cutInto(24)];
-  for (const [mode, racing] of [["exact"], ["lazy"], ["racing"], ["racing", { shortlist: 0.3 }]] as const) {
-    const [first, ...others] = await Promise.all(
-      subjects.map(async (subject) => {
-        const criterion = oracleBy(mode, racing);
-        const { trace, evaluations } = await choose(prunable, subject, { criterion, budget: { remove: { count: 3 } } });
-        return { picks: trace.map(({ group, unit }) => `${group}:${unit}`), evaluations };
-      }),
-    );
-    expect(first?.picks).toHaveLength(3);
-    for (const other of others) expect(other).toEqual(first);
-  }
-});
+])(
+  "the same picks however it is computed: %s",
+  async (_, network, name) => {
+    const prunable = await prepared(network);
+    const data = dataset({ x: samples[name] }); // held to its own outputs
+    const subjectOn = (threads: number, memory?: number): Promise<Subject> =>
+      subjectOf(prunable, nodeRunner({ threads }), data, "match", memory);
+    const cutInto = async (perChunk: number): Promise<Subject> => {
+      const subject = await subjectOn(1);
+      return { ...subject, chunks: chunksOf(subject.data, subject.targets, perChunk) };
+    };
+    const subjects = [await subjectOn(1), await subjectOn(2), await subjectOn(1, 0), await cutInto(24)];
+    for (const [mode, racing] of [["exact"], ["lazy"], ["racing"], ["racing", { shortlist: 0.3 }]] as const) {
+      const [first, ...others] = await Promise.all(
+        subjects.map(async (subject) => {
+          const criterion = oracleBy(mode, racing);
+          const { trace, evaluations } = await choose(prunable, subject, {
+            criterion,
+            budget: { remove: { count: 2 } },
+          });
+          return { picks: trace.map(({ group, unit }) => `${group}:${unit}`), evaluations };
+        }),
+      );
+      expect(first?.picks).toHaveLength(2);
+      for (const other of others) expect(other).toEqual(first);
+    }
+  },
+  180_000,
+); // many short sessions, which a busy machine makes slow
