@@ -89,7 +89,7 @@ const diagonal: Readonly<Record<string, Rest>> = {
   "global max pooling": (s, x) => s.dense(s.op("Flatten", [s.op("GlobalMaxPool", [x])]), CHANNELS),
   "residual addition": (s, x) => s.map(s.op("Add", [x, s.op("Sigmoid", [s.conv("x", CHANNELS, 3, { ins: 1 })])])),
   concatenation: (s, x) => {
-    const both = s.op("Concat", [x, s.op("Relu", [s.conv("x", 2, 1, { ins: 1 })])], { axis: 1 });
+    const both = s.op("Concat", [x, s.op("Sigmoid", [s.conv("x", 2, 1, { ins: 1 })])], { axis: 1 });
     return s.op("Flatten", [s.conv(both, 2, 1, { ins: CHANNELS + 2 })]);
   },
 };
