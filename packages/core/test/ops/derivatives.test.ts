@@ -94,10 +94,10 @@ test.each(["Max", "Min"])("of equal inputs of %s the first takes all that arrive
   const problem = problemOf(tied);
   const derived = derive(problem);
   const exact = evaluate(derived.model, problem.feeds, derived.fetches);
-  const arriving = [...derived.results].map(({ gradient }) => (exact[gradient as string] as Tensor).numbers[0]);
+  const arriving = derived.results.map(({ gradient }) => (exact[gradient as string] as Tensor).numbers[0] as number);
   const [term] = problem.terms;
   expect(arriving[0]).toBeCloseTo((term?.linear.numbers[0] as number) + (term?.quadratic.numbers[0] as number));
-  expect(arriving.slice(1)).toEqual([0, 0]);
+  expect(arriving.slice(1).map(Math.abs)).toEqual([0, 0]);
 });
 
 function title([opType, inputs, attributes = {}, { opset = 17, batch = [], by } = {}]: Case): string {
