@@ -1,13 +1,14 @@
 /** Replays a plan on the original file. */
 import { bind } from "./compensate/bind.ts";
 import type { Compensation } from "./compensate/compensator.ts";
-import type { Dataset } from "./data.ts";
+import { bindInputs, type Dataset } from "./data.ts";
 import { ShrinkError } from "./errors.ts";
 import type { ProbeOptions } from "./graph/shapes.ts";
 import { Activations } from "./measure/activations.ts";
 import { stateOf } from "./measure/state.ts";
 import { readModel, writeModel } from "./onnx/index.ts";
 import { modelHash, type Plan, unitsOfPlan } from "./plan/plan.ts";
+import { splitData } from "./plan/split.ts";
 import { withDataShapes } from "./prune.ts";
 import type { Runner } from "./runner.ts";
 import { sampleFeeds } from "./surgery/samples.ts";
@@ -35,9 +36,11 @@ export async function applyPlan(
   const original = readModel(file);
   const prepared = await prepare(original, runner, withDataShapes(original.graph, { ...probe, data }));
   const removed = unitsOfPlan(plan, prepared.units);
+  const { holdOut = 0, seed } = plan;
+  const { fit } = splitData(data && bindInputs(data, original.graph.feeds), { holdOut, seed });
   const { subject, compensator } = await bind(prepared, {
     runner,
-    data: compensate === "none" ? undefined : data,
+    data: compensate === "none" ? undefined : fit,
     compensate,
   });
   const intact = stateOf(compensator?.prunable ?? prepared, new Uint8Array(removed.length));

@@ -148,6 +148,7 @@ export function pruneCommand(io: Io): CommandUnknownOpts {
               test,
               criterion,
               compensate: options.compensate,
+              compensationCurves: options.report !== undefined,
               ...(options.traceEvery !== undefined && { traceEvery: options.traceEvery }),
               schedule,
               objective,
