@@ -77,6 +77,7 @@ export function pruneCommand(io: Io): CommandUnknownOpts {
         .choices(["none", "mean", "lstsq"] as const)
         .default("none" as const),
     )
+    .option("--polish", "after the last removal, swap removed units for others of their group while the error falls")
     .option("--remove <amount>", "goal: share or number of units to remove, such as 40% or 12", parseRemoval)
     .option("--max-accuracy-drop <share>", "limit: accuracy that may be lost, such as 1%", parseShare)
     .option(
@@ -126,6 +127,12 @@ export function pruneCommand(io: Io): CommandUnknownOpts {
           `--criterion ${criterion}: needs samples; give them with --data, or use magnitude`,
         );
       }
+      for (const [option, wanted] of [
+        ["--polish", options.polish],
+        [`--compensate ${options.compensate}`, options.compensate !== "none"],
+      ] as const) {
+        if (wanted && !options.data) throw new ShrinkError("option", `${option}: needs samples; give them with --data`);
+      }
       await checkOutputs(
         { "--plan": options.plan, "--trace": options.trace, "--report": options.report, "--out": out },
         { "the model": path, "--data": options.data, "--test": options.test },
@@ -151,6 +158,7 @@ export function pruneCommand(io: Io): CommandUnknownOpts {
               compensationCurves: options.report !== undefined,
               ...(options.traceEvery !== undefined && { traceEvery: options.traceEvery }),
               schedule,
+              polish: options.polish ?? false,
               objective,
               seed,
               shapes,

@@ -1,8 +1,8 @@
 /**
  * Polish: after the loop, units change places while the measured error falls. A trial puts a removed unit back and lets the
- * criterion choose again within its group (a step of floating search; Pudil, Novovicova and Kittler 1994). If it chooses
- * another unit, the network without that one is measured, repaired as the run repairs it. Widths stay as they are, and
- * with them every size; a swap that a limit of the budget forbids is not made.
+ * criterion choose another one of its group (a step of floating search; Pudil, Novovicova and Kittler 1994). The network
+ * without that one is measured, repaired as the run repairs it. Widths stay as they are, and with them every size; a swap
+ * that a limit of the budget forbids is not made.
  */
 import type { Compensator } from "../compensate/compensator.ts";
 import type { Criterion } from "../criteria/criterion.ts";
@@ -39,6 +39,8 @@ export interface PolishContext {
 export async function polish(trail: Trail, context: PolishContext): Promise<Polish> {
   const { subject, oracle, criterion, compensator, permits, onTrial, signal } = context;
   const { prunable, data } = subject;
+  /** Scores are measured errors: where the unit that came back is the best one to go, no other has to be tried. */
+  const isMeasured = criterion.certificate === "exact" && !compensator;
   const random = randomSource(context.seed);
   const errorBefore = trail.now.error as number;
   let best = errorBefore;
@@ -83,11 +85,12 @@ export async function polish(trail: Trail, context: PolishContext): Promise<Poli
       error: async () => (await trail.look()).error as number,
       oracle,
       compensator,
-      onlyBest: true,
+      onlyBest: isMeasured,
       random,
     });
-    const out = worstBlock(scores, [group], left)[0] as number;
-    if (out === back) return undefined;
+    const others = left.filter((unit) => unit !== back);
+    const out = worstBlock(scores, [group], isMeasured ? left : others)[0];
+    if (out === undefined || out === back) return undefined;
     trial[out] = 1;
     await trail.visit(trial);
     const stage = await trail.look();
