@@ -1,13 +1,15 @@
 /** Replays a plan on the original file. */
 import { bind } from "./compensate/bind.ts";
 import type { Compensation } from "./compensate/compensator.ts";
-import type { Dataset } from "./data.ts";
+import { bindInputs, type Dataset } from "./data.ts";
 import { ShrinkError } from "./errors.ts";
 import type { ProbeOptions } from "./graph/shapes.ts";
 import { Activations } from "./measure/activations.ts";
+import type { ObjectiveName } from "./measure/objective.ts";
 import { stateOf } from "./measure/state.ts";
 import { readModel, writeModel } from "./onnx/index.ts";
 import { modelHash, type Plan, unitsOfPlan } from "./plan/plan.ts";
+import { splitData } from "./plan/split.ts";
 import { withDataShapes } from "./prune.ts";
 import type { Runner } from "./runner.ts";
 import { sampleFeeds } from "./surgery/samples.ts";
@@ -35,10 +37,14 @@ export async function applyPlan(
   const original = readModel(file);
   const prepared = await prepare(original, runner, withDataShapes(original.graph, { ...probe, data }));
   const removed = unitsOfPlan(plan, prepared.units);
+  const { holdOut = 0, seed } = plan;
+  const { fit } = splitData(data && bindInputs(data, original.graph.feeds), { holdOut, seed });
   const { subject, compensator } = await bind(prepared, {
     runner,
-    data: compensate === "none" ? undefined : data,
+    data: compensate === "none" ? undefined : fit,
     compensate,
+    objective: objectiveOf(plan),
+    recalibrate: plan.recalibrate,
   });
   const intact = stateOf(compensator?.prunable ?? prepared, new Uint8Array(removed.length));
   if (compensator && subject) {
@@ -59,4 +65,9 @@ function compensationOf({ compensation }: Plan): Compensation {
     "plan",
     `plan: compensation "${compensation}" is unknown to this version, expected none, mean or lstsq; use the version that wrote it`,
   );
+}
+
+/** What the repair was judged by; undefined where it is for the model and the data to say. */
+function objectiveOf({ objective }: Plan): ObjectiveName | undefined {
+  return objective === "sse" || objective === "cross-entropy" || objective === "match" ? objective : undefined;
 }

@@ -5,6 +5,7 @@
 
 import { bind, mixed } from "./compensate/bind.ts";
 import type { Compensation } from "./compensate/compensator.ts";
+import { compensationCurves } from "./compensate/replay.ts";
 import type { Criterion } from "./criteria/criterion.ts";
 import { criterionOf, type OracleMode, oracleBy } from "./criteria/index.ts";
 import { oracle } from "./criteria/oracle.ts";
@@ -57,8 +58,12 @@ export interface PruneOptions extends Selection, ProbeOptions {
   readonly compensate?: Compensation;
   /** Whether a run with compensation measures statistics of normalisations anew where that helps; default true. */
   readonly recalibrate?: boolean | undefined;
+  /** Whether the summary shows what compensation bought: some more passes over the data. Default false. */
+  readonly compensationCurves?: boolean;
   /** Default `rerank`. */
   readonly schedule?: Schedule;
+  /** Whether units change places after the loop while the error falls; default false. Needs data. */
+  readonly polish?: boolean;
   /** Default: see {@link objectiveFor}. */
   readonly objective?: ObjectiveName | undefined;
   /** When to stop. Default: when accuracy on the calibration data has dropped by one point, or the error by 10 %. */
@@ -145,6 +150,14 @@ export async function prune(file: Uint8Array, options: PruneOptions): Promise<Pr
   const answers = await answersOf(intact, stateOf(repaired, removed), { fit: subject, heldOut, test, confidence });
   const one = sampleFeeds(prunable, subject, 1)[0] ?? {};
   const latency = options.latency && (await latencyOf(runner, { before: file, after: bytes }, one, options.latency));
+  const isShown = options.compensationCurves && chosen.stopped !== "interrupted";
+  const curves = isShown
+    ? await compensationCurves(
+        prepared,
+        { trace: chosen.trace, intact: before },
+        { ...options, compensate, data: parts.fit, ...(!followed && { test: undefined }) },
+      )
+    : [];
   const decision = {
     criterion: criterion.name,
     schedule,
@@ -159,6 +172,13 @@ export async function prune(file: Uint8Array, options: PruneOptions): Promise<Pr
       version: 1,
       modelHash: modelHash(file),
       ...decision,
+      ...(chosen.polish && chosen.polish.swaps > 0 && { polished: true }),
+      ...(compensate !== "none" &&
+        parts.fit &&
+        parts.heldOut && {
+          holdOut: parts.heldOut.size / (parts.heldOut.size + parts.fit.size),
+        }),
+      ...(compensate !== "none" && options.recalibrate === false && { recalibrate: false }),
       removed: removedByGroup(prunable.units, removed),
     },
     summary: {
@@ -173,9 +193,11 @@ export async function prune(file: Uint8Array, options: PruneOptions): Promise<Pr
       seconds: (Date.now() - started) / 1000,
       verified,
       stopped: chosen.stopped,
+      ...(chosen.polish && { polish: chosen.polish }),
       ...(subject && heldOut && { heldOut: heldOutPart(subject, heldOut, budget) }),
       ...(answers && { answers }),
       ...(latency && { latency }),
+      ...(curves.length > 0 && { compensationCurves: curves }),
     },
   };
 }

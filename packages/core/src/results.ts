@@ -39,6 +39,8 @@ export interface Removal extends Quality {
   readonly unit: number;
   /** Name of the group's root layer. */
   readonly layer: string;
+  /** The unit of the group that is gone in its place in the end; only where polish has put this one back. */
+  readonly instead?: number;
   /** What the criterion said of the unit when it was chosen; lower = remove first. */
   readonly score: number;
   /** Change of the error that the criterion predicted; left out where its scores are not in units of the error. */
@@ -130,6 +132,19 @@ export interface Latency {
   readonly threads: number;
 }
 
+/** Units that changed places after the loop. */
+export interface Polish {
+  /** Removed units that were tried in place of others. */
+  readonly trials: number;
+  /** How many trials lowered the error, and so stand. */
+  readonly swaps: number;
+  /** Of the samples that choose. */
+  readonly errorBefore: number;
+  readonly errorAfter: number;
+  /** Whether no further trial lowers it; else there were as many as a run can afford. */
+  readonly settled: boolean;
+}
+
 /** Quality against units removed under one compensation. */
 export interface CompensationCurve {
   /** none, mean or lstsq */
@@ -164,7 +179,9 @@ export interface PruneSummary {
   readonly answers?: { readonly calibration: Answers; readonly heldOut?: Answers; readonly test?: Answers };
   /** Left out where it was not measured. Never used for a choice. */
   readonly latency?: Latency;
-  /** What compensation bought: the same removals, repaired in different ways. */
+  /** Left out where it was not asked for. The rows of `removed` are the way before it. */
+  readonly polish?: Polish;
+  /** What compensation bought: the removals before polish, repaired in different ways. */
   readonly compensationCurves?: readonly CompensationCurve[];
 }
 

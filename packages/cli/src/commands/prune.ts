@@ -82,6 +82,7 @@ export function pruneCommand(io: Io): CommandUnknownOpts {
       "with compensation: statistics of normalisations are measured anew where that helps (default)",
     )
     .option("--no-recalibrate", "they stay as they are")
+    .option("--polish", "after the last removal, swap removed units for others of their group while the error falls")
     .option("--remove <amount>", "goal: share or number of units to remove, such as 40% or 12", parseRemoval)
     .option("--max-accuracy-drop <share>", "limit: accuracy that may be lost, such as 1%", parseShare)
     .option(
@@ -131,6 +132,12 @@ export function pruneCommand(io: Io): CommandUnknownOpts {
           `--criterion ${criterion}: needs samples; give them with --data, or use magnitude`,
         );
       }
+      for (const [option, wanted] of [
+        ["--polish", options.polish],
+        [`--compensate ${options.compensate}`, options.compensate !== "none"],
+      ] as const) {
+        if (wanted && !options.data) throw new ShrinkError("option", `${option}: needs samples; give them with --data`);
+      }
       await checkOutputs(
         { "--plan": options.plan, "--trace": options.trace, "--report": options.report, "--out": out },
         { "the model": path, "--data": options.data, "--test": options.test },
@@ -154,8 +161,10 @@ export function pruneCommand(io: Io): CommandUnknownOpts {
               criterion,
               compensate: options.compensate,
               recalibrate: options.recalibrate,
+              compensationCurves: options.report !== undefined,
               ...(options.traceEvery !== undefined && { traceEvery: options.traceEvery }),
               schedule,
+              polish: options.polish ?? false,
               objective,
               seed,
               shapes,

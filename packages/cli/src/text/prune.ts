@@ -1,4 +1,11 @@
-import { type AccuracyDrop, certificatesInWords, type Latency, type LayerWidth, type PruneSummary } from "shrinknet";
+import {
+  type AccuracyDrop,
+  certificatesInWords,
+  type Latency,
+  type LayerWidth,
+  type Polish,
+  type PruneSummary,
+} from "shrinknet";
 import { beforeAfter } from "./before-after.ts";
 import type { Colors } from "./colors.ts";
 import { formatChange, formatCount, formatNumber, formatSeconds, formatShare, plural } from "./format.ts";
@@ -10,6 +17,7 @@ export function pruneText(summary: PruneSummary, files: readonly string[], color
   const by = [
     `${criterion}, ${schedule}`,
     ...(objective === "none" ? [] : [`objective ${objective}`]),
+    ...(summary.compensation === "none" ? [] : [`compensation ${summary.compensation}`]),
     formatSeconds(seconds),
   ];
   return [
@@ -24,8 +32,9 @@ export function pruneText(summary: PruneSummary, files: readonly string[], color
 }
 
 /** What else was measured, a line each. */
-function facts({ answers, heldOut, latency }: PruneSummary): string[] {
+function facts({ answers, heldOut, latency, polish }: PruneSummary): string[] {
   const lines = [
+    ...(polish ? [polishText(polish)] : []),
     ...(heldOut
       ? [
           `held out: ${plural(heldOut.samples, "calibration sample")} (${formatShare(heldOut.share, 1)}) that no unit was scored on; used for ${heldOut.usedFor}`,
@@ -36,6 +45,11 @@ function facts({ answers, heldOut, latency }: PruneSummary): string[] {
     ...(latency ? [latencyText(latency)] : []),
   ];
   return lines.length > 0 ? [`${lines.join("\n")}\n`] : [];
+}
+
+function polishText({ trials, swaps, errorBefore, errorAfter, settled }: Polish): string {
+  const end = settled ? "no further swap lowers it" : "more trials would take too long";
+  return `polish: ${plural(swaps, "unit")} swapped in ${plural(trials, "trial")}; error ${formatNumber(errorBefore)} -> ${formatNumber(errorAfter)}, ${end}`;
 }
 
 function dropText(name: string, { drop, low, high, confidence }: AccuracyDrop): string {

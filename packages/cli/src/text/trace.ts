@@ -17,6 +17,7 @@ const columns: CsvColumns<Removal> = {
   macs: (row) => row.macs,
   heldOutError: (row) => row.heldOut?.error,
   heldOutAccuracy: (row) => row.heldOut?.accuracy,
+  instead: (row) => row.instead,
 };
 
 /** CSV where the file's name ends in .csv, else JSON lines. */

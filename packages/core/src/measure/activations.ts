@@ -2,7 +2,7 @@
  * Kept activations: values of the network at one stage of pruning, computed once for all questions about that stage.
  *
  * After a removal, values downstream of it are forgotten and computed again when asked for, from the nearest ones that
- * are kept; values upstream lose the removed unit's slice.
+ * are kept; values upstream lose the removed unit's slice. Where a unit comes back, those are forgotten too.
  */
 import { extract } from "../graph/extract.ts";
 import { type Tensor, take } from "../graph/tensor.ts";
@@ -10,7 +10,7 @@ import { downstream } from "../graph/traverse.ts";
 import { writeModel } from "../onnx/index.ts";
 import type { RemovedUnits } from "../surgery/cut.ts";
 import { placeKey } from "../units/places.ts";
-import type { Units } from "../units/units.ts";
+import type { Group, Units } from "../units/units.ts";
 import type { State } from "./state.ts";
 import type { Subject } from "./subject.ts";
 
@@ -55,16 +55,16 @@ export class Activations {
     return this.#kept[0]?.get(name)?.token;
   }
 
-  /** Goes on to another state: after further removals, and with other weights in the nodes `fitted` (first outputs). */
+  /** Goes on to another state: of other removals, and with other weights in the nodes `fitted` (first outputs). */
   advance(state: State, fitted: readonly string[] = []): void {
     const { units } = this.#subject.prunable;
     const before = this.#state.removed;
-    const gone = units.groups.filter((group) => {
-      const changed = state.removed.subarray(group.first, group.first + group.size);
-      return changed.some((one, index) => one !== before[group.first + index]);
-    });
-    const readers = gone.flatMap((group) => group.sinks.map((sink) => sink.node));
+    const own = ({ first, size }: Group): Uint8Array => state.removed.subarray(first, first + size);
+    const changed = units.groups.filter((group) => own(group).some((one, i) => one !== before[group.first + i]));
+    const returned = changed.filter((group) => own(group).some((one, i) => one < (before[group.first + i] as number)));
+    const readers = changed.flatMap((group) => group.sinks.map((sink) => sink.node));
     const stale = downstream(this.#subject.prunable.model.graph, [...readers, ...fitted]); // cutting keeps names
+    for (const { places } of returned) for (const { value } of places) stale.add(value);
     for (const kept of this.#kept) for (const name of stale) kept.delete(name);
     this.#state = state;
   }

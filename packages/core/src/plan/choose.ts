@@ -8,12 +8,13 @@ import { ShrinkError } from "../errors.ts";
 import { Oracle } from "../measure/oracle.ts";
 import { unitsLeft } from "../measure/state.ts";
 import type { Subject } from "../measure/subject.ts";
-import type { Quality, Removal } from "../results.ts";
+import type { Polish, Quality, Removal } from "../results.ts";
 import type { RemovedUnits } from "../surgery/cut.ts";
 import type { Prunable } from "../units/prepare.ts";
 import { type Group, groupOf } from "../units/units.ts";
 import { randomSource } from "../util/random.ts";
 import { type Budget, goalReached, hasGoal, limitBroken, type Progress, removalGoal } from "./budget.ts";
+import { polish } from "./polish.ts";
 import { comparable, perCost, worstBlock } from "./rank.ts";
 import { Savings } from "./savings.ts";
 import { blockSize, removable, type Selection, selectGroups } from "./select.ts";
@@ -39,6 +40,8 @@ export interface ChooseOptions extends Selection {
    * before the one that is reported to break them.
    */
   readonly traceEvery?: number | undefined;
+  /** Whether units change places after the loop while the error falls, see {@link polish}; default false. Needs data. */
+  readonly polish?: boolean | undefined;
   /** A part of the calibration data that no unit is scored on; limits count it in. */
   readonly heldOut?: Subject | undefined;
   /** Bytes of the original file, for goals that are a share of it. Default: of the model as it would be written. */
@@ -55,6 +58,8 @@ export interface ChooseProgress {
   /** Removable units of the intact model. */
   readonly units: number;
   readonly quality: Partial<Quality>;
+  /** After the loop: the swaps so far. */
+  readonly polish?: Pick<Polish, "trials" | "swaps">;
 }
 
 export interface Chosen {
@@ -72,6 +77,7 @@ export interface Chosen {
   readonly after: Progress;
   /** Candidate evaluations by the oracle. */
   readonly evaluations: number;
+  readonly polish?: Polish;
 }
 
 /** Chooses units to remove until the budget stops it. */
@@ -83,6 +89,9 @@ export async function choose(
   const { criterion } = options;
   if (criterion.needsData && !subject) {
     throw new ShrinkError("data", `criterion ${criterion.name}: needs data, expected samples; give them with --data`);
+  }
+  if (options.polish && !subject) {
+    throw new ShrinkError("data", "polish: measures swaps, expected samples; give them with --data, or leave it out");
   }
   const trail = await Trail.start(prunable, subject, options);
   try {
@@ -187,18 +196,36 @@ async function removeWorst(
   }
 
   async function finish({ stopped, reached, exhausted = false }: End): Promise<Chosen> {
+    const polished = await polishAll();
     await trail.finish();
     return {
       removed: trail.state.removed,
       prunable: compensator?.written ?? prunable,
       trace: trail.rows,
-      stopped,
+      stopped: polished && options.signal?.aborted ? "interrupted" : stopped,
       reached,
       exhausted,
       before,
       after: trail.now,
       evaluations: oracle?.evaluations ?? 0,
+      ...(polished && { polish: polished }),
     };
+  }
+
+  async function polishAll(): Promise<Polish | undefined> {
+    if (!options.polish || !subject || !oracle || options.signal?.aborted) return undefined;
+    const removed = trail.rows.length;
+    return polish(trail, {
+      subject,
+      oracle,
+      criterion,
+      compensator,
+      seed,
+      permits: (stage) => whyNot(stage) === undefined,
+      onTrial: (done) =>
+        options.onProgress?.({ removed, expected: removed, units: units.count, quality: trail.now, polish: done }),
+      signal: options.signal,
+    });
   }
 }
 

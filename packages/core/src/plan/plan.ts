@@ -15,6 +15,12 @@ export interface Plan {
   readonly objective: string;
   readonly compensation: string;
   readonly seed: number;
+  /** Whether units changed places after the loop; left out where not. */
+  readonly polished?: boolean | undefined;
+  /** Share of the samples that was held out of choices and repair; only with compensation. */
+  readonly holdOut?: number | undefined;
+  /** False where statistics of normalisations stay as they are; else left out. Only with compensation. */
+  readonly recalibrate?: boolean | undefined;
   /** Removed units by group id, ascending. */
   readonly removed: Readonly<Record<string, readonly number[]>>;
 }
@@ -28,6 +34,9 @@ const planSchema: z.ZodType<Plan> = z.object({
   objective: z.string(),
   compensation: z.string(),
   seed: z.number(),
+  polished: z.boolean().optional(),
+  holdOut: z.number().gt(0).lt(1).optional(),
+  recalibrate: z.boolean().optional(),
   removed: z.record(z.string(), z.array(z.number().int().nonnegative())),
 });
 

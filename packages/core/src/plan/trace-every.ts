@@ -6,8 +6,8 @@ import { type Budget, removalGoal } from "./budget.ts";
 
 /** Multiply-accumulates that all passes of a run may take together: some ten seconds. */
 const AFFORDABLE_MACS = 5e11;
-/** Measured stages that a run has in any case, as far as its length is known. */
-const FEWEST = 10;
+/** Measured stages that a run has in any case, as far as its length is known; and trials of its polish. */
+export const FEWEST = 10;
 
 /** Multiply-accumulates that all repairs of a run may take together: some two minutes. */
 const AFFORDABLE_REPAIRS = 1e12;
@@ -24,4 +24,19 @@ export function affordableTrace(prunable: Prunable, samples: number, budget: Bud
   const affordable = Math.min(AFFORDABLE_MACS / Math.max(1, macs * samples), AFFORDABLE_REPAIRS / Math.max(1, repair));
   const passes = Math.max(FEWEST, affordable);
   return Math.max(1, Math.ceil(removals / passes));
+}
+
+/**
+ * How much of what a run can afford some trials of its polish take; 1 is all of it. Counted, so the same on every machine.
+ * A trial is two passes over the data and two repairs, and what the oracle has run for it (`candidates`, in
+ * multiply-accumulates of all trials).
+ */
+export function shareOfTrials(
+  prunable: Prunable,
+  samples: number,
+  trials: number,
+  { repair, candidates }: { readonly repair: number; readonly candidates: number },
+): number {
+  const { macs } = sizeAfter(prunable, new Uint8Array(prunable.units.count));
+  return (2 * trials * macs * samples + candidates) / AFFORDABLE_MACS + (2 * trials * repair) / AFFORDABLE_REPAIRS;
 }

@@ -8,8 +8,10 @@ import { type State, stateOf } from "../measure/state.ts";
 import type { Subject } from "../measure/subject.ts";
 import { modelSize } from "../onnx/index.ts";
 import type { Quality, Removal } from "../results.ts";
+import type { RemovedUnits } from "../surgery/cut.ts";
 import { type Size, sizeAfter } from "../surgery/size.ts";
 import type { Prunable } from "../units/prepare.ts";
+import { groupOf } from "../units/units.ts";
 import type { Budget, Progress } from "./budget.ts";
 import { HeldOut } from "./held-out.ts";
 
@@ -164,13 +166,34 @@ export class Trail {
 
   /** Measures the present stage and notes it in the last row. */
   async #note(): Promise<void> {
-    const { overall, highestDrop, ...quality } = await this.#quality();
+    const { error = Number.NaN, accuracy, heldOut } = await this.look();
+    const quality = { error, ...(accuracy !== undefined && { accuracy }), ...(heldOut && { heldOut }) };
     const test = await this.#meters.test?.measure();
     const last = this.rows.pop();
     if (last) this.rows.push({ ...last, ...quality, ...(test && { test }) });
-    const limits = { ...(overall && { overall }), ...(highestDrop !== undefined && { highestDrop }) };
-    this.#now = { ...this.#now, ...this.#size(), ...quality, ...limits };
+  }
+
+  /** Measures the present stage, whose consumers are fitted, without noting it in a row. */
+  async look(): Promise<Progress> {
+    this.#now = { ...this.#now, ...this.#size(), ...(await this.#quality()) };
     this.#isMeasured = true;
+    return this.#now;
+  }
+
+  /** Goes to a stage without other units and fits its consumers. It is not measured yet; the rows stay. */
+  async visit(removed: RemovedUnits): Promise<void> {
+    this.#advance(stateOf(this.#compensator?.prunable ?? this.#prunable, removed));
+    await this.#repair();
+    this.#now = { ...this.#size(), removed: this.rows.length };
+    this.#isMeasured = false;
+  }
+
+  /** Notes that a removed unit has come back and which one of its group is gone for it. */
+  noteSwap(back: number, out: number): void {
+    const { first, id } = groupOf(this.#prunable.units, back);
+    const at = this.rows.findIndex(({ group, unit, instead = unit }) => group === id && first + instead === back);
+    const { instead: _, ...row } = this.rows[at] as Removal;
+    this.rows[at] = row.unit === out - first ? row : { ...row, instead: out - first };
   }
 
   /**

@@ -19,7 +19,7 @@ import { html, type Markup } from "../html.ts";
 import { classesSection, dropSection } from "./answers.ts";
 import { facts, figure, page, section, table } from "./page.ts";
 import { traceTable } from "./trace.ts";
-import { describeLatency, describeOrderChart, describePrune, describeVerification } from "./wording.ts";
+import { describeLatency, describeOrderChart, describePolish, describePrune, describeVerification } from "./wording.ts";
 
 /** The result of `shrinknet prune` as a self-contained HTML document: no scripts, nothing loaded from elsewhere, the same bytes for the same result. */
 export function pruneReport(summary: PruneSummary): string {
@@ -31,6 +31,10 @@ export function pruneReport(summary: PruneSummary): string {
 ${
   summary.certificates.evaluations > 0 &&
   html`<p>${certificatesInWords(summary.certificates)}.</p>
+`
+}${
+  summary.polish &&
+  html`<p>${describePolish(summary.polish)}</p>
 `
 }<p class="soft">Written to ${summary.out}. Stopped: ${summary.stopped}.</p></header>
 <section><h2>Before and after</h2>

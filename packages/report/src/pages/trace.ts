@@ -16,6 +16,7 @@ const columns: readonly Column[] = [
   { name: "step", text: (r) => formatCount(r.step) },
   { name: "layer", text: (r) => r.layer },
   { name: "unit", text: (r) => String(r.unit) },
+  { name: "swapped for", text: (r) => optional(r.instead, String) },
   { name: "score", text: (r) => formatNumber(r.score) },
   { name: "predicted", text: (r) => optional(r.predicted, formatSigned) },
   { name: "error", text: (r) => optional(r.error, formatNumber) },

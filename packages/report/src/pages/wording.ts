@@ -1,4 +1,4 @@
-import type { Latency, PruneSummary } from "shrinknet";
+import type { Latency, Polish, PruneSummary } from "shrinknet";
 import { maxColumns } from "../compute/layer-order.ts";
 import { formatChange, formatCount, formatNumber, formatShare } from "../format.ts";
 
@@ -35,6 +35,16 @@ export function describeVerification({ verified, compensation }: PruneSummary): 
     ok: true,
     text: `Verified: the written file was run beside the original with the same units switched off${repaired}; ${difference}.`,
   };
+}
+
+/** What polish did, as one sentence. */
+export function describePolish({ trials, swaps, errorBefore, errorAfter, settled }: Polish): string {
+  const error =
+    swaps === 0
+      ? `the error stayed at ${formatNumber(errorBefore)}`
+      : `the error fell from ${formatNumber(errorBefore)} to ${formatNumber(errorAfter)}`;
+  const end = settled ? "no further swap lowers it" : "more trials would have taken too long";
+  return `Polish: ${formatCount(swaps)} of the removed units came back for another one of their group, in ${formatCount(trials)} trials; ${error} on the samples that choose, and ${end}. The charts and the trace show the removals before it.`;
 }
 
 /** What was held out of the calibration data, and for what. */

@@ -121,11 +121,12 @@ export class DenseSuffix {
     this.#removed = new Uint8Array(units.count);
   }
 
-  /** Goes on to the state after further removals. */
+  /** Goes on to the state of other removals. */
   advance(removed: RemovedUnits): void {
     this.#stages.forEach(({ owners }, stage) => {
-      const changed = owners.some((unit) => unit >= 0 && removed[unit] !== this.#removed[unit]);
-      if (changed) this.#stale = Math.min(this.#stale, stage);
+      const changed = owners.filter((unit) => unit >= 0 && removed[unit] !== this.#removed[unit]);
+      const returned = changed.some((unit) => !removed[unit]); // the stage before has no sums for it
+      if (changed.length > 0) this.#stale = Math.min(this.#stale, returned ? Math.max(0, stage - 1) : stage);
     });
     this.#removed = removed.slice();
   }
