@@ -139,7 +139,7 @@ describe("prune", () => {
     }
     const [head, ...rows] = rowsOf("trace.csv");
     expect(head?.join()).toBe(
-      "step,group,unit,layer,score,predicted,error,accuracy,testError,testAccuracy,parameters,macs,heldOutError,heldOutAccuracy",
+      "step,group,unit,layer,score,predicted,error,accuracy,testError,testAccuracy,parameters,macs,heldOutError,heldOutAccuracy,instead",
     );
     expect(rows.map((row) => row[2])).toEqual(result.removed.map((row) => String(row.unit)));
     expect(place.text("report.html")).toContain("<html");
@@ -192,6 +192,62 @@ describe("prune", () => {
     expect(result.answers?.calibration.classes.map((one) => one.class)).toEqual([0, 1, 2]);
   });
 
+  test("--compensate lstsq --criterion obs, and the report shows what that bought", async () => {
+    const line = "prune digits.onnx --data calib.npz --test test.npz --remove 5 --compensate lstsq --criterion obs";
+    const result = await json(`${line} --out fitted.onnx --plan fitted.json --report fitted.html`, pruneJson);
+    expect(result).toMatchObject({ criterion: "obs", compensation: "lstsq", after: { units: 6 } });
+    const curves = result.compensationCurves ?? [];
+    expect(curves.map(({ compensation }) => compensation)).toEqual(["none", "mean", "lstsq"]);
+    for (const { points } of curves) {
+      expect(points.map(({ removed }) => removed)).toEqual([0, 1, 2, 3, 4, 5]);
+      expect(points.every(({ test: held }) => held !== undefined)).toBe(true);
+    }
+    expect(place.text("fitted.html")).toContain("What compensation bought");
+    const now = await json("evaluate fitted.onnx --data test.npz", evaluateJson);
+    expect(now.error).toBeCloseTo(result.after.test?.error ?? Number.NaN, 3);
+    const { stdout } = await place.run(`${line} --out fitted.onnx`);
+    expect(stdout).toContain("(obs, rerank, objective cross-entropy, compensation lstsq, ");
+  });
+
+  test("a plan with compensation is replayed on its samples", async () => {
+    await json("apply digits.onnx fitted.json --data calib.npz --out refitted.onnx", applyJson);
+    const [once, again] = [
+      await json("evaluate fitted.onnx --data test.npz", evaluateJson),
+      await json("evaluate refitted.onnx --data test.npz", evaluateJson),
+    ];
+    expect(again.error).toBeCloseTo(once.error, 3);
+    const needs = /^shrinknet: compensation lstsq: needs data, expected samples; give them with --data\n$/;
+    await place.fails("apply digits.onnx fitted.json --out bare.onnx", 1, needs);
+  });
+
+  test("a plan remembers which samples were held out of the repair", async () => {
+    const line = "prune digits.onnx --data calib.npz --compensate lstsq --criterion obs --remove 5 --hold-out 25%";
+    const result = await json(`${line} --out held.onnx --plan held.json`, pruneJson);
+    await json("apply digits.onnx held.json --data calib.npz --out reheld.onnx", applyJson);
+    expect(JSON.parse(place.text("held.json"))).toMatchObject({ holdOut: 0.25 });
+    const again = await json("evaluate reheld.onnx --data calib.npz", evaluateJson);
+    expect(again.error).toBeCloseTo((result.after.error ?? 0) + (result.after.heldOut?.error ?? 0), 3);
+  });
+
+  test("--polish", async () => {
+    const line = "prune digits.onnx --data calib.npz --criterion random --remove 5 --polish --out polished.onnx";
+    const result = await json(`${line} --plan polished.json --trace polished.csv --report polished.html`, pruneJson);
+    expect(result.polish?.swaps).toBeGreaterThan(0);
+    expect(result.polish?.errorAfter).toBeLessThan(result.polish?.errorBefore ?? 0);
+    expect(result.after.error).toBeCloseTo(result.polish?.errorAfter ?? Number.NaN, 3);
+    expect(JSON.parse(place.text("polished.json"))).toMatchObject({ polished: true });
+    expect(rowsOf("polished.csv").map((row) => row.at(-1))).toContain(
+      String(result.removed.find(({ instead }) => instead !== undefined)?.instead),
+    );
+    expect(place.text("polished.html")).toContain("Polish: ");
+    await json("apply digits.onnx polished.json --out again.onnx", applyJson);
+    expect(place.read("again.onnx").equals(place.read("polished.onnx"))).toBe(true);
+    const { stdout } = await place.run(line);
+    expect(stdout).toMatch(
+      /\npolish: \d units? swapped in \d+ trials; error [\d.]+ -> [\d.]+, no further swap lowers it\n/,
+    );
+  });
+
   test("stops at a limit, and traces JSON lines", async () => {
     const result = await json(
       "prune digits.onnx --data calib.npz --max-error-rise 2% --trace trace.jsonl --out limit.onnx",
@@ -233,10 +289,24 @@ describe("compare", () => {
     ]);
     const [head, ...rows] = rowsOf("compare.csv");
     expect(head?.join()).toBe(
-      "criterion,schedule,removed,error,accuracy,testError,testAccuracy,group,unit,layer,predicted",
+      "criterion,schedule,compensation,removed,error,accuracy,testError,testAccuracy,group,unit,layer,predicted",
     );
     expect(rows).toHaveLength(36);
     expect(place.text("compare.html")).toContain("<html");
+  });
+
+  test("each compensation in runs of its own", async () => {
+    const line = "compare digits.onnx --data calib.npz --criteria obs,oracle --compensate none,lstsq --remove 4";
+    const result = await json(`${line} --csv repair.csv`, compareJson);
+    expect(result.runs.map(({ criterion, compensation }) => [criterion, compensation])).toEqual([
+      ["obs", "none"],
+      ["oracle", "none"],
+      ["obs", "lstsq"],
+      ["oracle", "lstsq"],
+    ]);
+    const [head, ...rows] = rowsOf("repair.csv");
+    const column = head?.indexOf("compensation") ?? -1;
+    expect(rows.map((row) => row[column])).toEqual([...Array(8).fill("none"), ...Array(8).fill("lstsq")]);
   });
 
   test("prints how runs do at four stages", async () => {

@@ -19,6 +19,7 @@ const removal = z.object({
   group: z.string(),
   unit: count,
   layer: z.string(),
+  instead: count.optional(),
   score: z.number(),
   error: z.number().nullable(),
   accuracy: z.number().optional(),
@@ -58,6 +59,17 @@ export const pruneJson = z.object({
   heldOut: z.object({ samples: count, share: z.number(), usedFor: z.string() }).optional(),
   answers: z.object({ calibration: answers, heldOut: answers.optional(), test: answers.optional() }).optional(),
   latency: z.object({ before: z.number(), after: z.number(), runs: count, threads: count }).optional(),
+  polish: z
+    .object({ trials: count, swaps: count, errorBefore: z.number(), errorAfter: z.number(), settled: z.boolean() })
+    .optional(),
+  compensationCurves: z
+    .array(
+      z.object({
+        compensation: z.string(),
+        points: z.array(z.object({ removed: count, ...quality.shape, test: quality.optional() })),
+      }),
+    )
+    .optional(),
 });
 
 const port = z.object({
@@ -107,6 +119,7 @@ export const compareJson = z.object({
     z.object({
       criterion: z.string(),
       schedule: z.string(),
+      compensation: z.string(),
       steps: z.array(
         z.object({
           removed: count,

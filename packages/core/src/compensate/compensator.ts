@@ -55,8 +55,9 @@ export const HELD_OUT = 0.2;
 /** Share of the units that may go before sensitivities are measured anew. */
 const DRIFT = 0.05;
 
-/** Steps of {@link Compensator.finish}. */
+/** Steps of {@link Compensator.finish}; it ends before where one gains less than a share of what is left. */
 const MOST_STEPS = 8;
+const LEAST_GAIN = 0.01;
 
 /** Samples that a trial is measured on, about. */
 const TRIAL_SAMPLES = 256;
@@ -286,6 +287,7 @@ export class Compensator {
     if (this.kind !== "lstsq") return [...fitted];
     for (let step = 0; step < MOST_STEPS; step++) {
       const from = this.#prunable;
+      const before = best;
       const state = stateOf(from, this.#removed);
       const layers = this.#fittable.consumers.flatMap((consumer) => {
         const layer = layerAt(consumer, this.#fittable.prunable, state);
@@ -298,7 +300,9 @@ export class Compensator {
         isCloser = (await keepIfCloser(weights)) || isCloser;
       }
       if (!isCloser) break;
+      const isEnough = best > (1 - LEAST_GAIN) * before;
       for (const { layer } of layers) fitted.add(nodeId(layer.consumer.node));
+      if (isEnough) break;
     }
     return [...fitted];
   }

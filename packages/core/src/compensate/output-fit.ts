@@ -24,16 +24,17 @@ export interface Adjustment {
   readonly bias: Float64Array;
 }
 
-/** Consumers with no more weights than this are fitted as a whole. */
+/** Consumers with no more weights than this, and than an eighth of the rows to fit on, are fitted as a whole. */
 const FEW_WEIGHTS = 1536;
+const ROWS_PER_WEIGHT = 8;
 
 /** The linearised network takes no more numbers than this: fewer samples are looked at where they would be more. */
 const MOST_NUMBERS = 2 ** 27;
 
-const DAMPINGS = [1e-3, 1e-2, 1e-1, 1] as const;
+const DAMPINGS = [1e-2, 1e-1, 1] as const;
 
 /** More unknowns than this are not fitted: their normal equations would take too long. */
-const MOST_UNKNOWNS = 4096;
+const MOST_UNKNOWNS = 2560;
 
 const DIRECTION = "shrinknet/direction";
 
@@ -44,8 +45,8 @@ interface Adjusted {
 }
 
 /** Unknowns of a consumer: those of its weights (or scales), then those of its bias. */
-function unknownsOf({ layer, width }: Adjusted): { whole: boolean; weights: number } {
-  const whole = layer.features * width <= FEW_WEIGHTS;
+function unknownsOf({ layer, width }: Adjusted, rows: number): { whole: boolean; weights: number } {
+  const whole = layer.features * width <= Math.min(FEW_WEIGHTS, rows / ROWS_PER_WEIGHT);
   return { whole, weights: whole ? layer.features * width : width };
 }
 
@@ -68,8 +69,9 @@ export interface OutputFitRequest {
  */
 export async function outputSteps(request: OutputFitRequest): Promise<Adjustment[][]> {
   const { layers } = request;
-  const unknowns = layers.reduce((sum, one) => sum + unknownsOf(one).weights + one.width, 0);
-  if (unknowns === 0 || unknowns > MOST_UNKNOWNS || request.original[0]?.dims.length !== 2) return [];
+  const rows = rowsOf(request);
+  const unknowns = layers.reduce((sum, one) => sum + unknownsOf(one, rows).weights + one.width, 0);
+  if (unknowns === 0 || unknowns > Math.min(MOST_UNKNOWNS, rows) || request.original[0]?.dims.length !== 2) return [];
   const { jacobian, residuals } = await linearised(request, unknowns);
   const { gram, slope } = await normalEquations(request, jacobian, residuals, unknowns);
   let trace = 0;
@@ -87,7 +89,7 @@ export async function outputSteps(request: OutputFitRequest): Promise<Adjustment
     let at = 0;
     return [
       layers.map((one) => {
-        const { whole, weights: count } = unknownsOf(one);
+        const { whole, weights: count } = unknownsOf(one, rows);
         const own = step.slice(at, at + count);
         const bias = step.slice(at + count, at + count + one.width);
         at += count + one.width;
@@ -96,6 +98,11 @@ export async function outputSteps(request: OutputFitRequest): Promise<Adjustment
       }),
     ];
   });
+}
+
+/** Rows to fit on: samples times outputs. */
+function rowsOf({ original, fit }: OutputFitRequest): number {
+  return fit * (original[0]?.dims.at(-1) ?? 0);
 }
 
 /** How far outputs are from the original network's, over the samples that nothing was fitted on. */
@@ -117,9 +124,11 @@ export function heldOutChange(
 
 /** Rows of the Jacobian times the square root of the distance's second derivative, and the same of what is wrong. */
 async function linearised(
-  { subject, state, layers, original, outputs, fit }: OutputFitRequest,
+  request: OutputFitRequest,
   unknowns: number,
 ): Promise<{ jacobian: Float32Array; residuals: Float32Array }> {
+  const { subject, state, layers, original, outputs, fit } = request;
+  const allRows = rowsOf(request);
   const { objective, chunks, runner, targets } = subject;
   const { model, shapes } = state;
   const b = new GraphBuilder({ opset: opsetOf(model), real: targets.type, base: model.graph });
@@ -134,7 +143,7 @@ async function linearised(
   });
   const parts = layers.flatMap((one): { readonly name: string | undefined; readonly count: number }[] => {
     const { layer, width: own } = one;
-    const { whole, weights: count } = unknownsOf(one);
+    const { whole, weights: count } = unknownsOf(one, allRows);
     const slope = gradient.get(layer.consumer.output);
     if (slope === undefined) return [{ name: undefined, count: count + own }];
     const rows = (value: string, of: number): string => b.reshape(value, [-1, layer.positions, of]);

@@ -63,10 +63,12 @@ test("weaker compensations of the same removals, at twelve stages", async () => 
       });
       const byGroup = removedByGroup(units.units, removal(units, gone));
       const { bytes } = await applyPlan(file, { ...plan, compensation, removed: byGroup }, { runner, data });
+      if (compensation === "lstsq") continue; // its file has the last fit of all consumers, which the curve has at its end
       expect(error).toBeCloseTo(errorOf(bytes, data), 3);
       expect(test?.error).toBeCloseTo(errorOf(bytes, held), 3);
     }
   }
+  expect(curves[2]?.points.at(-1)).toMatchObject({ error: summary.after.error, test: summary.after.test });
   const last = curves.map(({ points }) => points.at(-1)?.error as number);
   expect(last[2]).toBeLessThan(last[0] as number);
 });

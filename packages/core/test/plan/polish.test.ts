@@ -69,9 +69,12 @@ describe("the error falls or stays", () => {
     ];
     const { polish, after, removed } = polished.summary;
     const loop = plain.summary.after;
-    expect(polish?.errorBefore).toBeCloseTo(loop.error, 4);
-    expect(after.error).toBeCloseTo(polish?.errorAfter ?? Number.NaN, 4);
-    expect(after.error).toBeLessThanOrEqual(loop.error * (1 + 1e-6));
+    expect(polish?.errorAfter).toBeLessThanOrEqual((polish?.errorBefore ?? Number.NaN) * (1 + 1e-6));
+    if (options.compensate !== "lstsq") {
+      // with it a last fit of all consumers together comes behind, with or without polish
+      expect(polish?.errorBefore).toBeCloseTo(loop.error, 4);
+      expect(after.error).toBeCloseTo(polish?.errorAfter ?? Number.NaN, 4);
+    }
     expect(after.error).toBeCloseTo(errorOf(polished.bytes, dense, data), 3);
     expect(after).toMatchObject({ units: loop.units, parameters: loop.parameters, macs: loop.macs });
     expect(removed.map(({ unit }) => unit)).toEqual(plain.summary.removed.map(({ unit }) => unit));

@@ -46,6 +46,10 @@ const runs: [string, Partial<PruneOptions>][] = [
   ["taylor-abs", { schedule: "once", align: 2, budget: { targetParams: 0.6 } }],
   ["fisher", { budget: { targetBytes: { share: 0.8 } } }],
   ["magnitude", { budget: { remove: { share: 0.5 } } }],
+  ["obs", { compensate: "lstsq", compensationCurves: true, budget: { remove: { share: 0.5 } } }],
+  ["obs", { compensate: "lstsq", polish: true, budget: { targetMacs: 0.6 } }],
+  ["oracle", { compensate: "mean", polish: true, holdOut: 0.3, budget: { maxAccuracyDrop: 0.2 } }],
+  ["random", { polish: true, budget: { remove: { share: 0.5 } } }],
 ];
 
 for (const [name, original, dims] of networks) {
