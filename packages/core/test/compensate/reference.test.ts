@@ -152,6 +152,51 @@ test.each(["mean", "lstsq"] as const)("%s of a dense layer", async (kind) => {
   expectClose(bias, expected.b);
 });
 
+test("behind a rectifier held-out outputs come closer than plain least squares brings them, or as close", async () => {
+  const r = random(23);
+  const original = model({
+    inputs: { x: ["N", 5] },
+    outputs: ["y", "h", "z"],
+    initializers: { w: r.tensor([5, 9]), b: r.tensor([9]), v: r.tensor([9, 6]), c: r.tensor([6]) },
+    nodes: [
+      node("Gemm", ["x", "w", "b"], ["s"]),
+      node("Tanh", ["s"], ["h"]),
+      node("Gemm", ["h", "v", "c"], ["z"]),
+      node("Relu", ["z"], ["y"]),
+    ],
+  });
+  const network = { ...original, graph: original.graph.with({ outputs: [{ name: "y" }] }) };
+  const left = [0, 2, 3, 6, 8];
+  const { weights, bias, order } = await repair(network, r.tensor([SAMPLES, 5]), [1, 4, 5, 7], "lstsq");
+  const { z, h } = evaluate(original, { x: order }) as { z: Tensor; h: Tensor };
+  const x = matrixOf(h, 9).map((row) => left.map((i) => row[i] as number));
+  const stored = matrixOf(original.graph.initializers.get("v") as Tensor, 6);
+  const wanted = matrixOf(z, 6);
+  const plain = reference(
+    "lstsq",
+    x,
+    wanted,
+    left.map((i) => stored[i] as number[]),
+    [...numbersOf(original, "c")],
+    1,
+  );
+  const missOf = (w: Matrix, b: readonly number[]): number[] =>
+    b.map((base, o) =>
+      x.slice(FIT).reduce((sum, row, n) => {
+        const fitted = row.reduce((total, value, i) => total + value * (w[i]?.[o] as number), base);
+        return sum + (Math.max(fitted, 0) - Math.max(wanted[FIT + n]?.[o] as number, 0)) ** 2;
+      }, 0),
+    );
+  const [own, other] = [
+    missOf(matrixOf(weights, 6), Array.from(bias.numbers as ArrayLike<number>)),
+    missOf(plain.w, plain.b),
+  ];
+  own.forEach((miss, o) => {
+    expect(miss).toBeLessThanOrEqual((other[o] as number) * (1 + 1e-4) + 1e-9);
+  });
+  expect(own.reduce((sum, miss) => sum + miss, 0)).toBeLessThan(0.98 * other.reduce((sum, miss) => sum + miss, 0));
+});
+
 test.each([
   ["mean", { pads: [1, 1, 1, 1] }],
   ["lstsq", { pads: [1, 1, 1, 1] }],
