@@ -4,7 +4,15 @@
  */
 
 // The path as one call
-export { type PruneOptions, type PruneResult, layerWidths, prune, stateOfModel, withDataShapes } from "./prune.ts";
+export {
+  type PruneOptions,
+  type PruneResult,
+  defaultCriterion,
+  layerWidths,
+  prune,
+  stateOfModel,
+  withDataShapes,
+} from "./prune.ts";
 export { type InspectOptions, inspect } from "./inspect.ts";
 export { type CompareOptions, compare } from "./compare.ts";
 export { applyPlan } from "./apply.ts";

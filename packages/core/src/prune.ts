@@ -43,7 +43,7 @@ export interface PruneOptions extends Selection, ProbeOptions {
   readonly data?: Dataset | undefined;
   /** Held-out samples: reported on, never used for a choice. */
   readonly test?: Dataset | undefined;
-  /** A name or a function value of your own; default `oracle`. */
+  /** A name or a function value of your own; default: see {@link defaultCriterion}. */
   readonly criterion?: string | Criterion;
   /**
    * How the oracle measures; default `auto`: by what exact measurement would cost, counted in multiply-accumulates
@@ -99,7 +99,7 @@ export interface PruneResult {
 export async function prune(file: Uint8Array, options: PruneOptions): Promise<PruneResult> {
   const started = Date.now();
   const { runner, schedule = "rerank", seed = 0, compensate = "none", names = { model: "", out: "" } } = options;
-  const asked = criterionOf(options.criterion ?? "oracle");
+  const asked = criterionOf(options.criterion ?? defaultCriterion(compensate));
   const original = readModel(file);
   const prepared = await prepare(original, runner, withDataShapes(original.graph, options));
   const parts = splitData(options.data && bindInputs(options.data, original.graph.feeds), { ...options, seed });
@@ -200,6 +200,14 @@ export async function prune(file: Uint8Array, options: PruneOptions): Promise<Pr
       ...(curves.length > 0 && { compensationCurves: curves }),
     },
   };
+}
+
+/**
+ * `oracle`; with least-squares repair `obs`, as each candidate of the oracle would have to be repaired and run through the
+ * whole network.
+ */
+export function defaultCriterion(compensate: Compensation = "none"): string {
+  return compensate === "lstsq" ? "obs" : "oracle";
 }
 
 /** The oracle in the way that was asked for, or that fits the cost. */

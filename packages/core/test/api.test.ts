@@ -33,6 +33,7 @@ test("the public door: a name that is added or lost shows here", () => {
       "criteria",
       "criterionOf",
       "cut",
+      "defaultCriterion",
       "describe",
       "differentiate",
       "emptyGraph",

@@ -1,6 +1,6 @@
 /** `shrinknet prune`: makes a model smaller. */
 import { Command, type CommandUnknownOpts, Option } from "@commander-js/extra-typings";
-import { type Budget, criteria, type PruneResult, prune, ShrinkError } from "shrinknet";
+import { type Budget, criteria, defaultCriterion, type PruneResult, prune, ShrinkError } from "shrinknet";
 import { loadData } from "../data/load-data.ts";
 import { checkOutputs } from "../files/check-outputs.ts";
 import { loadModel } from "../files/load-model.ts";
@@ -52,7 +52,9 @@ export function pruneCommand(io: Io): CommandUnknownOpts {
     .requiredOption("--out <file>", "the smaller ONNX file")
     .option("--test <file>", "held-out samples: reported on, never used for a choice")
     .addOption(
-      new Option("--criterion <name>", "what a unit is judged by").choices(Object.keys(criteria)).default("oracle"),
+      new Option("--criterion <name>", "what a unit is judged by; default oracle, with --compensate lstsq obs").choices(
+        Object.keys(criteria),
+      ),
     )
     .addOption(
       new Option("--schedule <name>", "rank after every removal, or once")
@@ -125,7 +127,8 @@ export function pruneCommand(io: Io): CommandUnknownOpts {
       "\nExample:\n  $ shrinknet prune digits.onnx --data calib.npz --test test.npz --max-accuracy-drop 1% --out small.onnx",
     )
     .action(async (path, options) => {
-      const { criterion, schedule, objective, minKeep, only, skip, seed, out, scale, shape: shapes, threads } = options;
+      const { schedule, objective, minKeep, only, skip, seed, out, scale, shape: shapes, threads } = options;
+      const { criterion = defaultCriterion(options.compensate) } = options;
       if (criteria[criterion]?.needsData && !options.data) {
         throw new ShrinkError(
           "option",
