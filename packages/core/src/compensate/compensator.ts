@@ -15,22 +15,14 @@ import { writeModel } from "../onnx/index.ts";
 import { keptIndexes, type RemovedUnits } from "../surgery/cut.ts";
 import { nodeId, placeKey } from "../units/places.ts";
 import type { Prunable } from "../units/prepare.ts";
+import { leastSquares, meanFit, RIDGES } from "./best-fit.ts";
 import { type Consumer, type Fittable, withoutIdleBiases } from "./consumers.ts";
 import { type Outlet, outletOf, wantedAlone, wantedInSum } from "./outlet.ts";
 import { outputChange } from "./output-change.ts";
 import { type Adjustment, heldOutChange, outputSteps } from "./output-fit.ts";
 import { recalibrated } from "./recalibrate.ts";
 import { rectified } from "./rectify.ts";
-import {
-  copyOutput,
-  covariance,
-  type Fit,
-  type Moments,
-  meanBias,
-  RidgeSolver,
-  squaredErrors,
-  sumOf,
-} from "./ridge.ts";
+import { type Fit, type Moments, sumOf } from "./ridge.ts";
 import {
   type Layer,
   type LayerRows,
@@ -45,9 +37,6 @@ import { sensitivities } from "./sensitivity.ts";
 
 /** What surgery does to the consumers of removed units. */
 export type Compensation = "none" | "mean" | "lstsq";
-
-/** Strengths of the ridge, in mean variances of a feature, that the held-out samples choose from. */
-const RIDGES = [1e-7, 1e-4, 1e-2, 1e-1] as const;
 
 /** Share of the samples that nothing is fitted on: what is chosen by measuring is measured on them. */
 export const HELD_OUT = 0.2;
@@ -495,52 +484,6 @@ export class Compensator {
       [bias, new Tensor(oldBias.type, oldBias.dims, newBias)],
     ];
   }
-}
-
-/** A fit on all samples, and the errors on the held-out ones that it was chosen by, per output. */
-interface Judged {
-  readonly fit: Fit;
-  readonly errors: Float64Array;
-}
-
-/** The bias that makes mean outputs right, where the held-out samples like it better than the original one. */
-function meanFit({ fit, heldOut }: SplitMoments, { weights, bias }: Fit): Judged {
-  const judge = heldOut.rows > 0 ? heldOut : fit;
-  const before = squaredErrors(judge, { weights, bias });
-  const after = squaredErrors(judge, { weights, bias: meanBias(fit, weights) });
-  const all = meanBias(sumOf(fit, heldOut), weights);
-  const isBetter = Array.from(after, (error, o) => error < (before[o] as number));
-  return {
-    fit: { weights, bias: bias.map((own, o) => (isBetter[o] ? (all[o] as number) : own)) },
-    errors: before.map((error, o) => (isBetter[o] ? (after[o] as number) : error)),
-  };
-}
-
-/**
- * Ridge least squares with the ridge that the held-out samples like best; an output's mean fit or original weights where
- * they like these better. Which outputs are still there plays no part, so that the order of removals does not.
- */
-function leastSquares(moments: SplitMoments, original: Fit): { fit: Fit; solver?: RidgeSolver } {
-  const { fit, heldOut } = moments;
-  const judge = heldOut.rows > 0 ? heldOut : fit;
-  const cov = covariance(fit);
-  let best: { solver: RidgeSolver; errors: Float64Array; error: number } | undefined;
-  for (const ridge of RIDGES) {
-    const solver = RidgeSolver.of(fit, ridge, cov);
-    if (!solver) continue;
-    const errors = squaredErrors(judge, solver.fit(fit, original.weights));
-    const error = errors.reduce((sum, one) => sum + one, 0);
-    if (!best || error < best.error) best = { solver, errors, error };
-  }
-  const plain = meanFit(moments, original);
-  const all = sumOf(fit, heldOut);
-  const final = best && RidgeSolver.of(all, best.solver.ridge)?.fit(all, original.weights);
-  if (!best || !final) return { fit: plain.fit };
-  const result = { weights: plain.fit.weights.slice(), bias: plain.fit.bias.slice() };
-  for (let o = 0; o < all.outputs; o++) {
-    if ((best.errors[o] as number) < (plain.errors[o] as number)) copyOutput(final, result, o);
-  }
-  return { fit: result, solver: best.solver };
 }
 
 /** Multiply-accumulates of one fit: moments of the rows, and a factorisation for every ridge. */

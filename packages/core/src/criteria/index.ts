@@ -1,5 +1,6 @@
 /** The criteria by name. */
 import { ShrinkError } from "../errors.ts";
+import type { OracleMode } from "../measure/cost.ts";
 import { activation, apoz } from "./activity.ts";
 import type { Criterion } from "./criterion.ts";
 import { lazyOracle } from "./lazy.ts";
@@ -27,8 +28,7 @@ export const criteria: Readonly<Record<string, Criterion>> = Object.fromEntries(
   ].map((criterion) => [criterion.name, criterion]),
 );
 
-/** How the oracle measures; see {@link oracle}, {@link lazyOracle} and {@link racingOracle}. */
-export type OracleMode = "exact" | "lazy" | "racing";
+export type { OracleMode } from "../measure/cost.ts";
 
 /** The oracle measuring in the given way, for one run. */
 export function oracleBy(mode: OracleMode, options: RacingOptions = {}): Criterion {

@@ -1,6 +1,5 @@
 /** What a run of the oracle will cost, counted ahead in multiply-accumulates; the same on every machine. */
 
-import type { OracleMode } from "../criteria/index.ts";
 import { downstream } from "../graph/traverse.ts";
 import type { RemovedUnits } from "../surgery/cut.ts";
 import { macsByNode } from "../surgery/size.ts";
@@ -8,6 +7,9 @@ import { nodeId } from "../units/places.ts";
 import type { Prunable } from "../units/prepare.ts";
 import type { Group } from "../units/units.ts";
 import { ownersLeft } from "./state.ts";
+
+/** How the oracle measures: every candidate; those that old scores say are cheap; or on growing parts of the samples. */
+export type OracleMode = "exact" | "lazy" | "racing";
 
 export interface OracleCost {
   /** Candidate evaluations if every unit left is measured before each removal. */
