@@ -121,7 +121,11 @@ export class Trail {
    * Goes on to the stage without one more unit, which is not measured yet. A removal that `opens` must be followed by one
    * that `continues` it, or by {@link close}.
    */
-  remove(unit: number, choice: Choice, { opens = false, continues = false } = {}): void {
+  remove(
+    unit: number,
+    choice: Choice,
+    { opens = false, continues = false }: { readonly opens?: boolean; readonly continues?: boolean } = {},
+  ): void {
     const removed = this.#state.removed.slice();
     removed[unit] = 1;
     const last = this.#moves.at(-1);
