@@ -113,6 +113,22 @@ describe("pruneReport", () => {
     expect(count(html, ">lstsq</text>")).toBe(3);
   });
 
+  it("says what polish swapped, and marks it in the trace", () => {
+    const fixture = pruneFixture({ removals: 3 });
+    const removed = fixture.removed.map((row, at) => (at === 1 ? { ...row, instead: 17 } : row));
+    const polish = { trials: 40, swaps: 1, errorBefore: 12.5, errorAfter: 11.25, settled: true };
+    const text = words(pruneReport({ ...fixture, removed, polish }));
+    expect(text).toContain(
+      "Polish: 1 swap of a removed unit for another one of its group, in 40 trials; the error fell from 12.5 to 11.3",
+    );
+    expect(text).toContain("step layer unit swapped for score");
+    expect(words(pruneReport(fixture))).not.toMatch(/Polish|swapped/);
+    const none = { ...polish, swaps: 0, errorAfter: 12.5, settled: false };
+    expect(words(pruneReport({ ...fixture, polish: none }))).toContain(
+      "the error stayed at 12.5 on the samples that choose, and more trials would have taken too long.",
+    );
+  });
+
   it("stays small for 2,000 removals", () => {
     const html = pruneReport(
       pruneFixture({ removals: 2000, layers: Array.from({ length: 12 }, (_, i) => `conv${i}`) }),

@@ -49,7 +49,7 @@ function facts({ answers, heldOut, latency, polish }: PruneSummary): string[] {
 
 function polishText({ trials, swaps, errorBefore, errorAfter, settled }: Polish): string {
   const end = settled ? "no further swap lowers it" : "more trials would take too long";
-  return `polish: ${plural(swaps, "unit")} swapped in ${plural(trials, "trial")}; error ${formatNumber(errorBefore)} -> ${formatNumber(errorAfter)}, ${end}`;
+  return `polish: ${plural(swaps, "swap")} in ${plural(trials, "trial")}; error ${formatNumber(errorBefore)} -> ${formatNumber(errorAfter)}, ${end}`;
 }
 
 function dropText(name: string, { drop, low, high, confidence }: AccuracyDrop): string {

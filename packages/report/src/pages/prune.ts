@@ -100,7 +100,10 @@ function compensationFigures(curves: readonly CompensationCurve[]): Markup[] {
   const error = computeCompensationCurves(curves, "error", "calibration");
   return [
     ...accuracy,
-    figure(errorChart(error), "Error on the calibration samples under each compensation, summed over them."),
+    figure(
+      errorChart(error),
+      "Error on the calibration samples under each compensation, summed over them. The removals are the same; only the repair differs.",
+    ),
   ];
 }
 

@@ -44,7 +44,7 @@ export function describePolish({ trials, swaps, errorBefore, errorAfter, settled
       ? `the error stayed at ${formatNumber(errorBefore)}`
       : `the error fell from ${formatNumber(errorBefore)} to ${formatNumber(errorAfter)}`;
   const end = settled ? "no further swap lowers it" : "more trials would have taken too long";
-  return `Polish: ${formatCount(swaps)} of the removed units came back for another one of their group, in ${formatCount(trials)} trials; ${error} on the samples that choose, and ${end}. The charts and the trace show the removals before it.`;
+  return `Polish: ${formatCount(swaps)} ${swaps === 1 ? "swap" : "swaps"} of a removed unit for another one of its group, in ${formatCount(trials)} ${trials === 1 ? "trial" : "trials"}; ${error} on the samples that choose, and ${end}. The charts and the trace show the removals before it.`;
 }
 
 /** What was held out of the calibration data, and for what. */
