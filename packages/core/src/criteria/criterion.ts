@@ -48,6 +48,8 @@ export interface Criterion {
    * divided by their group's mean first.
    */
   readonly inErrorUnits: boolean;
+  /** Whether a score says how much the run's own error will change; default: as `inErrorUnits`. */
+  readonly predictsError?: boolean;
   readonly needsData: boolean;
   /** Whether it asks for the least-squares moments of consumers; default false. */
   readonly needsMoments?: boolean;

@@ -14,6 +14,7 @@ import type { Criterion } from "./criterion.ts";
 export const obs: Criterion = {
   name: "obs",
   inErrorUnits: true,
+  predictsError: false, // but the change of the outputs
   needsData: true,
   needsMoments: true,
   async score({ prunable, left, compensator, oracle, subject }) {

@@ -175,7 +175,7 @@ async function removeWorst(
       unit: unit - group.first,
       layer: group.layer,
       score,
-      ...(criterion.inErrorUnits && criterion.needsData && { predicted: score }),
+      ...((criterion.predictsError ?? criterion.inErrorUnits) && criterion.needsData && { predicted: score }),
       certificate: schedule === "rerank" && align === 1 ? (criterion.certificate ?? "heuristic") : "heuristic",
       evaluations: spent.evaluations - counted.evaluations,
       work: (spent.macs - counted.macs) / (subject?.data.size ?? 1),
