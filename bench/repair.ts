@@ -11,12 +11,10 @@
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { cpus } from "node:os";
 import { cropped, datasetOf, denseModel, loadDigits, train } from "@shrinknet/paper";
-import { nodeRunner } from "@shrinknet/runtime";
-import { type Budget, type Dataset, type PruneOptions, prune, slice, writeModel } from "shrinknet";
+import { type Budget, type Dataset, type Model, type PruneOptions, prune, slice, writeModel } from "shrinknet";
 import { loadData } from "../packages/cli/src/data/load-data.ts";
+import { runner, threads, trainedOn } from "./timed.ts";
 
-const threads = Math.min(2, cpus().length);
-const runner = nodeRunner({ threads });
 const cache = new URL("../node_modules/.cache/shrinknet-bench/", import.meta.url);
 const shared = new URL("../../shared/models/", import.meta.url).pathname;
 const fashionFiles = "/usr/share/datasets/fashion-mnist/";
@@ -64,19 +62,7 @@ async function row(
 async function digits(): Promise<void> {
   const images = cropped(loadDigits(), 20);
   const [data, test] = [datasetOf(images, "digits", 0, 5000), datasetOf(images, "digits", 5000, 10000)];
-  const file = await trained("digits-400-100-10.onnx", async () => {
-    const { model } = await train(denseModel({ widths: [400, 100, 10], output: "Sigmoid", seed: 1 }), {
-      runner: nodeRunner({ threads: 1 }),
-      data,
-      objective: "sse",
-      batch: 50,
-      rate: 0.01,
-      maxEpochs: 60,
-      seed: 1,
-      done: ({ accuracy = 0 }) => accuracy >= 0.99,
-    });
-    return writeModel(model);
-  });
+  const file = await kept("digits-400-100-10.onnx", () => trainedOn([400, 100, 10], data));
   const ways: Way[] = [
     { criterion: "oracle", compensate: "none" },
     { criterion: "obs", compensate: "mean" },
@@ -96,7 +82,7 @@ async function fashion(): Promise<void> {
       scale: 1 / 255,
     });
   const [all, test] = [await load("train"), await load("t10k")];
-  const file = await trained("fashion-784-300-100-10.onnx", async () => {
+  const file = await kept("fashion-784-300-100-10.onnx", async () => {
     const { model } = await train(denseModel({ widths: [784, 300, 100, 10], hidden: "Relu", seed: 1 }), {
       runner,
       data: all,
@@ -108,7 +94,7 @@ async function fashion(): Promise<void> {
       seed: 1,
       done: () => false,
     });
-    return writeModel(model);
+    return model;
   });
   const data = slice(all, 0, 5000);
   const ways: Way[] = [
@@ -135,11 +121,11 @@ async function sharedModel(model: string, data: string, targets: readonly number
   }
 }
 
-async function trained(name: string, make: () => Promise<Uint8Array>): Promise<Uint8Array> {
+async function kept(name: string, make: () => Promise<Model>): Promise<Uint8Array> {
   const path = new URL(name, cache);
   if (!existsSync(path)) {
     mkdirSync(cache, { recursive: true });
-    writeFileSync(path, await make());
+    writeFileSync(path, writeModel(await make()));
   }
   return readFileSync(path);
 }

@@ -3,6 +3,7 @@ import { cpus, loadavg } from "node:os";
 import { cropped, datasetOf, denseModel, loadDigits, train } from "@shrinknet/paper";
 import { nodeRunner } from "@shrinknet/runtime";
 import {
+  type Dataset,
   type Model,
   prepare,
   qualityOf,
@@ -14,7 +15,7 @@ import {
   unitsLeft,
 } from "shrinknet";
 
-const threads = Math.min(2, cpus().length);
+export const threads: number = Math.min(2, cpus().length);
 export const runner: Runner = nodeRunner({ threads });
 
 /** Seconds on the clock, and of processors: on a busy machine only these say what the work takes. */
@@ -40,6 +41,12 @@ export async function trained(name: string, samples: number): Promise<Subject> {
   const widths = name.split("-").map(Number);
   const digits = loadDigits();
   const data = datasetOf(widths[0] === 400 ? cropped(digits, 20) : digits, "digits", 0, samples);
+  const model = await trainedOn(widths, data);
+  return subjectOf(await prepare(model, runner), runner, data, "sse");
+}
+
+/** A dense network of these widths, trained on these digits until 99 % are right. */
+export async function trainedOn(widths: readonly number[], data: Dataset): Promise<Model> {
   const { model } = await train(denseModel({ widths, output: "Sigmoid", seed: 1 }), {
     runner: nodeRunner({ threads: 1 }),
     data,
@@ -50,7 +57,7 @@ export async function trained(name: string, samples: number): Promise<Subject> {
     seed: 1,
     done: ({ accuracy = 0 }) => accuracy >= 0.99,
   });
-  return subjectOf(await prepare(model, runner), runner, data, "sse");
+  return model;
 }
 
 /**

@@ -1,6 +1,7 @@
 /** Replays a plan on the original file. */
 import { bind } from "./compensate/bind.ts";
 import type { Compensation } from "./compensate/compensator.ts";
+import { prove } from "./compensate/prove.ts";
 import { bindInputs, type Dataset } from "./data.ts";
 import { ShrinkError } from "./errors.ts";
 import type { ProbeOptions } from "./graph/shapes.ts";
@@ -13,7 +14,6 @@ import { splitData } from "./plan/split.ts";
 import { withDataShapes } from "./prune.ts";
 import type { Runner } from "./runner.ts";
 import { sampleFeeds } from "./surgery/samples.ts";
-import { verify } from "./surgery/verify.ts";
 import { prepare } from "./units/prepare.ts";
 
 /**
@@ -50,12 +50,12 @@ export async function applyPlan(
   if (compensator && subject) {
     const activations = new Activations(subject, intact);
     await compensator.repair(activations, removed);
-    await compensator.finish(activations);
+    await compensator.finish();
   }
   const prunable = compensator?.written ?? prepared;
   const bytes = writeModel(stateOf(prunable, removed).model);
-  const model = compensator ? prunable.model : original;
-  const verified = await verify(prunable, model, removed, bytes, sampleFeeds(prunable, subject), runner);
+  const feeds = sampleFeeds(prunable, subject);
+  const verified = await prove({ original, prepared, compensator, removed, bytes, feeds, runner });
   return { bytes, verified };
 }
 

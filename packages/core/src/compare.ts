@@ -3,8 +3,6 @@ import { bind } from "./compensate/bind.ts";
 import type { Compensation } from "./compensate/compensator.ts";
 import type { Criterion } from "./criteria/criterion.ts";
 import { criterionOf } from "./criteria/index.ts";
-import { oracle } from "./criteria/oracle.ts";
-import { repairedOracle } from "./criteria/repaired.ts";
 import type { Dataset } from "./data.ts";
 import type { ProbeOptions } from "./graph/shapes.ts";
 import type { ObjectiveName } from "./measure/objective.ts";
@@ -12,6 +10,7 @@ import type { Subject } from "./measure/subject.ts";
 import { readModel } from "./onnx/index.ts";
 import type { Budget } from "./plan/budget.ts";
 import { type ChooseProgress, choose, type Schedule } from "./plan/choose.ts";
+import { underRepair } from "./plan/criterion-for.ts";
 import type { Selection } from "./plan/select.ts";
 import { stateOfModel, withDataShapes } from "./prune.ts";
 import type { CompareRun, CompareStep, CompareSummary, Removal } from "./results.ts";
@@ -58,7 +57,7 @@ export async function compare(file: Uint8Array, options: CompareOptions): Promis
         const bound = await bind(prepared, { ...options, compensate }, criterion.needsMoments);
         const run = await choose(bound.prunable, bound.subject, {
           ...options,
-          criterion: criterion === oracle && compensate !== "none" ? repairedOracle() : criterion,
+          criterion: underRepair(criterion, compensate),
           schedule,
           seed,
           test: bound.test,

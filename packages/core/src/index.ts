@@ -7,7 +7,6 @@
 export {
   type PruneOptions,
   type PruneResult,
-  defaultCriterion,
   layerWidths,
   prune,
   stateOfModel,
@@ -67,9 +66,10 @@ export type { RacingOptions } from "./criteria/racing.ts";
 export { type Thresholding, thresholded } from "./criteria/threshold.ts";
 export type { Budget } from "./plan/budget.ts";
 export type { SplitOptions } from "./plan/split.ts";
-export { HOLD_OUT_SHARE, holdOut, type SplitData } from "./plan/hold-out.ts";
+export { HOLD_OUT_SHARE, holdOut, type SplitData } from "./measure/hold-out.ts";
 export type { Selection } from "./plan/select.ts";
 export { type ChooseOptions, type ChooseProgress, type Chosen, choose, type Schedule } from "./plan/choose.ts";
+export { defaultCriterion } from "./plan/criterion-for.ts";
 export { certificatesInWords, certificatesOf } from "./plan/certificates.ts";
 export { modelHash, type Plan, parsePlan, removedByGroup, unitsOfPlan } from "./plan/plan.ts";
 

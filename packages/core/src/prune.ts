@@ -5,26 +5,26 @@
 
 import { bind, mixed } from "./compensate/bind.ts";
 import type { Compensation } from "./compensate/compensator.ts";
+import { prove } from "./compensate/prove.ts";
 import { compensationCurves } from "./compensate/replay.ts";
 import type { Criterion } from "./criteria/criterion.ts";
-import { criterionOf, type OracleMode, oracleBy } from "./criteria/index.ts";
-import { oracle } from "./criteria/oracle.ts";
+import { criterionOf, type OracleMode } from "./criteria/index.ts";
 import type { RacingOptions } from "./criteria/racing.ts";
-import { repairedOracle } from "./criteria/repaired.ts";
 import { bindInputs, type Dataset } from "./data.ts";
 import { ShrinkError } from "./errors.ts";
 import type { Graph } from "./graph/graph.ts";
 import type { ProbeOptions } from "./graph/shapes.ts";
-import { type CostEstimate, estimate, oracleCost } from "./measure/cost.ts";
+import type { CostEstimate } from "./measure/cost.ts";
 import { type LatencyOptions, latencyOf } from "./measure/latency.ts";
 import type { ObjectiveName } from "./measure/objective.ts";
 import { qualityOf } from "./measure/quality.ts";
 import { stateOf } from "./measure/state.ts";
 import { type Subject, subjectOf } from "./measure/subject.ts";
 import { readModel, writeModel } from "./onnx/index.ts";
-import { type Budget, checkBudget, goalReached, removalGoal } from "./plan/budget.ts";
+import { type Budget, checkBudget, goalReached } from "./plan/budget.ts";
 import { certificatesOf } from "./plan/certificates.ts";
 import { type ChooseProgress, choose, type Schedule } from "./plan/choose.ts";
+import { criterionFor, defaultCriterion } from "./plan/criterion-for.ts";
 import { modelHash, type Plan, removedByGroup } from "./plan/plan.ts";
 import type { Selection } from "./plan/select.ts";
 import { shortfall } from "./plan/shortfall.ts";
@@ -34,7 +34,6 @@ import type { Runner } from "./runner.ts";
 import type { RemovedUnits } from "./surgery/cut.ts";
 import { sampleFeeds } from "./surgery/samples.ts";
 import { sizeAfter } from "./surgery/size.ts";
-import { verify } from "./surgery/verify.ts";
 import { type Prunable, prepare } from "./units/prepare.ts";
 
 export interface PruneOptions extends Selection, ProbeOptions {
@@ -47,7 +46,7 @@ export interface PruneOptions extends Selection, ProbeOptions {
   readonly criterion?: string | Criterion;
   /**
    * How the oracle measures; default `auto`: by what exact measurement would cost, counted in multiply-accumulates
-   * ({@link oracleCost}). Other criteria do not ask.
+   * (`oracleCost`). Other criteria do not ask.
    */
   readonly oracle?: OracleMode | "auto";
   /** For `racing`; `auto` takes a shortlist of 20 %. */
@@ -116,11 +115,7 @@ export async function prune(file: Uint8Array, options: PruneOptions): Promise<Pr
   const budget = options.budget ?? defaultBudget(subject && before);
   checkBudget(budget, subject && before);
 
-  const repairs = compensator !== undefined && compensate !== "none";
-  const { criterion, mode } =
-    asked === oracle && subject && !repairs
-      ? oracleFor(subject, budget, passSeconds, options)
-      : { criterion: asked === oracle && repairs ? repairedOracle(options.oracle === "exact") : asked, mode: "exact" };
+  const { criterion, mode } = criterionFor(asked, { ...options, compensate, budget, subject, passSeconds });
   const measured = mode === "racing" && parts.fit && !compensator ? await measuredOn(mixed(parts.fit)) : subject;
   const followed = (options.traceTest ?? true) ? test : undefined;
   const chosen = await choose(prunable, measured, {
@@ -143,8 +138,8 @@ export async function prune(file: Uint8Array, options: PruneOptions): Promise<Pr
   if (!reached && !options.bestEffort && chosen.stopped !== "interrupted") {
     throw shortfall(prunable, budget, { ...chosen, after: end });
   }
-  const uncut = compensator ? repaired.model : original;
-  const verified = await verify(repaired, uncut, removed, bytes, sampleFeeds(prunable, subject), runner);
+  const feeds = sampleFeeds(prunable, subject);
+  const verified = await prove({ original, prepared, compensator, removed, bytes, feeds, runner });
   const after = await stateOfModel(repaired, removed, bytes.byteLength, subject, test, heldOut);
   const { confidence } = budget;
   const answers = await answersOf(intact, stateOf(repaired, removed), { fit: subject, heldOut, test, confidence });
@@ -158,6 +153,7 @@ export async function prune(file: Uint8Array, options: PruneOptions): Promise<Pr
         { ...options, compensate, data: parts.fit, ...(!followed && { test: undefined }) },
       )
     : [];
+  const unfitted = compensator?.unfitted ?? [];
   const decision = {
     criterion: criterion.name,
     schedule,
@@ -198,39 +194,9 @@ export async function prune(file: Uint8Array, options: PruneOptions): Promise<Pr
       ...(answers && { answers }),
       ...(latency && { latency }),
       ...(curves.length > 0 && { compensationCurves: curves }),
+      ...(unfitted.length > 0 && { unfitted }),
     },
   };
-}
-
-/**
- * `oracle`; with least-squares repair `obs`, as each candidate of the oracle would have to be repaired and run through the
- * whole network.
- */
-export function defaultCriterion(compensate: Compensation = "none"): string {
-  return compensate === "lstsq" ? "obs" : "oracle";
-}
-
-/** The oracle in the way that was asked for, or that fits the cost. */
-function oracleFor(
-  { prunable, data }: Subject,
-  budget: Budget,
-  passSeconds: number,
-  { oracle: asked = "auto", racing, onCost, align = 1 }: PruneOptions,
-): { criterion: Criterion; mode: OracleMode } {
-  const { count } = prunable.units;
-  const cost = oracleCost(prunable, data.size, removalGoal(budget, count) ?? Math.ceil(count / 2));
-  if (asked === "racing" && align > 1) {
-    throw new ShrinkError(
-      "option",
-      "align: takes several units at once, but racing tells the best one alone; expected the oracle exact or lazy",
-    );
-  }
-  const fitting = cost.mode === "racing" && align > 1 ? "lazy" : cost.mode;
-  const mode = asked === "auto" ? fitting : asked;
-  const how = { ...(asked === "auto" && { shortlist: 0.2 }), ...racing };
-  const { macs } = sizeAfter(prunable, new Uint8Array(count));
-  onCost?.(estimate({ ...cost, mode }, how, { macs: macs * data.size, seconds: passSeconds }));
-  return { criterion: oracleBy(mode, how), mode };
 }
 
 /** Size and quality of the model without the removed units. */

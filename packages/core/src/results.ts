@@ -145,6 +145,12 @@ export interface Polish {
   readonly settled: boolean;
 }
 
+/** A layer of weights behind removed units that a repair leaves as it is, or in part. */
+export interface Unfitted {
+  readonly layer: string;
+  readonly reason: string;
+}
+
 /** Quality against units removed under one compensation. */
 export interface CompensationCurve {
   /** none, mean or lstsq */
@@ -181,6 +187,8 @@ export interface PruneSummary {
   readonly latency?: Latency;
   /** Left out where it was not asked for. The rows of `removed` are the way before it. */
   readonly polish?: Polish;
+  /** Where the repair does not reach; left out where it reaches everything. */
+  readonly unfitted?: readonly Unfitted[];
   /** What compensation bought: the removals before polish, repaired in different ways. */
   readonly compensationCurves?: readonly CompensationCurve[];
 }

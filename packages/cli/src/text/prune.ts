@@ -32,8 +32,9 @@ export function pruneText(summary: PruneSummary, files: readonly string[], color
 }
 
 /** What else was measured, a line each. */
-function facts({ answers, heldOut, latency, polish }: PruneSummary): string[] {
+function facts({ answers, heldOut, latency, polish, unfitted = [] }: PruneSummary): string[] {
   const lines = [
+    ...unfitted.map(({ layer, reason }) => `not repaired: ${layer}: ${reason}`),
     ...(polish ? [polishText(polish)] : []),
     ...(heldOut
       ? [

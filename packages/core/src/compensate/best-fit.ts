@@ -1,6 +1,7 @@
 /** Which fit of a layer is taken: several are tried on some samples, and the others judge. */
+
+import type { SplitMoments } from "./moments.ts";
 import { copyOutput, covariance, type Fit, meanBias, RidgeSolver, squaredErrors, sumOf } from "./ridge.ts";
-import type { SplitMoments } from "./rows.ts";
 
 /** Strengths of the ridge, in mean variances of a feature, that the held-out samples choose from. */
 export const RIDGES = [1e-7, 1e-4, 1e-2, 1e-1] as const;

@@ -14,15 +14,16 @@ interface Part {
   readonly importance: Float64Array;
 }
 
-/** Measured change of the output over predicted change, by group. Kept by the compensator's sensitivities. */
+/** Measured change of the output over predicted change, by stage of the sensitivities and group. */
 const known = new WeakMap<object, Map<Group, number>>();
 
+/** The factor of each group's costs; groups with fewer than two units have none. */
 export async function calibration(
   compensator: Compensator,
   activations: Activations,
   parts: readonly Part[],
 ): Promise<ReadonlyMap<Group, number>> {
-  const stage = compensator.sensitivityStage;
+  const { stage } = compensator.sensitivities;
   const factors = known.get(stage) ?? new Map<Group, number>();
   if (known.has(stage)) return factors;
   known.set(stage, factors);
@@ -45,7 +46,8 @@ export async function calibration(
     }
     if (predicted <= 0) continue;
     const fits = trial.map(({ surface }) => ({ layer: surface.known.layer, fit: surface.fit }));
-    factors.set(group, (await compensator.changeOf(fits, removed)) / predicted);
+    const change = await compensator.sensitivities.changeTo(compensator.withFits(fits), removed);
+    factors.set(group, change / predicted);
   }
   return factors;
 }

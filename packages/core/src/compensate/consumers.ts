@@ -4,13 +4,16 @@
  */
 import { opsetOf } from "../graph/builder.ts";
 import { hasFixedBatch } from "../graph/free-batch.ts";
-import type { Graph, Model, Node } from "../graph/graph.ts";
+import { describe, type Graph, type Model, type Node } from "../graph/graph.ts";
 import { dimsOf, type Shapes, type ValueShape } from "../graph/shapes.ts";
 import { allocate, Tensor } from "../graph/tensor.ts";
+import type { State } from "../measure/state.ts";
 import { ruleFor } from "../ops/index.ts";
 import type { Regression } from "../ops/rule.ts";
+import type { Unfitted } from "../results.ts";
+import { keptIndexes, type RemovedUnits } from "../surgery/cut.ts";
 import { findUnits } from "../units/find.ts";
-import { nodeId } from "../units/places.ts";
+import { nodeId, placeKey } from "../units/places.ts";
 import type { Prunable } from "../units/prepare.ts";
 
 /** A layer whose outputs are features * weights + bias. */
@@ -47,6 +50,45 @@ export function fittable({ model, shapes }: Prunable): Fittable {
   const { graph, shapes: allShapes } = draft.result();
   const units = findUnits(graph, allShapes, opsetOf(model));
   return { prunable: { model: { ...model, graph }, shapes: allShapes, units }, consumers, added: draft.added };
+}
+
+/** Layers with more features than this get a bias alone: their least squares would take too long. */
+export const MOST_FEATURES = 4096;
+
+/** Layers of weights that read units of which some are gone, and that are not fitted again, with the reason in words. */
+export function unfitted({ prunable, consumers }: Fittable, removed: RemovedUnits): Unfitted[] {
+  const { units, model } = prunable;
+  const { initializers } = model.graph;
+  const known = new Map(consumers.map((consumer) => [nodeId(consumer.node), consumer]));
+  const reasons = new Map<string, Unfitted>();
+  for (const { first, size, sinks } of units.groups) {
+    if (!removed.subarray(first, first + size).includes(1)) continue;
+    for (const { node: id } of sinks) {
+      const node = model.graph.nodes.find((one) => nodeId(one) === id) as Node;
+      const tensor = node.inputs.map((name) => initializers.get(name)).find((one) => (one?.dims.length ?? 0) > 1);
+      if (!tensor) continue; // reads units, but has no weights
+      const consumer = known.get(id);
+      const features = tensor.size / (consumer ? (initializers.get(consumer.bias)?.size ?? 1) : 1);
+      if (consumer && features <= MOST_FEATURES) continue;
+      const reason = consumer
+        ? `${features} features are too many for least squares: only its bias is fitted`
+        : `${describe(node)}: weights of this operator and form are not fitted`;
+      reasons.set(id, { layer: node.name || id, reason });
+    }
+  }
+  return [...reasons.values()];
+}
+
+/** Outputs of a consumer that are left, by their number in the intact layer; undefined: all. */
+export function keptOutputs(
+  { units, model }: Prunable,
+  { bias }: Consumer,
+  { removed }: State,
+): readonly number[] | undefined {
+  const holder = model.graph.value(bias)?.uses[0];
+  const axis = (model.graph.initializers.get(bias)?.dims.length ?? 1) - 1;
+  if (!holder) return undefined;
+  return keptIndexes(units.places, placeKey(bias, axis, { node: nodeId(holder.node), slot: holder.slot }), removed);
 }
 
 /** The node as a regression, at the shapes of some stage of pruning; undefined where it is none. */

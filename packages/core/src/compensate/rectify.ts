@@ -9,8 +9,9 @@ import type { State } from "../measure/state.ts";
 import type { Subject } from "../measure/subject.ts";
 import { writeModel } from "../onnx/index.ts";
 import type { Session } from "../runner.ts";
+import { accumulate } from "./moments.ts";
 import { copyOutput, type Fit, type Moments, type RidgeSolver } from "./ridge.ts";
-import { accumulate, type Layer, type LayerRows, rowsOf, samplesOf } from "./rows.ts";
+import { eachPart, type Layer, type RowSource, rowsOf } from "./rows.ts";
 
 const ROUNDS = 2;
 
@@ -22,8 +23,7 @@ export interface RectifyRequest {
   readonly state: State;
   /** Number of samples to fit on; the others judge. */
   readonly fit: number;
-  /** By chunk. */
-  readonly rows: readonly LayerRows[];
+  readonly source: RowSource;
   /** 1 where u rises with z, -1 where it falls, by output. */
   readonly signs: Float64Array;
   /** Moments of the samples to fit on, and their solver. */
@@ -56,7 +56,7 @@ export async function rectified(request: RectifyRequest, given: Fit): Promise<Fi
 
 /** What the samples to fit on ask for, given what a fit makes of them; errors behind the rectifier of those that judge. */
 async function pass(request: RectifyRequest, session: Session, fit: Fit) {
-  const { layer, subject, signs, rows } = request;
+  const { layer, subject, signs, source } = request;
   const { features, outputs } = layer;
   const sums = {
     xz: new Float64Array(features * outputs),
@@ -68,26 +68,15 @@ async function pass(request: RectifyRequest, session: Session, fit: Fit) {
     bias: new Tensor("float64", [outputs], fit.bias),
     signs: new Tensor("float64", [outputs], signs),
   };
-  for (const [index, { from, to }] of subject.chunks.entries()) {
-    const { input, rows: wanted, thresholds } = rows[index] as LayerRows;
-    const border = Math.min(Math.max(request.fit - from, 0), to - from);
-    for (const [first, last] of [
-      [0, border],
-      [border, to - from],
-    ] as const) {
-      if (last <= first) continue;
-      const part = (tensor: Tensor): Tensor => samplesOf(tensor, first, last, to - from);
-      const all = thresholds.dims[0] === 1 && wanted.dims[0] !== 1;
-      const feeds = { input: part(input), wanted: part(wanted), thresholds: all ? thresholds : part(thresholds) };
-      const isFit = last <= border;
-      const result = await session.run({ ...feeds, ...weights }, isFit ? RESULTS.slice(0, 2) : RESULTS.slice(2));
-      const numbers = (name: string): Float64Array => (result[name] as Tensor).data as Float64Array;
-      if (isFit) {
-        accumulate(sums.xz, numbers("products"));
-        accumulate(sums.z, numbers("sum"));
-      } else accumulate(sums.errors, numbers("errors"));
-    }
-  }
+  await eachPart(source, subject, request.fit, async ({ input, rows: wanted, thresholds }, isFit) => {
+    const feeds = { input, wanted, thresholds, ...weights };
+    const result = await session.run(feeds, isFit ? RESULTS.slice(0, 2) : RESULTS.slice(2));
+    const numbers = (name: string): Float64Array => (result[name] as Tensor).data as Float64Array;
+    if (isFit) {
+      accumulate(sums.xz, numbers("products"));
+      accumulate(sums.z, numbers("sum"));
+    } else accumulate(sums.errors, numbers("errors"));
+  });
   return sums;
 }
 

@@ -9,14 +9,12 @@ import type { State } from "../measure/state.ts";
 import type { Subject } from "../measure/subject.ts";
 import { writeModel } from "../onnx/index.ts";
 import type { Regression } from "../ops/rule.ts";
-import type { Session } from "../runner.ts";
 import { keptIndexes } from "../surgery/cut.ts";
 import { nodeId, placeKey } from "../units/places.ts";
 import type { Prunable } from "../units/prepare.ts";
 import { randomSource, shuffled } from "../util/random.ts";
 import { type Consumer, regressionOf } from "./consumers.ts";
 import type { Wanted } from "./outlet.ts";
-import { emptyMoments, type Moments } from "./ridge.ts";
 
 /** About how many rows of a layer are looked at, at most. */
 const MOST_ROWS = 2 ** 15;
@@ -76,36 +74,6 @@ export function rowsOf(b: GraphBuilder, value: string, layer: Layer, width: numb
   return b.reshape(b.op("Gather", [apart, b.ints(chosen)], { axis: 1 }), [-1, width]);
 }
 
-/**
- * Output rows of layers in the original network, by output name and chunk: what they should go on giving. Values that
- * are no layer's output but are shaped like it may be asked for as well.
- */
-export async function originalRows(
-  subject: Subject,
-  state: State,
-  wanted: readonly { readonly layer: Layer; readonly value: string }[],
-): Promise<Map<string, Tensor[]>> {
-  const { model } = state;
-  const b = new GraphBuilder({ opset: opsetOf(model), real: subject.targets.type, base: model.graph });
-  const outputs = new Map(
-    wanted.map(({ layer, value }) => [
-      value,
-      rowsOf(b, layer.regression.outputs(b, value), layer, layer.outputs, subject.data.size),
-    ]),
-  );
-  const session = await subject.runner.load(writeModel({ ...model, graph: b.graph([...outputs.values()]) }));
-  const rows = new Map([...outputs.keys()].map((value): [string, Tensor[]] => [value, []]));
-  try {
-    for (const { feeds } of subject.chunks) {
-      const result = await session.run(feeds);
-      for (const [value, output] of outputs) rows.get(value)?.push(result[output] as Tensor);
-    }
-  } finally {
-    await session.release();
-  }
-  return rows;
-}
-
 /** A graph that takes a layer's rows from a value that is shaped like its output now: [rows, width]. */
 export async function rowReader(
   layer: Layer,
@@ -123,118 +91,46 @@ export async function rowReader(
   };
 }
 
-/** A graph that turns a layer's input x[N, ...] and wanted rows z[rows, outputs] into moments. */
-class MomentsGraph {
-  readonly #layer: Layer;
-  readonly #session: Session;
-
-  private constructor(layer: Layer, session: Session) {
-    this.#layer = layer;
-    this.#session = session;
-  }
-
-  static async of(layer: Layer, { runner, data, targets }: Subject, { model }: State): Promise<MomentsGraph> {
-    const { consumer, regression, features } = layer;
-    const b = new GraphBuilder({ opset: opsetOf(model), real: targets.type, base: emptyGraph("moments") });
-    b.input(consumer.input, targets.type);
-    b.input("wanted", targets.type);
-    const rows = rowsOf(b, regression.features(b, consumer.input), layer, features, data.size);
-    const [x, z] = [b.cast(rows, "float64"), b.cast("wanted", "float64")];
-    const names = [
-      b.sum(x, [0]),
-      b.sum(z, [0]),
-      b.op("MatMul", [b.op("Transpose", [x], { perm: [1, 0] }), b.op("Concat", [x, z], { axis: 1 })]),
-      b.sum(b.square(z), [0]),
-    ];
-    const renamed = names.map((name, i) => b.op("Identity", [name], {}, RESULTS[i] as string));
-    const session = await runner.load(writeModel({ ...model, graph: b.graph(renamed) }));
-    return new MomentsGraph(layer, session);
-  }
-
-  /** Adds the rows of some samples. */
-  async add(moments: Moments, input: Tensor, wanted: Tensor): Promise<void> {
-    const { consumer, features, outputs } = this.#layer;
-    const result = await this.#session.run({ [consumer.input]: input, wanted });
-    const [x, z, products, zz] = RESULTS.map((name) => (result[name] as Tensor).data as Float64Array) as [
-      Float64Array,
-      Float64Array,
-      Float64Array,
-      Float64Array,
-    ];
-    moments.rows += wanted.dims[0] as number;
-    accumulate(moments.x, x);
-    accumulate(moments.z, z);
-    accumulate(moments.zz, zz);
-    for (let i = 0; i < features; i++) {
-      const row = products.subarray(i * (features + outputs), (i + 1) * (features + outputs));
-      accumulate(moments.xx.subarray(i * features, (i + 1) * features), row.subarray(0, features));
-      accumulate(moments.xz.subarray(i * outputs, (i + 1) * outputs), row.subarray(features));
-    }
-  }
-
-  release(): Promise<void> {
-    return this.#session.release();
-  }
-}
-
-const RESULTS = ["sum of x", "sum of z", "products", "squares of z"] as const;
-
-/** Moments of the first `fit` samples, which weights are fitted on, and of the others, which choices are made on. */
-export interface SplitMoments {
-  readonly fit: Moments;
-  readonly heldOut: Moments;
-}
-
 /** What a layer reads of a chunk, [N, ...], and what it is fitted to. */
 export interface LayerRows extends Wanted {
   readonly input: Tensor;
 }
 
+/** The rows of a layer chunk by chunk, as often as they are asked for; nothing beyond the memory limit is held. */
+export interface RowSource {
+  read(chunk: number): Promise<LayerRows>;
+  release(): Promise<void>;
+}
+
 /**
- * Streams moments of a layer over the data.
- *
- * @param fit number of samples to fit on
+ * Visits the rows of every chunk: those of the first `fit` samples, which weights are fitted on, and those of the others,
+ * which judge. A chunk with both is visited twice.
  */
-export async function streamMoments(
-  layer: Layer,
-  subject: Subject,
-  state: State,
+export async function eachPart(
+  source: RowSource,
+  { chunks }: Subject,
   fit: number,
-  read: (chunk: number) => Promise<LayerRows>,
-): Promise<SplitMoments> {
-  const graph = await MomentsGraph.of(layer, subject, state);
-  const parts = {
-    fit: emptyMoments(layer.features, layer.outputs),
-    heldOut: emptyMoments(layer.features, layer.outputs),
-  };
-  try {
-    for (const [index, { from, to }] of subject.chunks.entries()) {
-      const { input, rows } = await read(index);
-      const border = Math.min(Math.max(fit - from, 0), to - from);
-      for (const [moments, first, last] of [
-        [parts.fit, 0, border],
-        [parts.heldOut, border, to - from],
-      ] as const) {
-        if (last <= first) continue;
-        const part = (tensor: Tensor): Tensor => samplesOf(tensor, first, last, to - from);
-        await graph.add(moments, part(input), part(rows));
-      }
-    }
-  } finally {
-    await graph.release();
+  visit: (rows: LayerRows, isFit: boolean) => Promise<void>,
+): Promise<void> {
+  for (const [index, { from, to }] of chunks.entries()) {
+    const { input, rows, thresholds } = await source.read(index);
+    const border = Math.min(Math.max(fit - from, 0), to - from);
+    const part = async (first: number, last: number, isFit: boolean): Promise<void> => {
+      if (last <= first) return;
+      const own = (tensor: Tensor): Tensor => samplesOf(tensor, first, last, to - from);
+      const isShared = thresholds.dims[0] === 1 && rows.dims[0] !== 1;
+      await visit({ input: own(input), rows: own(rows), thresholds: isShared ? thresholds : own(thresholds) }, isFit);
+    };
+    await part(0, border, true);
+    await part(border, to - from, false);
   }
-  return parts;
 }
 
 /** Samples first..last-1 of a tensor whose first axis holds equally many rows of each of `count` samples. */
-export function samplesOf(tensor: Tensor, first: number, last: number, count: number): Tensor {
+function samplesOf(tensor: Tensor, first: number, last: number, count: number): Tensor {
   if (first === 0 && last === count) return tensor;
   const perSample = (tensor.dims[0] as number) / count;
   const width = sizeOf(tensor.dims.slice(1)) * perSample;
   const data = tensor.data.subarray(first * width, last * width);
   return new Tensor(tensor.type, [(last - first) * perSample, ...tensor.dims.slice(1)], data);
-}
-
-export function accumulate(sums: Float64Array, values: Float64Array): void {
-  for (let i = 0; i < sums.length; i++) sums[i] = (sums[i] as number) + (values[i] as number);
 }

@@ -25,7 +25,7 @@ const SIGNS = "shrinknet/directions";
  * By layer, by output that is left: its sensitivity. Layers that the output does not depend on are missing. `outputs`: the
  * network's outputs for the first chunks, which are looked at.
  */
-export async function sensitivities(
+export async function measureSensitivities(
   { objective, runner, chunks, targets, data }: Subject,
   { model, shapes }: State,
   layers: readonly Layer[],

@@ -2,11 +2,11 @@
 import type { Dataset } from "../data.ts";
 import { ShrinkError } from "../errors.ts";
 import { accuracyByClass, CONFIDENCE, pairedDrop, rightAnswers } from "../measure/answers.ts";
+import { HOLD_OUT_SHARE, holdOut } from "../measure/hold-out.ts";
 import type { State } from "../measure/state.ts";
 import type { Subject } from "../measure/subject.ts";
 import type { Answers, HeldOutPart, PruneSummary } from "../results.ts";
 import type { Budget } from "./budget.ts";
-import { HOLD_OUT_SHARE, holdOut } from "./hold-out.ts";
 
 /** Fewer held-out samples than this tell too little to go without them. */
 const WORTH_HOLDING_OUT = 100;

@@ -144,7 +144,7 @@ export class Trail {
   /** The last repair of a run: all consumers together. Its stage is measured anew. */
   async finish(): Promise<void> {
     if (!this.#compensator || !this.meter) return;
-    const fitted = await this.#compensator.finish(this.meter.activations);
+    const fitted = await this.#compensator.finish();
     if (fitted.length === 0) return;
     this.#advance(stateOf(this.#compensator.prunable, this.#state.removed), fitted);
     await this.#note();

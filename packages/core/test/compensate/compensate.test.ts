@@ -166,3 +166,49 @@ describe("what is written is proved", () => {
     );
   });
 });
+
+describe("what is repaired", () => {
+  const samples = (channels: number): Tensor => random(12).tensor([40, channels, 6, 6]);
+  const run = (network: Model, x: Tensor, memory?: number) =>
+    prune(writeModel(network), {
+      runner,
+      data: dataset({ x }),
+      criterion: "magnitude",
+      compensate: "lstsq",
+      budget: { remove: { share: 0.4 } },
+      ...(memory && { memory }),
+    });
+
+  test("does not depend on how much may be kept", async () => {
+    const recipe = { seed: 7, opset: 17, channels: 8, end: "pool" } as const;
+    const stages = (["convolution", "residual", "batch norm"] as const).map((structure) => {
+      return { structure, activation: "Relu" as const };
+    });
+    const network = buildImage({ ...recipe, stages });
+    const [plenty, nothing] = [await run(network, samples(2)), await run(network, samples(2), 1)];
+    expect(nothing.plan).toEqual(plenty.plan);
+    expect(await difference(readModel(nothing.bytes), readModel(plenty.bytes), samples(2))).toBeLessThan(1e-4);
+  });
+
+  test("names the layers that it leaves as they are, and why", async () => {
+    const r = random(6);
+    const network = model({
+      inputs: { x: ["N", 2, 6, 6] },
+      outputs: ["y"],
+      initializers: { w: r.tensor([6, 2, 3, 3]), v: r.tensor([6, 3, 2, 2]), u: r.tensor([3, 2]) },
+      nodes: [
+        node("Conv", ["x", "w"], ["a"], { pads: [1, 1, 1, 1] }),
+        node("Relu", ["a"], ["h"]),
+        node("ConvTranspose", ["h", "v"], ["z"]),
+        node("GlobalAveragePool", ["z"], ["p"]),
+        node("Flatten", ["p"], ["f"]),
+        node("Gemm", ["f", "u"], ["y"]),
+      ],
+    });
+    const { summary } = await run(network, samples(2));
+    expect(summary.unfitted).toEqual([
+      { layer: "z", reason: 'ConvTranspose "z": weights of this operator and form are not fitted' },
+    ]);
+    expect((await run(dense("Gemm"), vectors)).summary.unfitted).toBeUndefined();
+  });
+});

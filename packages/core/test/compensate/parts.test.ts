@@ -4,7 +4,7 @@ import { fittable } from "../../src/compensate/consumers.ts";
 import { distanceFactor, outputChange, randomDirections } from "../../src/compensate/output-change.ts";
 import { recalibrated } from "../../src/compensate/recalibrate.ts";
 import { layerAt } from "../../src/compensate/rows.ts";
-import { sensitivities } from "../../src/compensate/sensitivity.ts";
+import { measureSensitivities } from "../../src/compensate/sensitivity.ts";
 import type { Tensor } from "../../src/graph/tensor.ts";
 import type { Objective } from "../../src/measure/objective.ts";
 import { stateOf } from "../../src/measure/state.ts";
@@ -27,7 +27,7 @@ test("sensitivity of a linear layer's output: the squared norm of its column of 
   const state = stateOf(prunable, removal(prunable, []));
   const layers = consumers.flatMap((consumer) => layerAt(consumer, prunable, state) ?? []);
   const outputs = subject.chunks.map(({ feeds }) => evaluate(network, feeds).y as Tensor);
-  const found = await sensitivities(subject, state, layers, outputs);
+  const found = await measureSensitivities(subject, state, layers, outputs);
   const v = network.graph.initializers.get("v")?.numbers as ArrayLike<number>;
   const first = found.get(layers[0] as (typeof layers)[number]) as Float64Array;
   first.forEach((value, o) => {

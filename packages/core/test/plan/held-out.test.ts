@@ -2,8 +2,8 @@
 import { describe, expect, test } from "vitest";
 import type { Dataset } from "../../src/data.ts";
 import { type Tensor, tensorOf } from "../../src/graph/tensor.ts";
+import { holdOut } from "../../src/measure/hold-out.ts";
 import { readModel, writeModel } from "../../src/onnx/index.ts";
-import { holdOut } from "../../src/plan/hold-out.ts";
 import { type PruneOptions, prune } from "../../src/prune.ts";
 import { dataset, runner } from "../helpers.ts";
 import { build } from "../property/networks.ts";

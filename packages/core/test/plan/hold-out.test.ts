@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import type { Dataset } from "../../src/data.ts";
 import { float32 } from "../../src/graph/tensor.ts";
-import { holdOut } from "../../src/plan/hold-out.ts";
+import { holdOut } from "../../src/measure/hold-out.ts";
 
 /** Sample n holds n, is of class n and has the target n. */
 function numbered(size: number): Dataset {

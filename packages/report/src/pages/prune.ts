@@ -1,4 +1,4 @@
-import { type CompensationCurve, certificatesInWords, type PruneSummary } from "shrinknet";
+import { type CompensationCurve, certificatesInWords, type PruneSummary, type Unfitted } from "shrinknet";
 import { layerOrderChart } from "../charts/layer-order.ts";
 import { predictedChart } from "../charts/predicted.ts";
 import { accuracyChart, errorChart } from "../charts/quality.ts";
@@ -43,7 +43,10 @@ ${summary.latency && html`<p>${describeLatency(summary.latency)}</p>`}</section>
 `,
     dropSection(summary),
     section("Quality against units removed", qualityFigures(summary)),
-    section("What compensation bought", compensationFigures(summary.compensationCurves ?? [])),
+    section("What compensation bought", [
+      ...compensationFigures(summary.compensationCurves ?? []),
+      ...unfittedList(summary.unfitted ?? []),
+    ]),
     classesSection(summary),
     section("Which units went", structureFigures(summary)),
     traceTable(summary),
@@ -105,6 +108,12 @@ function compensationFigures(curves: readonly CompensationCurve[]): Markup[] {
       "Error on the calibration samples under each compensation, summed over them. The removals are the same; only the repair differs.",
     ),
   ];
+}
+
+function unfittedList(layers: readonly Unfitted[]): Markup[] {
+  if (layers.length === 0) return [];
+  const items = layers.map(({ layer, reason }) => html`<li>${layer}: ${reason}</li>`);
+  return [html`<p>Layers behind removed units that were not repaired:</p><ul>${items}</ul>`];
 }
 
 function structureFigures(summary: PruneSummary): Markup[] {

@@ -1,0 +1,81 @@
+/**
+ * The end of a repair: what is kept only where it brings the outputs for the held-out samples closer to the original
+ * network's. Statistics of normalisations are measured anew ({@link recalibrated}), then all consumers are fitted together
+ * ({@link outputSteps}) as long as that gains something.
+ */
+import type { Tensor } from "../graph/tensor.ts";
+import { stateOf } from "../measure/state.ts";
+import type { Subject } from "../measure/subject.ts";
+import type { RemovedUnits } from "../surgery/cut.ts";
+import type { Prunable } from "../units/prepare.ts";
+import { type Fittable, keptOutputs } from "./consumers.ts";
+import { heldOutChange, outputSteps } from "./output-fit.ts";
+import { outputsOf } from "./outputs.ts";
+import { recalibrated } from "./recalibrate.ts";
+import { layerAt } from "./rows.ts";
+import { withAdjustment } from "./weights.ts";
+
+/** Joint steps; they end before where one gains less than a share of what is left. */
+const MOST_STEPS = 8;
+const LEAST_GAIN = 0.01;
+
+export interface LastFitRequest {
+  readonly subject: Subject;
+  readonly fittable: Fittable;
+  /** The repaired model, not cut, and the units that are gone. */
+  readonly repaired: Prunable;
+  readonly removed: RemovedUnits;
+  /** Number of samples to fit on; the others judge. */
+  readonly fit: number;
+  readonly recalibrates: boolean;
+  /** Whether weights may change, or statistics alone. */
+  readonly fitsWeights: boolean;
+}
+
+/** New initializers of the intact model, by name; empty where nothing helps. */
+export async function lastFit(request: LastFitRequest): Promise<Map<string, Tensor>> {
+  const { subject, fittable, repaired, removed, fit } = request;
+  const intact = stateOf(fittable.prunable, new Uint8Array(removed.length));
+  const shared = { subject, original: await outputsOf(subject, intact.model), fit };
+  const found = new Map<string, Tensor>();
+  let prunable = repaired;
+  let outputs = await outputsOf(subject, stateOf(repaired, removed).model);
+  let best = heldOutChange(shared, outputs);
+  const keepIfCloser = async (from: Prunable, weights: ReadonlyMap<string, Tensor>): Promise<void> => {
+    const trial = withWeights(from, weights);
+    const now = await outputsOf(subject, stateOf(trial, removed).model);
+    const change = heldOutChange(shared, now);
+    if (!(change < best)) return;
+    [best, outputs, prunable] = [change, now, trial];
+    for (const [name, tensor] of weights) found.set(name, tensor);
+  };
+  if (request.recalibrates) {
+    const statistics = await recalibrated(fittable.prunable, subject, intact, stateOf(repaired, removed), fit);
+    if (statistics.size > 0) await keepIfCloser(repaired, statistics);
+  }
+  for (let step = 0; request.fitsWeights && step < MOST_STEPS; step++) {
+    const [from, before] = [prunable, best];
+    const state = stateOf(from, removed);
+    const layers = fittable.consumers.flatMap((consumer) => {
+      const layer = layerAt(consumer, fittable.prunable, state);
+      const width = layer && (keptOutputs(fittable.prunable, consumer, state)?.length ?? layer.outputs);
+      return layer && width ? [{ layer, width }] : [];
+    });
+    const { initializers } = from.model.graph;
+    for (const adjustments of await outputSteps({ ...shared, state, layers, outputs })) {
+      const weights = adjustments.flatMap((one) =>
+        withAdjustment(initializers, one, keptOutputs(fittable.prunable, one.layer.consumer, state)),
+      );
+      await keepIfCloser(from, new Map(weights));
+    }
+    if (!(best < (1 - LEAST_GAIN) * before)) break;
+  }
+  return found;
+}
+
+/** A model, not cut, with other initializers. */
+export function withWeights(prunable: Prunable, weights: ReadonlyMap<string, Tensor>): Prunable {
+  const { model } = prunable;
+  const initializers = new Map([...model.graph.initializers, ...weights]);
+  return { ...prunable, model: { ...model, graph: model.graph.with({ initializers }) } };
+}

@@ -1,0 +1,99 @@
+/** Moments of a layer's rows, streamed over the data: what least squares need to know of the samples. */
+import { emptyGraph, GraphBuilder, opsetOf } from "../graph/builder.ts";
+import type { Tensor } from "../graph/tensor.ts";
+import type { State } from "../measure/state.ts";
+import type { Subject } from "../measure/subject.ts";
+import { writeModel } from "../onnx/index.ts";
+import type { Session } from "../runner.ts";
+import { emptyMoments, type Moments } from "./ridge.ts";
+import { eachPart, type Layer, type RowSource, rowsOf } from "./rows.ts";
+
+/** A graph that turns a layer's input x[N, ...] and wanted rows z[rows, outputs] into moments. */
+class MomentsGraph {
+  readonly #layer: Layer;
+  readonly #session: Session;
+
+  private constructor(layer: Layer, session: Session) {
+    this.#layer = layer;
+    this.#session = session;
+  }
+
+  static async of(layer: Layer, { runner, data, targets }: Subject, { model }: State): Promise<MomentsGraph> {
+    const { consumer, regression, features } = layer;
+    const b = new GraphBuilder({ opset: opsetOf(model), real: targets.type, base: emptyGraph("moments") });
+    b.input(consumer.input, targets.type);
+    b.input("wanted", targets.type);
+    const rows = rowsOf(b, regression.features(b, consumer.input), layer, features, data.size);
+    const [x, z] = [b.cast(rows, "float64"), b.cast("wanted", "float64")];
+    const names = [
+      b.sum(x, [0]),
+      b.sum(z, [0]),
+      b.op("MatMul", [b.op("Transpose", [x], { perm: [1, 0] }), b.op("Concat", [x, z], { axis: 1 })]),
+      b.sum(b.square(z), [0]),
+    ];
+    const renamed = names.map((name, i) => b.op("Identity", [name], {}, RESULTS[i] as string));
+    const session = await runner.load(writeModel({ ...model, graph: b.graph(renamed) }));
+    return new MomentsGraph(layer, session);
+  }
+
+  /** Adds the rows of some samples. */
+  async add(moments: Moments, input: Tensor, wanted: Tensor): Promise<void> {
+    const { consumer, features, outputs } = this.#layer;
+    const result = await this.#session.run({ [consumer.input]: input, wanted });
+    const [x, z, products, zz] = RESULTS.map((name) => (result[name] as Tensor).data as Float64Array) as [
+      Float64Array,
+      Float64Array,
+      Float64Array,
+      Float64Array,
+    ];
+    moments.rows += wanted.dims[0] as number;
+    accumulate(moments.x, x);
+    accumulate(moments.z, z);
+    accumulate(moments.zz, zz);
+    for (let i = 0; i < features; i++) {
+      const row = products.subarray(i * (features + outputs), (i + 1) * (features + outputs));
+      accumulate(moments.xx.subarray(i * features, (i + 1) * features), row.subarray(0, features));
+      accumulate(moments.xz.subarray(i * outputs, (i + 1) * outputs), row.subarray(features));
+    }
+  }
+
+  release(): Promise<void> {
+    return this.#session.release();
+  }
+}
+
+const RESULTS = ["sum of x", "sum of z", "products", "squares of z"] as const;
+
+/** Moments of the first `fit` samples, which weights are fitted on, and of the others, which choices are made on. */
+export interface SplitMoments {
+  readonly fit: Moments;
+  readonly heldOut: Moments;
+}
+
+/** Streams moments of a layer over the data. `fit`: number of samples to fit on. Takes as much memory for any number of samples. */
+export async function streamMoments(
+  layer: Layer,
+  subject: Subject,
+  state: State,
+  fit: number,
+  source: RowSource,
+): Promise<SplitMoments> {
+  const graph = await MomentsGraph.of(layer, subject, state);
+  const parts = {
+    fit: emptyMoments(layer.features, layer.outputs),
+    heldOut: emptyMoments(layer.features, layer.outputs),
+  };
+  try {
+    await eachPart(source, subject, fit, ({ input, rows }, isFit) =>
+      graph.add(isFit ? parts.fit : parts.heldOut, input, rows),
+    );
+  } finally {
+    await graph.release();
+  }
+  return parts;
+}
+
+/** Adds values to sums in place. */
+export function accumulate(sums: Float64Array, values: Float64Array): void {
+  for (let i = 0; i < sums.length; i++) sums[i] = (sums[i] as number) + (values[i] as number);
+}

@@ -1,0 +1,87 @@
+/**
+ * Sensitivities through a run: measured at one stage, used for the next ones, and measured anew when enough units have gone.
+ */
+import type { Tensor } from "../graph/tensor.ts";
+import { type State, stateOf } from "../measure/state.ts";
+import type { Subject } from "../measure/subject.ts";
+import type { RemovedUnits } from "../surgery/cut.ts";
+import type { Prunable } from "../units/prepare.ts";
+import { type Consumer, type Fittable, keptOutputs } from "./consumers.ts";
+import { outputChange } from "./output-change.ts";
+import { outputsOf } from "./outputs.ts";
+import { layerAt } from "./rows.ts";
+import { measureSensitivities } from "./sensitivity.ts";
+
+/** Share of the units that may go before they are measured anew. */
+const DRIFT = 0.05;
+
+/** Samples that are looked at, about. */
+const SAMPLES = 256;
+
+/** What was measured at one stage. */
+interface Stage {
+  /** Units that were gone then. */
+  readonly gone: number;
+  readonly byConsumer: ReadonlyMap<Consumer, Float64Array>;
+  /** Outputs for the first samples, by chunk. */
+  readonly outputs: readonly Tensor[];
+}
+
+export class Sensitivities {
+  readonly #subject: Subject;
+  readonly #fittable: Fittable;
+  #stage: Stage = { gone: Number.NaN, byConsumer: new Map(), outputs: [] };
+
+  constructor(subject: Subject, fittable: Fittable) {
+    this.#subject = subject;
+    this.#fittable = fittable;
+  }
+
+  /** Changes whenever they are measured anew. */
+  get stage(): object {
+    return this.#stage;
+  }
+
+  /**
+   * What the network's output notices of errors in a consumer's outputs, by output of the intact layer; 0 for outputs that
+   * are gone, undefined where the output does not depend on it. Measured anew only at a stage that is repaired.
+   */
+  async of(consumer: Consumer, state: State, isRepaired: boolean): Promise<Float64Array | undefined> {
+    const { prunable } = this.#fittable;
+    const gone = state.removed.reduce((sum, one) => sum + one, 0);
+    const { gone: then } = this.#stage;
+    const isStale = !(then <= gone && gone <= then + DRIFT * prunable.units.count);
+    if (Number.isNaN(then) || (isStale && isRepaired)) this.#stage = await this.#measure(state, gone);
+    const kept = keptOutputs(prunable, consumer, state);
+    const isLeft = kept && new Set(kept);
+    return this.#stage.byConsumer.get(consumer)?.map((value, o) => (isLeft?.has(o) === false ? 0 : value));
+  }
+
+  /** Change of the outputs ({@link outputChange}) from the last stage to a trial, summed over as many samples as there are. */
+  async changeTo(trial: Prunable, removed: RemovedUnits): Promise<number> {
+    const { outputs } = this.#stage;
+    const after = await outputsOf(this.#subject, stateOf(trial, removed).model, SAMPLES);
+    let change = 0;
+    let samples = 0;
+    for (const [chunk, before] of outputs.entries()) {
+      const now = (after[chunk] as Tensor).numbers;
+      change += outputChange(this.#subject.objective, before.numbers, now, before.dims.at(-1) as number);
+      samples += before.dims[0] as number;
+    }
+    return change * (this.#subject.data.size / samples);
+  }
+
+  async #measure(state: State, gone: number): Promise<Stage> {
+    const { prunable, consumers } = this.#fittable;
+    const layers = consumers.flatMap((consumer) => layerAt(consumer, prunable, state) ?? []);
+    const outputs = await outputsOf(this.#subject, state.model, SAMPLES);
+    const byConsumer = new Map<Consumer, Float64Array>();
+    for (const [layer, values] of await measureSensitivities(this.#subject, state, layers, outputs)) {
+      const all = new Float64Array(layer.outputs);
+      const kept = keptOutputs(prunable, layer.consumer, state);
+      for (const [i, value] of values.entries()) all[kept ? (kept[i] as number) : i] = value;
+      byConsumer.set(layer.consumer, all);
+    }
+    return { gone, byConsumer, outputs };
+  }
+}

@@ -1,0 +1,64 @@
+/** Which criterion a run goes by: the one that was asked for, in the way that fits the run. */
+import type { Compensation } from "../compensate/compensator.ts";
+import type { Criterion } from "../criteria/criterion.ts";
+import { oracleBy } from "../criteria/index.ts";
+import { oracle } from "../criteria/oracle.ts";
+import type { RacingOptions } from "../criteria/racing.ts";
+import { repairedOracle } from "../criteria/repaired.ts";
+import { ShrinkError } from "../errors.ts";
+import { type CostEstimate, estimate, type OracleMode, oracleCost } from "../measure/cost.ts";
+import type { Subject } from "../measure/subject.ts";
+import { sizeAfter } from "../surgery/size.ts";
+import { type Budget, removalGoal } from "./budget.ts";
+
+export interface CriterionRequest {
+  readonly subject: Subject | undefined;
+  readonly budget: Budget;
+  readonly compensate: Compensation;
+  /** Default `auto`. */
+  readonly oracle?: OracleMode | "auto" | undefined;
+  readonly racing?: RacingOptions | undefined;
+  /** Default 1. */
+  readonly align?: number | undefined;
+  /** What a pass over the data took, for the estimate of the run's time. */
+  readonly passSeconds: number;
+  readonly onCost?: ((cost: CostEstimate) => void) | undefined;
+}
+
+/**
+ * `oracle`; with least-squares repair `obs`, as each candidate of the oracle would have to be repaired and run through the
+ * whole network.
+ */
+export function defaultCriterion(compensate: Compensation = "none"): string {
+  return compensate === "lstsq" ? "obs" : "oracle";
+}
+
+/** The criterion of a run with that compensation: its oracle measures candidates with their repair. */
+export function underRepair(criterion: Criterion, compensate: Compensation, all = false): Criterion {
+  return criterion === oracle && compensate !== "none" ? repairedOracle(all) : criterion;
+}
+
+/** The criterion that was asked for; the oracle in the way that was asked for, or that fits the cost. */
+export function criterionFor(
+  asked: Criterion,
+  { subject, budget, compensate, oracle: way = "auto", racing, align = 1, passSeconds, onCost }: CriterionRequest,
+): { criterion: Criterion; mode: OracleMode } {
+  if (asked !== oracle || !subject || compensate !== "none") {
+    return { criterion: underRepair(asked, compensate, way === "exact"), mode: "exact" };
+  }
+  const { prunable, data } = subject;
+  const { count } = prunable.units;
+  const cost = oracleCost(prunable, data.size, removalGoal(budget, count) ?? Math.ceil(count / 2));
+  if (way === "racing" && align > 1) {
+    throw new ShrinkError(
+      "option",
+      "align: takes several units at once, but racing tells the best one alone; expected the oracle exact or lazy",
+    );
+  }
+  const fitting = cost.mode === "racing" && align > 1 ? "lazy" : cost.mode;
+  const mode = way === "auto" ? fitting : way;
+  const how = { ...(way === "auto" && { shortlist: 0.2 }), ...racing };
+  const { macs } = sizeAfter(prunable, new Uint8Array(count));
+  onCost?.(estimate({ ...cost, mode }, how, { macs: macs * data.size, seconds: passSeconds }));
+  return { criterion: oracleBy(mode, how), mode };
+}
