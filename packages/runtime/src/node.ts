@@ -13,9 +13,16 @@ export interface NodeRunnerOptions {
  */
 const IDLE = "0";
 
+/**
+ * Its kernels hold channels in blocks of 8 or 16; without whole blocks of 8 another way through the network is taken: with
+ * 63 channels in place of 64 a depthwise network of 2.7 million multiply-accumulates takes 4.4 times as long.
+ */
+const CHANNEL_BLOCK = 8;
+
 /** A runner over onnxruntime-node on the CPU. */
 export function nodeRunner({ threads = 1 }: NodeRunnerOptions = {}): Runner {
   return {
+    channelBlock: CHANNEL_BLOCK,
     name: `onnxruntime-node ${ort.env.versions.common}, ${threads} thread${threads === 1 ? "" : "s"}`,
     async load(model, { optimize = true, pack = optimize } = {}) {
       const session = await createSession(model, {

@@ -69,7 +69,7 @@ async function slopeMeter(subject: Subject, activations: Activations, group: Gro
   const { graph: whole } = state.model;
   const { count } = subject.prunable.units;
   const type = realTypeOf(whole, state.shapes);
-  const sinks = group.sinks.map((sink) => ({ ...sink, owners: ownersLeft(sink, state.removed) }));
+  const sinks = group.sinks.map((sink) => ({ ...sink, owners: ownersLeft(sink, state.cut) }));
   const gated = gateModel(state.model, state.shapes, { ...subject.prunable.units, groups: [{ ...group, sinks }] });
   const { graph } = gated.model;
   const b = new GraphBuilder({ opset: opsetOf(state.model), real: type, base: graph });

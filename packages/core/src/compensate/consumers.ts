@@ -3,12 +3,11 @@
  * and a bias of its own to change.
  */
 import { opsetOf } from "../graph/builder.ts";
-import { hasFixedBatch } from "../graph/free-batch.ts";
 import { describe, type Graph, type Model, type Node } from "../graph/graph.ts";
-import { dimsOf, type Shapes, type ValueShape } from "../graph/shapes.ts";
+import type { Shapes, ValueShape } from "../graph/shapes.ts";
 import { allocate, Tensor } from "../graph/tensor.ts";
 import type { State } from "../measure/state.ts";
-import { ruleFor } from "../ops/index.ts";
+import { regressionOf } from "../ops/regression.ts";
 import type { Regression } from "../ops/rule.ts";
 import type { Unfitted } from "../results.ts";
 import { keptIndexes, type RemovedUnits } from "../surgery/cut.ts";
@@ -89,17 +88,6 @@ export function keptOutputs(
   const axis = (model.graph.initializers.get(bias)?.dims.length ?? 1) - 1;
   if (!holder) return undefined;
   return keptIndexes(units.places, placeKey(bias, axis, { node: nodeId(holder.node), slot: holder.slot }), removed);
-}
-
-/** The node as a regression, at the shapes of some stage of pruning; undefined where it is none. */
-export function regressionOf(node: Node, model: Model, shapes: Shapes): Regression | undefined {
-  const { graph } = model;
-  const dims = (slot: number): readonly number[] =>
-    graph.initializers.get(node.inputs[slot] as string)?.dims ?? dimsOf(shapes, node.inputs[slot] as string);
-  const followsSamples = shapes.get(node.inputs[0] as string)?.batchAxis === 0 || hasFixedBatch(graph);
-  if (!followsSamples || graph.initializers.has(node.inputs[0] as string)) return undefined;
-  const outDims = (): readonly number[] => dimsOf(shapes, nodeId(node));
-  return ruleFor(node)?.regression?.({ node, opset: opsetOf(model), dims, outDims });
 }
 
 /** The model without added biases that are still 0. */

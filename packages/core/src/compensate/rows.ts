@@ -8,12 +8,13 @@ import { sizeOf, Tensor } from "../graph/tensor.ts";
 import type { State } from "../measure/state.ts";
 import type { Subject } from "../measure/subject.ts";
 import { writeModel } from "../onnx/index.ts";
+import { regressionOf } from "../ops/regression.ts";
 import type { Regression } from "../ops/rule.ts";
 import { keptIndexes } from "../surgery/cut.ts";
 import { nodeId, placeKey } from "../units/places.ts";
 import type { Prunable } from "../units/prepare.ts";
 import { randomSource, shuffled } from "../util/random.ts";
-import { type Consumer, regressionOf } from "./consumers.ts";
+import type { Consumer } from "./consumers.ts";
 import type { Wanted } from "./outlet.ts";
 
 /** About how many rows of a layer are looked at, at most. */

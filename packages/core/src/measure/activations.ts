@@ -17,7 +17,7 @@ import type { Subject } from "./subject.ts";
 /** A value as it was computed; units removed since are taken out when it is asked for. */
 interface Kept {
   readonly tensor: Tensor;
-  readonly removed: RemovedUnits;
+  readonly cut: RemovedUnits;
   readonly token: unknown;
 }
 
@@ -30,7 +30,7 @@ export class Activations {
   constructor(subject: Subject, state: State) {
     this.#subject = subject;
     this.#state = state;
-    const fed = (tensor: Tensor): Kept => ({ tensor, removed: state.removed, token: tensor });
+    const fed = (tensor: Tensor): Kept => ({ tensor, cut: state.cut, token: tensor });
     this.#kept = subject.chunks.map(
       ({ feeds }) => new Map(Object.entries(feeds).map(([name, tensor]) => [name, fed(tensor)])),
     );
@@ -44,9 +44,9 @@ export class Activations {
   get(chunk: number, name: string): Tensor {
     const kept = this.#kept[chunk] as Map<string, Kept>;
     const found = kept.get(name) as Kept;
-    if (found.removed === this.#state.removed) return found.tensor;
-    const tensor = withoutRemoved(this.#subject.prunable.units, name, found.tensor, found.removed, this.#state.removed);
-    kept.set(name, { ...found, tensor, removed: this.#state.removed });
+    if (found.cut === this.#state.cut) return found.tensor;
+    const tensor = withoutCut(this.#subject.prunable.units, name, found.tensor, found.cut, this.#state.cut);
+    kept.set(name, { ...found, tensor, cut: this.#state.cut });
     return tensor;
   }
 
@@ -58,10 +58,13 @@ export class Activations {
   /** Goes on to another state: of other removals, and with other weights in the nodes `fitted` (first outputs). */
   advance(state: State, fitted: readonly string[] = []): void {
     const { units } = this.#subject.prunable;
-    const before = this.#state.removed;
-    const own = ({ first, size }: Group): Uint8Array => state.removed.subarray(first, first + size);
-    const changed = units.groups.filter((group) => own(group).some((one, i) => one !== before[group.first + i]));
-    const returned = changed.filter((group) => own(group).some((one, i) => one < (before[group.first + i] as number)));
+    const before = this.#state;
+    const of = (all: RemovedUnits, { first, size }: Group): Uint8Array => all.subarray(first, first + size);
+    const changed = units.groups.filter((group) => !isSame(of(state.removed, group), of(before.removed, group)));
+    const returned = units.groups.filter((group) => {
+      const cut = of(before.cut, group);
+      return of(state.cut, group).some((one, i) => one < (cut[i] as number));
+    });
     const readers = changed.flatMap((group) => group.sinks.map((sink) => sink.node));
     const stale = downstream(this.#subject.prunable.model.graph, [...readers, ...fitted]); // cutting keeps names
     for (const { places } of returned) for (const { value } of places) stale.add(value);
@@ -102,8 +105,7 @@ export class Activations {
         const values = await session.run(Object.fromEntries(piece.feeds.map(({ name }) => found(name))), missing);
         const bytes = missing.reduce((sum, name) => sum + (values[name] as Tensor).byteLength, 0);
         if (keep || this.#bytes() + bytes <= this.#subject.memory) {
-          for (const name of missing)
-            kept.set(name, { tensor: values[name] as Tensor, removed: this.#state.removed, token });
+          for (const name of missing) kept.set(name, { tensor: values[name] as Tensor, cut: this.#state.cut, token });
         }
         return Object.fromEntries(
           names.map((name) => (missing.includes(name) ? [name, values[name] as Tensor] : found(name))),
@@ -126,8 +128,8 @@ export interface ActivationReader {
   release(): Promise<void>;
 }
 
-/** A kept value without the slices of units that are removed now and were not before. */
-function withoutRemoved(units: Units, name: string, tensor: Tensor, before: RemovedUnits, now: RemovedUnits): Tensor {
+/** A kept value without the slices of units that are cut now and were not before. */
+function withoutCut(units: Units, name: string, tensor: Tensor, before: RemovedUnits, now: RemovedUnits): Tensor {
   return tensor.dims.reduce((result, _, axis) => {
     const place = units.places.get(placeKey(name, axis));
     if (!place) return result;
@@ -139,4 +141,8 @@ function withoutRemoved(units: Units, name: string, tensor: Tensor, before: Remo
     });
     return take(result, axis, indexes);
   }, tensor);
+}
+
+function isSame(one: Uint8Array, other: Uint8Array): boolean {
+  return one.every((value, i) => value === other[i]);
 }

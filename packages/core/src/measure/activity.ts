@@ -28,7 +28,7 @@ export async function activityOf(subject: Subject, state: State): Promise<Activi
   try {
     for (const { feeds } of subject.chunks) {
       const result = await session.run(feeds, values);
-      for (const sink of sinks) tally(result[sink.value] as Tensor, sink.axis, ownersLeft(sink, state.removed));
+      for (const sink of sinks) tally(result[sink.value] as Tensor, sink.axis, ownersLeft(sink, state.cut));
     }
   } finally {
     await session.release();

@@ -5,35 +5,42 @@ import { cut, type RemovedUnits } from "../surgery/cut.ts";
 import { cutShapes } from "../surgery/size.ts";
 import type { Prunable } from "../units/prepare.ts";
 import type { OwnedPlace, Sink, Units } from "../units/units.ts";
+import { withIdle } from "./idle.ts";
 
 export interface State {
   readonly removed: RemovedUnits;
-  /** The model without the removed units: what surgery would write. */
+  /** Removed units that the model does not hold any more: all of them, unless some stay idle; see {@link withIdle}. */
+  readonly cut: RemovedUnits;
+  /** The model without the removed units: what surgery would write, or as good as that where some stay idle. */
   readonly model: Model;
   readonly shapes: Shapes;
 }
 
-/** The state after the given removals. Model and shapes are made when they are first asked for. */
-export function stateOf(prunable: Prunable, removed: RemovedUnits): State {
-  const own = removed.slice(); // the caller may go on changing its copy
+/**
+ * The state after the given removals, with those of them idle that are not in `gone`; default: none. Model and shapes are
+ * made when they are first asked for.
+ */
+export function stateOf(prunable: Prunable, removed: RemovedUnits, gone: RemovedUnits = removed): State {
+  const [own, ownGone] = [removed.slice(), gone.slice()]; // the caller may go on changing its copies
   let model: Model | undefined;
   let shapes: Shapes | undefined;
   return {
     removed: own,
+    cut: ownGone,
     get model() {
-      model ??= cut(prunable, own);
+      model ??= cut(withIdle(prunable, own, ownGone), ownGone);
       return model;
     },
     get shapes() {
-      shapes ??= cutShapes(prunable, own);
+      shapes ??= cutShapes(prunable, ownGone);
       return shapes;
     },
   };
 }
 
-/** The owners along an axis after the removals: those of the indexes that stay. */
-export function ownersLeft(place: Pick<OwnedPlace | Sink, "owners">, removed: RemovedUnits): Int32Array {
-  return place.owners.filter((unit) => unit < 0 || !removed[unit]);
+/** The owners along an axis of a state's model: those of the indexes that stay. */
+export function ownersLeft(place: Pick<OwnedPlace | Sink, "owners">, cut: RemovedUnits): Int32Array {
+  return place.owners.filter((unit) => unit < 0 || !cut[unit]);
 }
 
 /** The units that are left, ascending. */

@@ -171,7 +171,7 @@ export function buildTail(subject: Subject, state: State, group: Group, count: n
 /** Positions of each unit along a sink's axis, after the removals. */
 function positionsAt(sink: Sink, state: State): Map<number, number[]> {
   const positions = new Map<number, number[]>();
-  ownersLeft(sink, state.removed).forEach((unit, index) => {
+  ownersLeft(sink, state.cut).forEach((unit, index) => {
     if (unit < 0) return;
     const list = positions.get(unit);
     if (list) list.push(index);

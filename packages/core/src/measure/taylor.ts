@@ -85,7 +85,7 @@ export async function taylorTerms(subject: Subject, state: State, second: boolea
   /** Where the group's units are still read; a layer that has lost all its units has nothing to gate. */
   function sinksLeft(group: Group): Sink[] {
     return group.sinks
-      .map((sink) => ({ ...sink, owners: ownersLeft(sink, state.removed) }))
+      .map((sink) => ({ ...sink, owners: ownersLeft(sink, state.cut) }))
       .filter((sink) => sink.owners.length > 0);
   }
 

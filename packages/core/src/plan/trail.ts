@@ -3,6 +3,7 @@
  * Measuring is a pass over the data, so a run may leave some stages out; their rows have no error and no accuracy.
  */
 import type { Compensator } from "../compensate/compensator.ts";
+import { cutInBlocks, idleGroups } from "../measure/idle.ts";
 import { QualityMeter } from "../measure/quality.ts";
 import { type State, stateOf } from "../measure/state.ts";
 import type { Subject } from "../measure/subject.ts";
@@ -11,7 +12,7 @@ import type { Quality, Removal } from "../results.ts";
 import type { RemovedUnits } from "../surgery/cut.ts";
 import { type Size, sizeAfter } from "../surgery/size.ts";
 import type { Prunable } from "../units/prepare.ts";
-import { groupOf } from "../units/units.ts";
+import { type Group, groupOf } from "../units/units.ts";
 import type { Budget, Progress } from "./budget.ts";
 import { HeldOut } from "./held-out.ts";
 
@@ -44,6 +45,9 @@ export class Trail {
   readonly rows: Removal[] = [];
   readonly #prunable: Prunable;
   readonly #compensator: Compensator | undefined;
+  /** Channels that are cut together while stages are only measured, and the groups that they are cut of. */
+  readonly #block: number;
+  readonly #idleGroups: readonly Group[];
   /** Whether a goal asks for the bytes of the file. */
   readonly #countsBytes: boolean;
   readonly #openMeters: (state: State) => Promise<Meters>;
@@ -62,10 +66,13 @@ export class Trail {
   private constructor(
     prunable: Prunable,
     { compensator, budget }: TrailOptions,
+    block: number,
     openMeters: (state: State) => Promise<Meters>,
   ) {
     this.#prunable = prunable;
     this.#compensator = compensator;
+    this.#block = block;
+    this.#idleGroups = block > 1 && !compensator ? idleGroups(prunable) : [];
     this.#countsBytes = budget?.targetBytes !== undefined;
     this.#openMeters = openMeters;
     this.#state = stateOf(prunable, new Uint8Array(prunable.units.count));
@@ -78,7 +85,7 @@ export class Trail {
     const { test, heldOut, compensator, budget = {}, fileBytes } = options;
     const loops = compensator === undefined;
     const intact = stateOf(prunable, new Uint8Array(prunable.units.count));
-    const trail = new Trail(prunable, options, async (state) => ({
+    const trail = new Trail(prunable, options, subject?.runner.channelBlock ?? 1, async (state) => ({
       data: subject && (await QualityMeter.of(subject, state, loops)),
       test: test && (await QualityMeter.of(test, state, loops)),
       held: subject && heldOut && (await HeldOut.of(heldOut, subject.data.size, intact, budget, loops)),
@@ -135,7 +142,7 @@ export class Trail {
     } else this.#moves.push({ units: [unit], choices: [choice] });
     this.#isOpen = opens;
     this.#isMeasured = false;
-    this.#advance(stateOf(this.#compensator?.prunable ?? this.#prunable, removed));
+    this.#advance(this.#stateAt(removed));
     const size = this.#size();
     this.#now = { ...size, removed: this.rows.length + 1 };
     this.rows.push({ step: this.rows.length + 1, ...choice, error: Number.NaN, ...size });
@@ -186,7 +193,7 @@ export class Trail {
 
   /** Goes to a stage without other units and fits its consumers. It is not measured yet; the rows stay. */
   async visit(removed: RemovedUnits): Promise<void> {
-    this.#advance(stateOf(this.#compensator?.prunable ?? this.#prunable, removed));
+    this.#advance(this.#stateAt(removed));
     await this.#repair();
     this.#now = { ...this.#size(), removed: this.rows.length };
     this.#isMeasured = false;
@@ -231,7 +238,7 @@ export class Trail {
     this.rows.splice(this.rows.length - units.length);
     this.#isOpen = false;
     this.#measuredAt = Math.min(this.#measuredAt, count);
-    this.#state = stateOf(this.#compensator?.prunable ?? this.#prunable, removed);
+    this.#state = this.#stateAt(removed);
     await this.release();
     this.#meters = await this.#openMeters(this.#state);
     this.#meters.held?.advance(this.#state);
@@ -244,6 +251,12 @@ export class Trail {
     await this.#meters.data?.release();
     await this.#meters.test?.release();
     await this.#meters.held?.release();
+  }
+
+  /** The stage without these units, as it is measured. */
+  #stateAt(removed: RemovedUnits): State {
+    if (this.#compensator) return stateOf(this.#compensator.prunable, removed);
+    return stateOf(this.#prunable, removed, cutInBlocks(this.#idleGroups, removed, this.#state.cut, this.#block));
   }
 
   #advance(state: State, fitted: readonly string[] = []): void {

@@ -64,7 +64,8 @@ export class DenseSuffix {
   /** The suffix that begins at the earliest possible group; undefined where no group's tail is a dense chain. */
   static of(subject: Subject): DenseSuffix | undefined {
     const { model, shapes, units } = subject.prunable;
-    const intact: State = { removed: new Uint8Array(units.count), model, shapes };
+    const none = new Uint8Array(units.count);
+    const intact: State = { removed: none, cut: none, model, shapes };
     for (const group of subject.prunable.units.groups) {
       const layers = denseTail(subject, intact, group);
       if (!layers) continue;
@@ -355,17 +356,16 @@ export class DenseSuffix {
           out[place[n] as number] = data[at] as number;
       });
     };
-    const left = Array.from(first.owners).flatMap((unit, i) =>
-      unit < 0 || !activations.state.removed[unit] ? [i] : [],
-    );
+    const { removed, cut } = activations.state;
+    const present = Array.from(first.owners.keys()).filter((i) => !cut[first.owners[i] as number]);
+    const columns = [...present.keys()].filter((column) => !removed[first.owners[present[column] as number] as number]);
     const targetRows = Array.from({ length: this.#outputs }, (_, row) => this.#targets + row * this.#padded * 4);
     chunks.forEach(({ targets, from }, index) => {
       const kept = activations.get(index, this.start);
-      const rows = Array.from(left, (i) => first.inputs[i] as number);
       copy(
-        rows,
-        rows.map((_, column) => column),
-        left.length,
+        columns.map((column) => first.inputs[present[column] as number] as number),
+        columns,
+        present.length,
         kept.data as Float32Array,
         from,
       );
