@@ -3,6 +3,7 @@
  * compute convolutions in blocks of channels and are slow at widths in between, so a layer shrinks by whole blocks here.
  * What comes out is the same as without these units, beyond rounding; written files hold none.
  */
+import type { Node } from "../graph/graph.ts";
 import { type Tensor, tensorOf } from "../graph/tensor.ts";
 import { regressionOf } from "../ops/regression.ts";
 import type { RemovedUnits } from "../surgery/cut.ts";
@@ -45,27 +46,28 @@ export function cutInBlocks(
   return cut;
 }
 
-/** The same model with zeros in all weights that read, or make, units that are removed and not cut. */
+/** The same model with zeros in all weights that read units that are removed and not cut. */
 export function withIdle(prunable: Prunable, removed: RemovedUnits, cut: RemovedUnits): Prunable {
   const isIdle = (unit: number): boolean => unit >= 0 && removed[unit] === 1 && cut[unit] === 0;
-  const { model, units } = prunable;
+  const { model, shapes, units } = prunable;
+  const groups = units.groups.filter(({ first, size }) =>
+    cut.subarray(first, first + size).some((_, i) => isIdle(first + i)),
+  );
+  if (groups.length === 0) return prunable;
   const nodes = new Map(model.graph.nodes.map((node) => [nodeId(node), node]));
   const initializers = new Map(model.graph.initializers);
-  let changed = false;
-  for (const { first, size, sinks } of units.groups) {
-    if (!removed.subarray(first, first + size).some((_, i) => isIdle(first + i))) continue;
-    changed = true;
-    for (const sink of sinks) {
-      const name = nodes.get(sink.node)?.inputs[1] as string;
-      const weights = initializers.get(name) as Tensor;
-      weights.dims.forEach((_, axis) => {
-        const owners = units.places.get(placeKey(name, axis, { node: sink.node, slot: 1 }))?.owners;
-        if (owners?.some(isIdle))
-          initializers.set(name, zeroed(initializers.get(name) as Tensor, axis, owners, isIdle));
-      });
+  for (const sink of groups.flatMap((group) => group.sinks)) {
+    const node = nodes.get(sink.node) as Node;
+    const name = node.inputs[1] as string;
+    const { dims } = initializers.get(name) as Tensor;
+    const outputs = regressionOf(node, model, shapes)?.outputsFirst ? 0 : dims.length - 1;
+    for (const axis of dims.keys()) {
+      const owners = units.places.get(placeKey(name, axis, { node: sink.node, slot: 1 }))?.owners;
+      if (axis === outputs || !owners) continue;
+      initializers.set(name, zeroed(initializers.get(name) as Tensor, axis, owners, isIdle));
     }
   }
-  return changed ? { ...prunable, model: { ...model, graph: model.graph.with({ initializers }) } } : prunable;
+  return { ...prunable, model: { ...model, graph: model.graph.with({ initializers }) } };
 }
 
 function zeroed(tensor: Tensor, axis: number, owners: Int32Array, isIdle: (unit: number) => boolean): Tensor {

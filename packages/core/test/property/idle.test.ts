@@ -1,0 +1,87 @@
+/** Idle units change nothing: stages that keep some removed channels measure what cut files give. */
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import { Activations } from "../../src/measure/activations.ts";
+import { cutInBlocks, idleGroups } from "../../src/measure/idle.ts";
+import { Oracle } from "../../src/measure/oracle.ts";
+import { qualityOf } from "../../src/measure/quality.ts";
+import { type State, stateOf, unitsLeft } from "../../src/measure/state.ts";
+import { subjectOf } from "../../src/measure/subject.ts";
+import { taylorTerms } from "../../src/measure/taylor.ts";
+import type { RemovedUnits } from "../../src/surgery/cut.ts";
+import { groupOf, type Units } from "../../src/units/units.ts";
+import { dataset, prepared, removal, runner } from "../helpers.ts";
+import { random } from "../support/build.ts";
+import { buildImage, imageNetwork, OUTPUTS, SIDE } from "./image-networks.ts";
+
+const BLOCK = 4;
+
+test("errors, candidates and slopes of a run with idle channels are those of the cut networks", async () => {
+  let idle = 0;
+  const stages = fc.tuple(imageNetwork({ stages: 3 }), fc.integer({ min: 1, max: 2 ** 30 }));
+  await fc.assert(
+    fc.asyncProperty(stages, async ([recipe, seed]) => {
+      const prunable = await prepared(buildImage(recipe));
+      const r = random(seed);
+      const data = dataset({ x: r.tensor([5, 2, SIDE, SIDE]) }, { targets: r.tensor([5, OUTPUTS]) });
+      const subject = await subjectOf(prunable, runner, data, "sse");
+      const groups = idleGroups(prunable);
+      const none = removal(prunable, []);
+      let state: State = stateOf(prunable, none);
+      const activations = new Activations(subject, state);
+      const oracle = new Oracle(subject, activations);
+      for (const removed of run(prunable.units, r)) {
+        state = stateOf(prunable, removed, cutInBlocks(groups, removed, state.cut, BLOCK));
+        idle += state.cut.filter((one, unit) => one !== removed[unit]).length;
+        activations.advance(state);
+        const cut = stateOf(prunable, removed);
+        const { error } = await qualityOf(subject, cut.model);
+        expect((await qualityOf(subject, state.model)).error / error).toBeCloseTo(1, 4);
+        const candidates = unitsLeft(prunable.units, removed).slice(0, 3);
+        const expected = await new Oracle(subject, new Activations(subject, cut)).errorsWithout(candidates);
+        for (const [unit, measured] of await oracle.errorsWithout(candidates)) {
+          expect(measured / (expected.get(unit) as number)).toBeCloseTo(1, 4);
+        }
+        const [one, other] = [await taylorTerms(subject, state, true), await taylorTerms(subject, cut, true)];
+        for (const unit of candidates) {
+          expect(one.slope[unit]).toBeCloseTo(other.slope[unit] as number, 3);
+          expect(one.bend[unit]).toBeCloseTo(other.bend[unit] as number, 2);
+        }
+      }
+    }),
+    { numRuns: 25, seed: 3, endOnFailure: true },
+  );
+  expect(idle).toBeGreaterThan(100);
+}, 180_000);
+
+/** Stages of removals: units go, and some of them come back. Two of each group stay. */
+function run({ groups, count }: Units, r: ReturnType<typeof random>): RemovedUnits[] {
+  const removed: RemovedUnits = new Uint8Array(count);
+  return [0.2, 0.3, -0.3, 0.4].map((share) => {
+    for (let unit = 0; unit < count; unit++) {
+      if (r.uniform() < Math.abs(share)) removed[unit] = share > 0 ? 1 : 0;
+    }
+    for (const { first } of groups) removed.fill(0, first, first + 2);
+    return removed.slice();
+  });
+}
+
+test("widths are whole blocks, and what is cut stays cut", async () => {
+  const stage = { structure: "convolution", activation: "Relu" } as const;
+  const prunable = await prepared(buildImage({ seed: 1, opset: 17, channels: 12, stages: [stage], end: "pool" }));
+  const groups = idleGroups(prunable);
+  expect(groups.length).toBeGreaterThan(0);
+  const removed = removal(prunable, []);
+  let cut: RemovedUnits = removed.slice();
+  const gone = (all: RemovedUnits, first: number, size: number): number =>
+    all.subarray(first, first + size).reduce((sum, one) => sum + one, 0);
+  for (const unit of [7, 3, 0, 11, 5, 9, 1, 2, 4, 10, 6]) {
+    removed[unit] = 1;
+    const next = cutInBlocks(groups, removed, cut, BLOCK);
+    expect(cut.every((one, at) => one <= (next[at] as number))).toBe(true);
+    const { first, size } = groupOf(prunable.units, unit);
+    expect((size - gone(next, first, size)) % BLOCK).toBe(0);
+    expect(gone(removed, first, size) - gone(next, first, size)).toBeLessThan(BLOCK);
+    cut = next;
+  }
+});
