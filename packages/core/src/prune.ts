@@ -175,6 +175,7 @@ export async function prune(file: Uint8Array, options: PruneOptions): Promise<Pr
           holdOut: parts.heldOut.size / (parts.heldOut.size + parts.fit.size),
         }),
       ...(compensate !== "none" && options.recalibrate === false && { recalibrate: false }),
+      ...(options.minKeep === 0 && { minKeep: 0 }),
       removed: removedByGroup(prunable.units, removed),
     },
     summary: {

@@ -189,6 +189,13 @@ describe("prune", () => {
     await expect(run({ only: ["nothing*"] })).rejects.toThrow(`expected one of ${first}, ${second}`);
   });
 
+  test("a group may lose all its units where that is asked for, and the plan replays it", async () => {
+    const { bytes, plan, summary } = await run({ minKeep: 0, budget: { remove: { share: 1 } } });
+    expect(summary.layers.map(({ after }) => after)).toEqual([0, 0]);
+    const again = await applyPlan(file, parsePlan(JSON.stringify(plan)), { runner });
+    expect(again.bytes).toEqual(bytes);
+  });
+
   test("works without data where the criterion needs none, and refuses where it does", async () => {
     const { summary } = await prune(file, { runner, criterion: "magnitude", budget: { remove: { count: 3 } } });
     expect(summary.removed).toHaveLength(3);

@@ -21,6 +21,8 @@ export interface Plan {
   readonly holdOut?: number | undefined;
   /** False where statistics of normalisations stay as they are; else left out. Only with compensation. */
   readonly recalibrate?: boolean | undefined;
+  /** 0 where groups were allowed to lose all their units; else left out. */
+  readonly minKeep?: number | undefined;
   /** Removed units by group id, ascending. */
   readonly removed: Readonly<Record<string, readonly number[]>>;
 }
@@ -37,6 +39,7 @@ const planSchema: z.ZodType<Plan> = z.object({
   polished: z.boolean().optional(),
   holdOut: z.number().gt(0).lt(1).optional(),
   recalibrate: z.boolean().optional(),
+  minKeep: z.literal(0).optional(),
   removed: z.record(z.string(), z.array(z.number().int().nonnegative())),
 });
 
@@ -84,7 +87,7 @@ export function unitsOfPlan(plan: Plan, units: Units): RemovedUnits {
       }
       removed[group.first + index] = 1;
     }
-    if (new Set(indexes).size >= group.size) {
+    if (plan.minKeep !== 0 && new Set(indexes).size >= group.size) {
       throw new ShrinkError(
         "plan",
         `plan: removes all ${group.size} units of group "${id}", expected at least one to stay`,

@@ -28,6 +28,10 @@ export const structures = [
   "instance norm",
   "group norm",
   "dense over channels",
+  "resize",
+  "einsum",
+  "where",
+  "expand",
 ] as const;
 export type Structure = (typeof structures)[number];
 
@@ -56,7 +60,7 @@ export interface ImageRecipe {
 export function imageNetwork(
   options: { readonly smooth?: boolean; readonly stages?: number; readonly ends?: readonly End[] } = {},
 ): fc.Arbitrary<ImageRecipe> {
-  const kinks = ["max pool"];
+  const kinks = ["max pool", "where"];
   return fc.record({
     seed: fc.integer({ min: 1, max: 2 ** 30 }),
     opset: fc.constantFrom(13, 17, 18, 21),
@@ -255,6 +259,30 @@ export function buildImage({ seed, opset, channels, stages, end }: ImageRecipe, 
       "dense over channels": () => {
         const last = op("Transpose", [x], { perm: [0, 2, 3, 1] });
         return op("Transpose", [dense(act2(dense(last, width, 7), activation), 7, width)], { perm: [0, 3, 1, 2] });
+      },
+      resize: () => {
+        const scales = constant(tensorOf("float32", [1, 1, 2, 2]));
+        const big = op("Resize", [x, "", scales], {
+          mode: "nearest",
+          coordinate_transformation_mode: "asymmetric",
+          nearest_mode: "floor",
+        });
+        return act(conv(op("AveragePool", [big], { kernel_shape: [2, 2], strides: [2, 2] }), width, width));
+      },
+      einsum: () => {
+        const mixed = op("Einsum", [x, weights(width, 7)], { equation: "nchw,cd->ndhw" });
+        const made = conv(act(mixed, 7), 7, 6, { kernel: 1 });
+        width = 6;
+        return made;
+      },
+      where: () => {
+        const made = conv(x, width, width);
+        const isLow = op("Less", [made, constant(r.tensor([width, 1, 1], 0.5, type))]);
+        return op("Where", [isLow, op("Mul", [made, scalar(0.2)]), made]);
+      },
+      expand: () => {
+        const scale = op("Expand", [constant(r.tensor([1, width, 1, 1], 1, type)), op("Shape", [x])]);
+        return act(op("Mul", [conv(x, width, width), scale]));
       },
     };
     x = stage[structure]();
