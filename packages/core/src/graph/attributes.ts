@@ -23,6 +23,11 @@ export function intsAttribute(node: Node, name: string): readonly number[] | und
   return attribute?.kind === "ints" ? attribute.value : undefined;
 }
 
+export function floatsAttribute(node: Node, name: string): readonly number[] | undefined {
+  const attribute = node.attributes[name];
+  return attribute?.kind === "floats" ? attribute.value : undefined;
+}
+
 export function tensorAttribute(node: Node, name: string): Tensor | undefined {
   const attribute = node.attributes[name];
   return attribute?.kind === "tensor" ? attribute.value : undefined;

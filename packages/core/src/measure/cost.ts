@@ -31,7 +31,7 @@ export interface CostEstimate extends OracleCost {
 
 /** Above this the exact oracle is left to those who ask for it: some minutes on two cores. */
 const EXACT_MACS = 1e13;
-/** Lazy keys take a seventh of the evaluations on 400-50-50-10, a twenty-fifth on KWS; bench/RESULTS.md. */
+/** Lazy keys take a sixth of the evaluations on 400-50-50-10, an eleventh on KWS; bench/RESULTS.md. */
 const LAZY_SHARE = 0.1;
 
 /**

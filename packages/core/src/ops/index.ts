@@ -13,6 +13,7 @@ import * as pooling from "./pooling.ts";
 import * as quantization from "./quantization.ts";
 import * as recurrent from "./recurrent.ts";
 import * as reduction from "./reduction.ts";
+import * as resizing from "./resizing.ts";
 import type { OpRule } from "./rule.ts";
 import * as shaping from "./shaping.ts";
 
@@ -115,6 +116,7 @@ export const rules: Readonly<Record<OperatorName, OpRule>> = {
   ...quantization,
   ...recurrent,
   ...reduction,
+  ...resizing,
   ...shaping,
 };
 

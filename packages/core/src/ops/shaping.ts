@@ -1,4 +1,4 @@
-/** Operators about shapes: axes of length 1, broadcasting, sizes as data, resizing. */
+/** Operators about shapes: axes of length 1, broadcasting, sizes as data. */
 import { intsAttribute, normalAxis } from "../graph/attributes.ts";
 import { cutTarget } from "./movement.ts";
 import { type Backward, type OpRule, type Port, type Ties, tieBroadcast } from "./rule.ts";
@@ -77,17 +77,3 @@ export const ConstantOfShape: OpRule = {
   },
   cut: (c) => cutTarget(c, 0),
 };
-
-/** Resize: an axis that keeps its length may be cut; one that is resampled is frozen. */
-export const Resize: OpRule = { ties: tieUnscaled, cut: (c) => (c.node.inputs[3] ? cutTarget(c, 3) : {}) };
-
-/** Upsample, the older Resize. */
-export const Upsample: OpRule = { ties: tieUnscaled };
-
-function tieUnscaled(t: Ties): void {
-  const [x, y] = [t.X(0), t.Y()];
-  if (!x || !y) return;
-  x.dims.forEach((dim, axis) => {
-    if (axis < 2 && dim === y.dims[axis]) t.tie(x, axis, y, axis);
-  });
-}

@@ -5,6 +5,9 @@ import { type Case, clearOf, distinct, mapped, nonzero, positive, scalar, t, vec
 const bool = (...values: number[]) => tensorOf("bool", values);
 const images = { batch: [0] };
 
+const nearest = { mode: "nearest", coordinate_transformation_mode: "asymmetric" };
+const scales = (...values: number[]) => tensorOf("float32", values);
+
 export const generalTables: Readonly<Record<string, readonly Case[]>> = {
   "further functions": [
     ["Sum", [t(3, 4), t(4), t(3, 1)]],
@@ -123,5 +126,31 @@ export const generalTables: Readonly<Record<string, readonly Case[]>> = {
     ["Unsqueeze", [t(2, 3)], { axes: [1] }, { opset: 11 }],
     ["Expand", [t(3, 1), int64([2, 1, 4])]],
     ["Expand", [t(3, 1), int64([1, 4])], {}, { batch: [0] }],
+  ],
+  resampling: [
+    [
+      "Resize",
+      [t(2, 3, 4, 5), null, scales(1, 1, 2, 2)],
+      { ...nearest, nearest_mode: "floor" },
+      { by: [0], ...images },
+    ],
+    ["Resize", [t(2, 3, 4, 5), null, scales(1, 1, 0.5, 2)], { mode: "linear" }, { by: [0], ...images }],
+    ["Resize", [t(2, 2, 3, 4), null, scales(1, 1, 1, 1.7)], { mode: "linear" }, { by: [0] }],
+    [
+      "Resize",
+      [t(1, 2, 3, 4), null, null, int64([1, 2, 5, 7])],
+      { mode: "linear", coordinate_transformation_mode: "align_corners" },
+      { by: [0] },
+    ],
+    [
+      "Resize",
+      [t(1, 2, 4, 4), null, scales(1, 1, 2, 2)],
+      { mode: "cubic", coordinate_transformation_mode: "pytorch_half_pixel", cubic_coeff_a: -0.75 },
+      { by: [0] },
+    ],
+    ["Resize", [t(2, 2, 3, 4), null, scales(3, 2)], { ...nearest, axes: [3, 2] }, { by: [0], opset: 18 }],
+    ["Resize", [t(2, 2, 3, 4), scales(1, 1, 2, 2)], { mode: "nearest" }, { by: [0], opset: 10 }],
+    ["Upsample", [t(2, 2, 3, 4), scales(1, 1, 2, 3)], { mode: "nearest" }, { by: [0], opset: 9 }],
+    ["Upsample", [t(2, 2, 3, 4)], { mode: "nearest", scales: { floats: [1, 1, 2, 3] } }, { by: [0], opset: 7 }],
   ],
 };
