@@ -89,4 +89,4 @@ export { type GainOptions, gainCurves, parseUnit } from "./analysis/gain.ts";
 export * from "./results.ts";
 export * from "./runner.ts";
 export * from "./errors.ts";
-export { randomSource } from "./util/random.ts";
+export { randomSource, shuffled } from "./util/random.ts";

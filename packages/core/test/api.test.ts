@@ -72,6 +72,7 @@ test("the public door: a name that is added or lost shows here", () => {
       "reshape",
       "rightAnswers",
       "sampleFeeds",
+      "shuffled",
       "sizeAfter",
       "sizeOf",
       "slice",

