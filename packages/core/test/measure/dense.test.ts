@@ -76,6 +76,7 @@ describe("the loop over candidates equals its graph twin", () => {
     },
     { name: "softmax, squared error", widths: [5, 6, 4], hidden: "Sigmoid", last: "Softmax", objective: "sse" },
     { name: "linear output, match", widths: [5, 12, 3], hidden: "Sigmoid", objective: "match" },
+    { name: "two hidden layers, linear, squared error", widths: [5, 9, 8, 3], hidden: "Tanh", objective: "sse" },
     { name: "MatMul and Add", widths: [5, 6, 7, 3], hidden: "Relu", last: "Sigmoid", objective: "sse", matmul: true },
   ];
   test.each(cases)("$name", async ({ widths, hidden, last, objective, matmul }) => {

@@ -14,6 +14,7 @@ import type { Subject } from "../subject.ts";
 import { Arena } from "./arena.ts";
 import { type Kernel, loadKernel } from "./kernel.ts";
 import { type Activation, denseTail, type Layer } from "./pattern.ts";
+import { QuadraticEnd } from "./quadratic.ts";
 
 /** Samples that run through the tail at once. */
 const BLOCK = 128;
@@ -37,6 +38,14 @@ interface Stage {
   left: { readonly inputs: readonly number[]; readonly sums: readonly number[] };
 }
 
+/** A unit in the stage that reads it: its index there, its row, and the weights that take it away. */
+interface Placed {
+  readonly stage: number;
+  readonly input: number;
+  readonly output: number;
+  readonly weights: number;
+}
+
 export class DenseSuffix {
   /** The groups whose candidates it measures. */
   readonly groups: ReadonlySet<Group>;
@@ -49,6 +58,8 @@ export class DenseSuffix {
   readonly #padded: number;
   readonly #targets: number;
   readonly #outputs: number;
+  /** Where the error is quadratic in the last layer's sums. */
+  readonly #end: QuadraticEnd | undefined;
   readonly #scratch: readonly [number, number];
   readonly #scratchTables: readonly [number, number];
   /** Sample at each place of a row. */
@@ -120,6 +131,8 @@ export class DenseSuffix {
     this.#errors = new Float64Array(samples);
     this.#order = Int32Array.from({ length: samples }, (_, n) => n);
     this.#removed = new Uint8Array(units.count);
+    const isQuadratic = subject.objective.name !== "cross-entropy" && layers.at(-1)?.activations.length === 0;
+    this.#end = isQuadratic ? this.#quadraticEnd() : undefined;
   }
 
   /** Goes on to the state of other removals. */
@@ -151,7 +164,19 @@ export class DenseSuffix {
     await this.#refresh(activations);
     const mark = this.#arena.top;
     const placed = candidates.map((unit) => this.#place(unit, 1));
-    const sums = this.#measure(placed, onlyBest);
+    const sums = new Float64Array(placed.length);
+    const inLoops: number[] = [];
+    placed.forEach(({ stage, input }, k) => {
+      if (this.#end && stage === this.#stages.length - 1) sums[k] = this.#quality.error + this.#end.costOf(input);
+      else inLoops.push(k);
+    });
+    const measured = this.#measure(
+      inLoops.map((k) => placed[k] as Placed),
+      onlyBest,
+    );
+    inLoops.forEach((k, i) => {
+      sums[k] = measured[i] as number;
+    });
     this.#arena.top = mark;
     return sums;
   }
@@ -169,24 +194,24 @@ export class DenseSuffix {
   }
 
   /** Where a unit is read, with its weights times the part of its output that is taken away. */
-  #place(unit: number, part: number): { stage: number; output: number; weights: number } {
+  #place(unit: number, part: number): Placed {
     const stage = this.#stages.findIndex(({ owners }) => owners.includes(unit));
     const { owners, inputs, left, weights } = this.#stages[stage] as Stage;
     const input = owners.indexOf(unit);
     const columns = left.sums.length;
     const own = weights + left.inputs.indexOf(input) * columns * 4;
     const output = inputs[input] as number;
-    if (part === 1) return { stage, output, weights: own };
+    if (part === 1) return { stage, input, output, weights: own };
     const scaled = this.#arena.take(columns);
     this.#arena.floats(scaled, columns).set(this.#arena.floats(own, columns).map((weight) => weight * part));
-    return { stage, output, weights: scaled };
+    return { stage, input, output, weights: scaled };
   }
 
-  #measure(placed: readonly { stage: number; output: number; weights: number }[], onlyBest: boolean): Float64Array {
+  #measure(placed: readonly Placed[], onlyBest: boolean): Float64Array {
     const sums = new Float64Array(placed.length);
     const blocks = this.#padded / BLOCK;
     const errorAt = (k: number, block: number): number => {
-      const { stage, output, weights } = placed[k] as (typeof placed)[number];
+      const { stage, output, weights } = placed[k] as Placed;
       const { left, sumTable } = this.#stages[stage] as Stage;
       const at = block * BLOCK * 4;
       this.#kernel.without(this.#scratch[0], sumTable, at, output + at, weights, left.sums.length, BLOCK);
@@ -259,8 +284,10 @@ export class DenseSuffix {
     // the stage before loses columns, but its sums of those that stay are the same
     for (let at = Math.max(0, this.#stale - 1); at < this.#stages.length; at++) this.#compact(at);
     for (let at = this.#stale; at < this.#stages.length; at++) this.#fill(at);
+    if (this.#stale < this.#stages.length - 1) this.#end?.forget();
     this.#stale = this.#stages.length;
     this.#quality = this.#judge();
+    this.#end?.advance((this.#stages.at(-1) as Stage).left.inputs);
   }
 
   /** What is left of a stage: its tables, weights and biases. */
@@ -335,8 +362,23 @@ export class DenseSuffix {
     return labels ? { error, accuracy: right / samples } : { error };
   }
 
+  #quadraticEnd(): QuadraticEnd {
+    const { layer, inputs, sums } = this.#stages.at(-1) as Stage;
+    const row = (address: number): Float32Array => this.#arena.floats(address, this.#subject.data.size);
+    return new QuadraticEnd({
+      weights: layer.weights,
+      outputs: layer.columns,
+      rowOf: (input) => row(inputs[input] as number),
+      residual: (output) => {
+        const targets = row(this.#targets + output * this.#padded * 4);
+        return Float64Array.from(row(sums[output] as number), (sum, n) => sum - (targets[n] as number));
+      },
+    });
+  }
+
   /** Copies the first stage's rows and the targets in, samples with large errors first. */
   #load(activations: Activations): void {
+    this.#end?.forget();
     const first = this.#stages[0] as Stage;
     const { chunks } = this.#subject;
     const place = new Int32Array(this.#order.length);
