@@ -43,7 +43,7 @@ export interface CompareOptions extends Selection, ProbeOptions {
 export async function compare(file: Uint8Array, options: CompareOptions): Promise<CompareSummary> {
   const { runner, data, criteria = ["oracle", "taylor1", "taylor2"], schedules = ["rerank"], seed = 0 } = options;
   const { compensations = ["none"] } = options;
-  const chosen = criteria.map(criterionOf);
+  for (const asked of criteria) criterionOf(asked); // refuses an unknown name before anything runs
   const model = readModel(file);
   const prepared = await prepare(model, runner, withDataShapes(model.graph, options));
   const { subject, test } = await bind(prepared, { runner, data, test: options.test, objective: options.objective });
@@ -52,7 +52,8 @@ export async function compare(file: Uint8Array, options: CompareOptions): Promis
   const runs: CompareRun[] = [];
   for (const compensate of compensations) {
     for (const schedule of schedules) {
-      for (const criterion of chosen) {
+      for (const asked of criteria) {
+        const criterion = criterionOf(asked); // anew: what it has seen belongs to one run
         const started = Date.now();
         const bound = await bind(prepared, { ...options, compensate }, criterion.needsMoments);
         const run = await choose(bound.prunable, bound.subject, {

@@ -115,7 +115,7 @@ export async function prune(file: Uint8Array, options: PruneOptions): Promise<Pr
   const budget = options.budget ?? defaultBudget(subject && before);
   checkBudget(budget, subject && before);
 
-  const { criterion, mode } = criterionFor(asked, { ...options, compensate, budget, subject, passSeconds });
+  const { criterion, mode } = criterionFor(asked, { ...options, compensate, budget, schedule, subject, passSeconds });
   const measured = mode === "racing" && parts.fit && !compensator ? await measuredOn(mixed(parts.fit)) : subject;
   const followed = (options.traceTest ?? true) ? test : undefined;
   const chosen = await choose(prunable, measured, {

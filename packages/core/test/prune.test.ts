@@ -9,6 +9,7 @@ import { parsePlan } from "../src/plan/plan.ts";
 import { type PruneOptions, prune } from "../src/prune.ts";
 import type { Removal } from "../src/results.ts";
 import { dataset, runner } from "./helpers.ts";
+import { buildImage, SIDE } from "./property/image-networks.ts";
 import { build } from "./property/networks.ts";
 import { model, node, random } from "./support/build.ts";
 import { evaluate } from "./support/reference.ts";
@@ -194,6 +195,15 @@ describe("prune", () => {
     expect(summary.layers.map(({ after }) => after)).toEqual([0, 0]);
     const again = await applyPlan(file, parsePlan(JSON.stringify(plan)), { runner });
     expect(again.bytes).toEqual(bytes);
+  });
+
+  test("of channels one stays in any case", async () => {
+    const stage = { structure: "convolution", activation: "Relu" } as const;
+    const image = buildImage({ seed: 4, opset: 17, channels: 4, stages: [stage], end: "pool" });
+    const images = dataset({ x: r.tensor([8, 2, SIDE, SIDE]) });
+    const all = { minKeep: 0, budget: { remove: { share: 1 } }, bestEffort: true };
+    const { summary } = await prune(writeModel(image), { runner, data: images, ...all });
+    expect(summary.layers.map(({ after }) => after)).toEqual([1, 1, 0]);
   });
 
   test("works without data where the criterion needs none, and refuses where it does", async () => {

@@ -48,7 +48,7 @@ export const skipOption: Option<"--skip <glob...>"> = new Option(
 
 export const minKeepOption: Parsed<"--min-keep <n>", number> = new Option(
   "--min-keep <n>",
-  "units that stay in every group (default: 1)",
+  "units that stay in every group (default: 1; 0 empties layers of neurons only)",
 ).argParser(parseWhole);
 
 export const jsonOption: Option<"--json"> = new Option("--json", "print one JSON object in place of text");

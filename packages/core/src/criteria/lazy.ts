@@ -38,9 +38,10 @@ export function lazyOracle(): Criterion {
       const measure = async (units: readonly number[]): Promise<void> => {
         const errors = await (oracle as Oracle).errorsWithout(units);
         for (const [unit, without] of errors) {
-          const cost = without - now;
+          const cost = Number.isNaN(without - now) ? Number.POSITIVE_INFINITY : without - now;
           const old = keys.get(unit);
-          if (old) squaredFall += NEWS * (Math.min(0, cost - old.cost) ** 2 / (step - old.step) - squaredFall);
+          const fall = old ? Math.min(0, cost - old.cost) ** 2 / (step - old.step) : Number.NaN;
+          if (Number.isFinite(fall)) squaredFall += NEWS * (fall - squaredFall);
           keys.set(unit, { cost, step });
         }
       };

@@ -9,7 +9,7 @@ import { ownersLeft, type State } from "./state.ts";
 import type { Subject } from "./subject.ts";
 
 export interface Activity {
-  /** By unit: mean of |o| over samples, positions and consumers. Removed units: 0. */
+  /** By unit: mean of |o| over samples, positions and consumers. Units that are cut: 0. */
   readonly mean: Float64Array;
   /** By unit: share of outputs that are exactly 0, from 0 to 1. */
   readonly zeros: Float64Array;

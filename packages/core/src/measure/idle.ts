@@ -1,10 +1,11 @@
 /**
  * Idle units: removed, but still computed by the model that is measured, which reads them with weights of 0. Runtimes
  * compute convolutions in blocks of channels and are slow at widths in between, so a layer shrinks by whole blocks here.
- * What comes out is the same as without these units, beyond rounding; written files hold none.
+ * What comes out is the same as without these units but for rounding, unless one of them gives no finite number (0 times that
+ * is not 0); the trail then cuts them. Written files hold none.
  */
 import type { Node } from "../graph/graph.ts";
-import { type Tensor, tensorOf } from "../graph/tensor.ts";
+import { Tensor } from "../graph/tensor.ts";
 import { regressionOf } from "../ops/regression.ts";
 import type { RemovedUnits } from "../surgery/cut.ts";
 import { nodeId, placeKey } from "../units/places.ts";
@@ -19,8 +20,9 @@ export function idleGroups({ model, shapes, units }: Prunable): Group[] {
     if (kind !== "channel") return false;
     return sinks.every(({ node: id, slot }) => {
       const node = nodes.get(id);
-      const weights = graph.value(node?.inputs[1] ?? "");
-      return slot === 0 && weights?.uses.length === 1 && node && regressionOf(node, model, shapes) !== undefined;
+      const name = node?.inputs[1] ?? "";
+      if (slot !== 0 || !graph.initializers.has(name) || graph.value(name)?.uses.length !== 1) return false;
+      return node !== undefined && regressionOf(node, model, shapes) !== undefined;
     });
   });
 }
@@ -72,9 +74,9 @@ export function withIdle(prunable: Prunable, removed: RemovedUnits, cut: Removed
 
 function zeroed(tensor: Tensor, axis: number, owners: Int32Array, isIdle: (unit: number) => boolean): Tensor {
   const inner = tensor.dims.slice(axis + 1).reduce((product, dim) => product * dim, 1);
-  const values = Float64Array.from(tensor.numbers);
+  const values = tensor.data.slice();
   for (let at = 0; at < values.length; at++) {
     if (isIdle(owners[Math.floor(at / inner) % owners.length] as number)) values[at] = 0;
   }
-  return tensorOf(tensor.type as "float32", values, tensor.dims);
+  return new Tensor(tensor.type, tensor.dims, values);
 }

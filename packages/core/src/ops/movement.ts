@@ -20,10 +20,13 @@ export const Reshape: OpRule = {
 
 /** New lengths for a target shape in input `slot`: in the constant, or in place of what the graph computes. */
 export function cutTarget(c: Cut, slot: number): CutResult {
-  // an axis that holds units times samples is left to what the other lengths leave: -1
-  const kept = c
-    .dims("output")
-    .map((_, axis) => (c.kept("output", 0, axis) && c.grows(0, axis) ? -1 : c.kept("output", 0, axis)?.length));
+  const follows = c.followsCut(slot); // then also of axes that lose nothing: the shape may be that of others that do
+  const kept = c.dims("output").map((_, axis) => {
+    if (!follows && !c.kept("output", 0, axis)) return undefined;
+    // an axis that holds units times samples is left to what the other lengths leave: -1
+    if (c.grows(0, axis)) return c.kept("output", 0, axis) && -1;
+    return c.left("output", 0, axis);
+  });
   if (kept.every((length) => length === undefined)) return {};
   const target = c.constant(slot);
   if (!target) {

@@ -30,13 +30,17 @@ function resampleBack(d: Backward): string {
   const { b, node } = d;
   const [dims, outDims] = [d.dims(0), d.outDims()];
   const rank = dims.length;
-  if (stringAttribute(node, "coordinate_transformation_mode", "") === "tf_crop_and_resize") {
-    throw new ShrinkError("operator", `${describe(node)}: no derivative for tf_crop_and_resize`);
-  }
+  const refuse = (what: string): never => {
+    throw new ShrinkError("operator", `${describe(node)}: no derivative for ${what}`);
+  };
+  const [mode, policy] = ["coordinate_transformation_mode", "keep_aspect_ratio_policy"];
+  if (stringAttribute(node, mode, "") === "tf_crop_and_resize") refuse("tf_crop_and_resize");
+  if (stringAttribute(node, policy, "stretch") !== "stretch") refuse(policy);
   let arriving = d.incoming() as string;
-  for (let axis = 2; axis < rank; axis++) {
+  for (let axis = 0; axis < rank; axis++) {
     const scale = scaleOf(d, axis);
     if (dims[axis] === outDims[axis] && (scale ?? 1) === 1) continue;
+    if (axis === 0) refuse("a first axis that is resampled");
     const swapped = Array.from({ length: rank }, (_, a) => (a === axis ? rank - 1 : a === rank - 1 ? axis : a));
     const swap = (name: string): string => (axis === rank - 1 ? name : b.op("Transpose", [name], { perm: swapped }));
     arriving = swap(b.op("MatMul", [swap(arriving), d.coefficient(matrix(d, axis, scale))]));
@@ -56,13 +60,14 @@ function matrix({ b, node, opset, dims: dimsOf, outDims }: Backward, axis: numbe
   const { axes, keep_aspect_ratio_policy, scales: attribute, ...others } = node.attributes;
   const own = { kind: "floats", value: along(scale ?? 1, 1) } as const;
   const attributes = attribute ? { ...others, scales: own } : others;
+  const none = opset < 13 ? b.tensor(tensorOf("float32", [], [0]), "none") : ""; // left out by name from opset 13 on
   const inputs = attribute
     ? [basis]
     : node.opType === "Upsample" || opset < 11
       ? [basis, scales]
       : scale === undefined
-        ? [basis, "", "", b.ints(along(out, length))]
-        : [basis, "", scales];
+        ? [basis, none, none, b.ints(along(out, length))]
+        : [basis, none, scales];
   const answers = b.fresh("resampled");
   b.append({ name: answers, opType: node.opType, domain: "", inputs, outputs: [answers], attributes });
   return b.op("Transpose", [b.reshape(answers, [length, out])], { perm: [1, 0] });

@@ -10,6 +10,7 @@ import { type CostEstimate, estimate, type OracleMode, oracleCost } from "../mea
 import type { Subject } from "../measure/subject.ts";
 import { sizeAfter } from "../surgery/size.ts";
 import { type Budget, removalGoal } from "./budget.ts";
+import type { Schedule } from "./choose.ts";
 
 export interface CriterionRequest {
   readonly subject: Subject | undefined;
@@ -18,6 +19,7 @@ export interface CriterionRequest {
   /** Default `auto`. */
   readonly oracle?: OracleMode | "auto" | undefined;
   readonly racing?: RacingOptions | undefined;
+  readonly schedule: Schedule;
   /** Default 1. */
   readonly align?: number | undefined;
   /** What a pass over the data took, for the estimate of the run's time. */
@@ -41,21 +43,38 @@ export function underRepair(criterion: Criterion, compensate: Compensation, all 
 /** The criterion that was asked for; the oracle in the way that was asked for, or that fits the cost. */
 export function criterionFor(
   asked: Criterion,
-  { subject, budget, compensate, oracle: way = "auto", racing, align = 1, passSeconds, onCost }: CriterionRequest,
+  {
+    subject,
+    budget,
+    compensate,
+    oracle: way = "auto",
+    racing,
+    schedule,
+    align = 1,
+    passSeconds,
+    onCost,
+  }: CriterionRequest,
 ): { criterion: Criterion; mode: OracleMode } {
   if (asked !== oracle || !subject || compensate !== "none") {
     return { criterion: underRepair(asked, compensate, way === "exact"), mode: "exact" };
   }
   const { prunable, data } = subject;
   const { count } = prunable.units;
-  const cost = oracleCost(prunable, data.size, removalGoal(budget, count) ?? Math.ceil(count / 2));
+  const removals = schedule === "once" ? 1 : (removalGoal(budget, count) ?? Math.ceil(count / 2)); // rankings, that is
+  const cost = oracleCost(prunable, data.size, removals);
   if (way === "racing" && align > 1) {
     throw new ShrinkError(
       "option",
       "align: takes several units at once, but racing tells the best one alone; expected the oracle exact or lazy",
     );
   }
-  const fitting = cost.mode === "racing" && align > 1 ? "lazy" : cost.mode;
+  if (way === "racing" && schedule === "once") {
+    throw new ShrinkError(
+      "option",
+      "schedule: once removes by one ranking, but racing tells the best unit alone; expected the oracle exact, or the schedule rerank",
+    );
+  }
+  const fitting = schedule === "once" ? "exact" : cost.mode === "racing" && align > 1 ? "lazy" : cost.mode;
   const mode = way === "auto" ? fitting : way;
   const how = { ...(way === "auto" && { shortlist: 0.2 }), ...racing };
   const { macs } = sizeAfter(prunable, new Uint8Array(count));

@@ -8,7 +8,7 @@ export interface Selection {
   readonly only?: readonly string[];
   /** Glob patterns of group ids or layers that are left alone. */
   readonly skip?: readonly string[];
-  /** Units that stay in every group; default 1. */
+  /** Units that stay in every group; default 1. Of channels and heads one stays in any case: runtimes refuse widths of 0. */
   readonly minKeep?: number;
   /**
    * The final width of every touched group is a multiple of this; default 1. Widths are counted in channels of the layer, so
@@ -47,7 +47,8 @@ export function removable(
   return groups.flatMap((group) => {
     const left: number[] = [];
     for (let unit = group.first; unit < group.first + group.size; unit++) if (!removed[unit]) left.push(unit);
-    return left.length - blockSize(group, left.length, align) >= minKeep ? left : [];
+    const least = group.kind === "neuron" ? minKeep : Math.max(1, minKeep);
+    return left.length - blockSize(group, left.length, align) >= least ? left : [];
   });
 }
 

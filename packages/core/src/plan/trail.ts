@@ -47,10 +47,9 @@ export class Trail {
   readonly #compensator: Compensator | undefined;
   /** Channels that are cut together while stages are only measured, and the groups that they are cut of. */
   readonly #block: number;
-  readonly #idleGroups: readonly Group[];
+  #idleGroups: readonly Group[];
   /** Whether a goal asks for the bytes of the file. */
   readonly #countsBytes: boolean;
-  readonly #openMeters: (state: State) => Promise<Meters>;
   readonly #moves: Move[] = [];
   #meters: Meters = {};
   #state: State;
@@ -63,18 +62,12 @@ export class Trail {
   #measuredAt = 0;
   #measuredBefore = 0;
 
-  private constructor(
-    prunable: Prunable,
-    { compensator, budget }: TrailOptions,
-    block: number,
-    openMeters: (state: State) => Promise<Meters>,
-  ) {
+  private constructor(prunable: Prunable, { compensator, budget }: TrailOptions, block: number) {
     this.#prunable = prunable;
     this.#compensator = compensator;
     this.#block = block;
     this.#idleGroups = block > 1 && !compensator ? idleGroups(prunable) : [];
     this.#countsBytes = budget?.targetBytes !== undefined;
-    this.#openMeters = openMeters;
     this.#state = stateOf(prunable, new Uint8Array(prunable.units.count));
     this.#now = { ...this.#size(), removed: 0 };
     this.#before = this.#now;
@@ -85,12 +78,12 @@ export class Trail {
     const { test, heldOut, compensator, budget = {}, fileBytes } = options;
     const loops = compensator === undefined;
     const intact = stateOf(prunable, new Uint8Array(prunable.units.count));
-    const trail = new Trail(prunable, options, subject?.runner.channelBlock ?? 1, async (state) => ({
-      data: subject && (await QualityMeter.of(subject, state, loops)),
-      test: test && (await QualityMeter.of(test, state, loops)),
+    const trail = new Trail(prunable, options, subject?.runner.channelBlock ?? 1);
+    trail.#meters = {
+      data: subject && (await QualityMeter.of(subject, intact, loops)),
+      test: test && (await QualityMeter.of(test, intact, loops)),
       held: subject && heldOut && (await HeldOut.of(heldOut, subject.data.size, intact, budget, loops)),
-    }));
-    trail.#meters = await trail.#openMeters(trail.#state);
+    };
     trail.#now = { ...trail.#now, ...(await trail.#quality()) };
     trail.#before = { ...trail.#now, ...(fileBytes !== undefined && { bytes: fileBytes }) };
     return trail;
@@ -238,10 +231,7 @@ export class Trail {
     this.rows.splice(this.rows.length - units.length);
     this.#isOpen = false;
     this.#measuredAt = Math.min(this.#measuredAt, count);
-    this.#state = this.#stateAt(removed);
-    await this.release();
-    this.#meters = await this.#openMeters(this.#state);
-    this.#meters.held?.advance(this.#state);
+    this.#advance(this.#stateAt(removed));
     await this.#repair();
     this.#now = { ...this.#size(), removed: this.rows.length };
     return moves;
@@ -275,7 +265,13 @@ export class Trail {
   }
 
   async #quality(): Promise<Omit<Progress, "removed" | keyof Size>> {
-    const quality = await this.meter?.measure();
+    let quality = await this.meter?.measure();
+    const { removed, cut } = this.#state;
+    if (Number.isNaN(quality?.error) && cut.some((one, unit) => one !== removed[unit])) {
+      this.#idleGroups = []; // an idle unit may be what gives no number
+      this.#advance(this.#stateAt(removed));
+      quality = await this.meter?.measure();
+    }
     return { ...quality, ...(quality && (await this.#meters.held?.measure(quality))) };
   }
 

@@ -36,6 +36,20 @@ export function cut({ model, shapes, units }: Prunable, removed: RemovedUnits): 
   const { graph } = model;
   const opset = opsetOf(model);
   const slices = new SlicedInitializers(graph);
+  const isCut = (value: string): boolean =>
+    dimsOf(shapes, value).some((_, axis) => keptIndexes(units.places, placeKey(value, axis), removed) !== undefined);
+  const known = new Map<string, boolean>();
+  /** Whether a value of integers comes from the shape of something that is cut. */
+  const follows = (name: string): boolean => {
+    const found = known.get(name);
+    if (found !== undefined) return found;
+    known.set(name, false);
+    const { type } = shapes.get(name) ?? {};
+    const node = type === "int64" || type === "int32" ? graph.value(name)?.producer : undefined;
+    const result = node?.opType === "Shape" ? isCut(node.inputs[0] as string) : (node?.inputs.some(follows) ?? false);
+    known.set(name, result);
+    return result;
+  };
   const nodes = graph.nodes.flatMap((node) => {
     const id = nodeId(node);
     const key = (side: "input" | "output", slot: number, axis: number): string => {
@@ -48,6 +62,12 @@ export function cut({ model, shapes, units }: Prunable, removed: RemovedUnits): 
       opset,
       dims: (side, slot = 0) => dimsOf(shapes, (side === "input" ? node.inputs : node.outputs)[slot] as string),
       kept: (side, slot, axis) => keptIndexes(units.places, key(side, slot, axis), removed),
+      left: (side, slot, axis) => {
+        const at = key(side, slot, axis);
+        const place = units.places.get(at) ?? units.frozenPlaces.get(at);
+        return place && (context.kept(side, slot, axis)?.length ?? place.length);
+      },
+      followsCut: (slot) => follows(node.inputs[slot] as string),
       grows: (output, axis) => shapes.get(node.outputs[output] as string)?.batchAxis === axis,
       constant: (slot) => constantOf(graph, shapes, node.inputs[slot]),
     };

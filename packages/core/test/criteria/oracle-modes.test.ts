@@ -1,6 +1,8 @@
 /** The oracle's three ways of measuring, side by side on one network. */
 import { describe, expect, test } from "vitest";
 import { compare } from "../../src/compare.ts";
+import type { ScoringContext } from "../../src/criteria/criterion.ts";
+import { lazyOracle } from "../../src/criteria/lazy.ts";
 import { Activations } from "../../src/measure/activations.ts";
 import { oracleCost, tailMacs } from "../../src/measure/cost.ts";
 import { Oracle } from "../../src/measure/oracle.ts";
@@ -8,6 +10,7 @@ import { stateOf } from "../../src/measure/state.ts";
 import { subjectOf } from "../../src/measure/subject.ts";
 import { writeModel } from "../../src/onnx/index.ts";
 import { certificatesInWords, certificatesOf } from "../../src/plan/certificates.ts";
+import type { Schedule } from "../../src/plan/choose.ts";
 import { prune } from "../../src/prune.ts";
 import { dataset, prepared, runner } from "../helpers.ts";
 import { model, node, random } from "../support/build.ts";
@@ -48,6 +51,49 @@ describe("lazy and racing oracles", () => {
     expect(racing.steps.map(({ group, unit }) => `${group}:${unit}`)).toEqual(
       exact.steps.map(({ group, unit }) => `${group}:${unit}`),
     );
+  });
+
+  test("runs side by side know nothing of each other's keys", async () => {
+    const criteria = ["oracle-lazy"];
+    const curves = async (...schedules: Schedule[]) =>
+      (await compare(file, { runner, data, criteria, schedules })).runs.map(({ evaluations }) => evaluations);
+    const [[rerank], [once], both] = [await curves("rerank"), await curves("once"), await curves("rerank", "once")];
+    expect(both).toEqual([rerank, once]);
+  });
+
+  test("a ranking made once is exact, and racing has none to give", async () => {
+    const budget = { remove: { count: 8 } };
+    const { summary } = await prune(file, { runner, data, schedule: "once", budget });
+    expect(summary.removed.every(({ score }) => Number.isFinite(score))).toBe(true);
+    expect(summary.evaluations).toBe(24);
+    await expect(prune(file, { runner, data, schedule: "once", oracle: "racing", budget })).rejects.toThrow(
+      "schedule: once removes by one ranking, but racing tells the best unit alone",
+    );
+  });
+
+  test("a candidate that gives no number does not stop lazy from measuring", async () => {
+    const left = [0, 1, 2, 3, 4, 5];
+    const asked: number[] = [];
+    const criterion = lazyOracle();
+    const score = (gone: number) =>
+      criterion.score({
+        prunable: { units: { count: 6 } },
+        left: left.filter((unit) => unit >= gone),
+        error: async () => 0,
+        random: () => 0,
+        oracle: {
+          errorsWithout: async (units: readonly number[]) => {
+            asked.push(...units);
+            return new Map(units.map((unit) => [unit, gone === 1 && unit === 1 ? Number.NaN : unit + gone]));
+          },
+        },
+      } as unknown as ScoringContext);
+    for (const gone of [0, 1, 2, 3]) {
+      asked.length = 0;
+      const scores = await score(gone);
+      expect(asked.length, `after ${gone}`).toBeGreaterThan(0);
+      expect([...scores].some(Number.isNaN)).toBe(false);
+    }
   });
 
   test("every removal carries its certificate and its count", async () => {

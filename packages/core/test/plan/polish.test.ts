@@ -52,6 +52,26 @@ const ofPlan = ({ plan }: PruneResult): string[] =>
     .flatMap(([group, units]) => units.map((unit) => `${group}:${unit}`))
     .sort();
 
+test("after a limit that was broken, the error that polish reports is that of the file", async () => {
+  const stage = { structure: "convolution", activation: "Relu" } as const;
+  const image = buildImage({ seed: 4, opset: 17, channels: 12, stages: [stage, stage], end: "pool" });
+  const images = dataset({ x: r.tensor([40, 2, SIDE, SIDE]) });
+  for (const criterion of ["oracle", "taylor1"]) {
+    const budget = { maxErrorRise: 0.5 };
+    const all = { data: images, criterion, budget, objective: "sse", minKeep: 2 } as const;
+    const targets = r.tensor([40, 3]);
+    const { bytes, summary } = await run({ ...all, data: { ...images, targets } }, writeModel(image));
+    const outputs = evaluate(readModel(bytes), { x: images.inputs.x as Tensor }).y as Tensor;
+    const error = Array.from(outputs.numbers).reduce(
+      (sum, y, i) => sum + (y - (targets.numbers[i] as number)) ** 2 / 2,
+      0,
+    );
+    expect(summary.removed.length).toBeGreaterThan(2);
+    expect(summary.after.error as number).toBeCloseTo(error, 2);
+    if (summary.polish) expect(summary.polish.errorAfter).toBeCloseTo(error, 2);
+  }
+});
+
 describe("the error falls or stays", () => {
   test.each<[string, Partial<PruneOptions>]>([
     ["oracle", {}],

@@ -1,6 +1,7 @@
 /** Idle units change nothing: stages that keep some removed channels measure what cut files give. */
 import fc from "fast-check";
 import { expect, test } from "vitest";
+import { int64 } from "../../src/graph/tensor.ts";
 import { Activations } from "../../src/measure/activations.ts";
 import { cutInBlocks, idleGroups } from "../../src/measure/idle.ts";
 import { Oracle } from "../../src/measure/oracle.ts";
@@ -8,10 +9,12 @@ import { qualityOf } from "../../src/measure/quality.ts";
 import { type State, stateOf, unitsLeft } from "../../src/measure/state.ts";
 import { subjectOf } from "../../src/measure/subject.ts";
 import { taylorTerms } from "../../src/measure/taylor.ts";
+import { writeModel } from "../../src/onnx/index.ts";
+import { prune } from "../../src/prune.ts";
 import type { RemovedUnits } from "../../src/surgery/cut.ts";
 import { groupOf, type Units } from "../../src/units/units.ts";
 import { dataset, prepared, removal, runner } from "../helpers.ts";
-import { random } from "../support/build.ts";
+import { model, node, random } from "../support/build.ts";
 import { buildImage, imageNetwork, OUTPUTS, SIDE } from "./image-networks.ts";
 
 const BLOCK = 4;
@@ -54,11 +57,13 @@ test("errors, candidates and slopes of a run with idle channels are those of the
   expect(idle).toBeGreaterThan(100);
 }, 180_000);
 
-/** Stages of removals: units go, and some of them come back. Two of each group stay. */
+/** Stages of removals: units go, and some of them come back, of all groups or of one. Two of each group stay. */
 function run({ groups, count }: Units, r: ReturnType<typeof random>): RemovedUnits[] {
   const removed: RemovedUnits = new Uint8Array(count);
-  return [0.2, 0.3, -0.3, 0.4].map((share) => {
+  return [0.2, 0.3, -0.4, 0.4, -0.5, 0.3].map((share, stage) => {
+    const only = stage % 2 === 0 ? undefined : groups[r.int(groups.length)];
     for (let unit = 0; unit < count; unit++) {
+      if (only && (unit < only.first || unit >= only.first + only.size)) continue;
       if (r.uniform() < Math.abs(share)) removed[unit] = share > 0 ? 1 : 0;
     }
     for (const { first } of groups) removed.fill(0, first, first + 2);
@@ -84,4 +89,32 @@ test("widths are whole blocks, and what is cut stays cut", async () => {
     expect(gone(removed, first, size) - gone(next, first, size)).toBeLessThan(BLOCK);
     cut = next;
   }
+});
+
+test("channels that a product of two computed values reads are never idle", async () => {
+  const r = random(3);
+  const made = model({
+    inputs: { x: [1, 2, 4, 4] },
+    outputs: ["y"],
+    initializers: {
+      wq: r.tensor([6, 2, 1, 1]),
+      wk: r.tensor([6, 2, 1, 1]),
+      rows: int64([6, 16]),
+      flat: int64([1, 256]),
+      w: r.tensor([256, 3], 0.1),
+    },
+    nodes: [
+      node("Conv", ["x", "wq"], ["q"]),
+      node("Conv", ["x", "wk"], ["k"]),
+      node("Reshape", ["q", "rows"], ["q2"]),
+      node("Reshape", ["k", "rows"], ["k2"]),
+      node("Transpose", ["q2"], ["qt"], { perm: [1, 0] }),
+      node("MatMul", ["qt", "k2"], ["qk"]),
+      node("Reshape", ["qk", "flat"], ["row"]),
+      node("MatMul", ["row", "w"], ["y"]),
+    ],
+  });
+  const data = dataset({ x: r.tensor([12, 2, 4, 4]) });
+  const { summary } = await prune(writeModel(made), { runner, data, budget: { remove: { count: 2 } } });
+  expect(summary.removed).toHaveLength(2);
 });

@@ -165,11 +165,14 @@ export class DenseSuffix {
     const mark = this.#arena.top;
     const placed = candidates.map((unit) => this.#place(unit, 1));
     const sums = new Float64Array(placed.length);
-    const inLoops: number[] = [];
-    placed.forEach(({ stage, input }, k) => {
-      if (this.#end && stage === this.#stages.length - 1) sums[k] = this.#quality.error + this.#end.costOf(input);
-      else inLoops.push(k);
-    });
+    const last = this.#stages.length - 1;
+    const inLoops = [...placed.keys()].filter((k) => !this.#end || placed[k]?.stage !== last);
+    if (this.#end && inLoops.length < placed.length) {
+      this.#end.advance((this.#stages[last] as Stage).left.inputs);
+      placed.forEach(({ stage, input }, k) => {
+        if (this.#end && stage === last) sums[k] = this.#quality.error + this.#end.costOf(input);
+      });
+    }
     const measured = this.#measure(
       inLoops.map((k) => placed[k] as Placed),
       onlyBest,
@@ -287,7 +290,6 @@ export class DenseSuffix {
     if (this.#stale < this.#stages.length - 1) this.#end?.forget();
     this.#stale = this.#stages.length;
     this.#quality = this.#judge();
-    this.#end?.advance((this.#stages.at(-1) as Stage).left.inputs);
   }
 
   /** What is left of a stage: its tables, weights and biases. */
@@ -398,15 +400,14 @@ export class DenseSuffix {
           out[place[n] as number] = data[at] as number;
       });
     };
-    const { removed, cut } = activations.state;
-    const present = Array.from(first.owners.keys()).filter((i) => !cut[first.owners[i] as number]);
-    const columns = [...present.keys()].filter((column) => !removed[first.owners[present[column] as number] as number]);
+    const { cut } = activations.state;
+    const present = Array.from(first.owners.keys()).filter((i) => !cut[first.owners[i] as number]); // idle units too
     const targetRows = Array.from({ length: this.#outputs }, (_, row) => this.#targets + row * this.#padded * 4);
     chunks.forEach(({ targets, from }, index) => {
       const kept = activations.get(index, this.start);
       copy(
-        columns.map((column) => first.inputs[present[column] as number] as number),
-        columns,
+        present.map((input) => first.inputs[input] as number),
+        present.map((_, column) => column),
         present.length,
         kept.data as Float32Array,
         from,

@@ -149,6 +149,13 @@ export const generalTables: Readonly<Record<string, readonly Case[]>> = {
       { by: [0] },
     ],
     ["Resize", [t(2, 2, 3, 4), null, scales(3, 2)], { ...nearest, axes: [3, 2] }, { by: [0], opset: 18 }],
+    [
+      "Resize",
+      [t(2, 2, 3, 4), tensorOf("float32", [], [0]), scales(1, 1, 2, 1.5)],
+      { mode: "linear" },
+      { by: [0], opset: 11 },
+    ],
+    ["Resize", [t(2, 3, 4), null, scales(1, 2, 1)], nearest, { by: [0] }],
     ["Resize", [t(2, 2, 3, 4), scales(1, 1, 2, 2)], { mode: "nearest" }, { by: [0], opset: 10 }],
     ["Upsample", [t(2, 2, 3, 4), scales(1, 1, 2, 3)], { mode: "nearest" }, { by: [0], opset: 9 }],
     ["Upsample", [t(2, 2, 3, 4)], { mode: "nearest", scales: { floats: [1, 1, 2, 3] } }, { by: [0], opset: 7 }],
