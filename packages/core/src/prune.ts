@@ -27,7 +27,7 @@ import { type ChooseProgress, choose, type Schedule } from "./plan/choose.ts";
 import { criterionFor, defaultCriterion } from "./plan/criterion-for.ts";
 import { modelHash, type Plan, removedByGroup } from "./plan/plan.ts";
 import type { Selection } from "./plan/select.ts";
-import { shortfall } from "./plan/shortfall.ts";
+import { checkReachable, shortfall } from "./plan/shortfall.ts";
 import { answersOf, heldOutPart, splitData } from "./plan/split.ts";
 import type { LayerWidth, ModelState, PruneSummary } from "./results.ts";
 import type { Runner } from "./runner.ts";
@@ -114,6 +114,7 @@ export async function prune(file: Uint8Array, options: PruneOptions): Promise<Pr
   const passSeconds = ((Date.now() - passStarted) / 1000 / samples) * (subject?.data.size ?? 0);
   const budget = options.budget ?? defaultBudget(subject && before);
   checkBudget(budget, subject && before);
+  if (!options.bestEffort) checkReachable(prunable, budget, options, { ...before, removed: 0 });
 
   const { criterion, mode } = criterionFor(asked, { ...options, compensate, budget, schedule, subject, passSeconds });
   const measured = mode === "racing" && parts.fit && !compensator ? await measuredOn(mixed(parts.fit)) : subject;

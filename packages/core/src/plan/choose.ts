@@ -17,7 +17,7 @@ import { type Budget, goalReached, hasGoal, limitBroken, type Progress, removalG
 import { polish } from "./polish.ts";
 import { comparable, perCost, worstBlock } from "./rank.ts";
 import { Savings } from "./savings.ts";
-import { blockSize, removable, type Selection, selectGroups } from "./select.ts";
+import { blockSize, noneLeft, removable, type Selection, selectGroups } from "./select.ts";
 import { affordableTrace } from "./trace-every.ts";
 import { type Choice, Trail } from "./trail.ts";
 
@@ -192,7 +192,7 @@ async function removeWorst(
     if (goal !== undefined) return { stopped: goal, reached: true };
     if (options.signal?.aborted) return { stopped: "interrupted", reached: false };
     if (candidates.length > 0) return undefined;
-    return { stopped: noneLeft(units.count - now.removed, align), reached: !hasGoal(budget), exhausted: true };
+    return { stopped: noneLeft(units.count - now.removed, options), reached: !hasGoal(budget), exhausted: true };
   }
 
   async function finish({ stopped, reached, exhausted = false }: End): Promise<Chosen> {
@@ -233,12 +233,6 @@ interface End {
   readonly stopped: string;
   readonly reached: boolean;
   readonly exhausted?: boolean;
-}
-
-function noneLeft(rest: number, align: number): string {
-  if (rest === 0) return "no more removable units";
-  const limits = align > 1 ? "names, group sizes and widths" : "names and group sizes";
-  return `no more removable units: ${rest} stay by the limits on ${limits}`;
 }
 
 /** Removals until the first goal is reached, if they go on as they have so far; all units where there is no goal. */

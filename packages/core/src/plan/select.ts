@@ -42,14 +42,38 @@ export function selectGroups(units: Units, { only, skip = [] }: Selection): Grou
 export function removable(
   groups: readonly Group[],
   removed: RemovedUnits,
-  { minKeep = 1, align = 1 }: Pick<Selection, "minKeep" | "align"> = {},
+  selection: Pick<Selection, "minKeep" | "align"> = {},
 ): number[] {
   return groups.flatMap((group) => {
     const left: number[] = [];
     for (let unit = group.first; unit < group.first + group.size; unit++) if (!removed[unit]) left.push(unit);
-    const least = group.kind === "neuron" ? minKeep : Math.max(1, minKeep);
-    return left.length - blockSize(group, left.length, align) >= least ? left : [];
+    const { align = 1 } = selection;
+    return left.length - blockSize(group, left.length, align) >= leastOf(group, selection) ? left : [];
   });
+}
+
+/** All that may go by names and group sizes; widths are not looked at. */
+export function mostRemoved(units: Units, selection: Selection): RemovedUnits {
+  const removed: RemovedUnits = new Uint8Array(units.count);
+  for (const group of selectGroups(units, selection)) {
+    removed.fill(1, group.first, group.first + Math.max(0, group.size - leastOf(group, selection)));
+  }
+  return removed;
+}
+
+/** Why no further unit may go where `rest` units are left, in words. */
+export function noneLeft(rest: number, { minKeep = 1, only, skip, align = 1 }: Selection): string {
+  if (rest === 0) return "no more removable units";
+  const limits = [
+    ...(minKeep > 0 ? [`minKeep ${minKeep} for each group`] : []),
+    ...(only || skip ? ["names"] : []),
+    ...(align > 1 ? ["widths"] : []),
+  ];
+  return `no more removable units: ${rest} stay by ${limits.join(", ") || "minKeep 1 for channels and heads"}`;
+}
+
+function leastOf({ kind }: Group, { minKeep = 1 }: Selection): number {
+  return kind === "neuron" ? minKeep : Math.max(1, minKeep);
 }
 
 /** How many units of a group must go before the next group's turn: so many that a multiple of `align` channels is left. */

@@ -1,10 +1,12 @@
 /** Why a goal was not reached: how far the run got, what stopped it, and what stands in the way. */
 import { ShrinkError } from "../errors.ts";
 import type { Obstacle } from "../results.ts";
+import { sizeAfter } from "../surgery/size.ts";
 import { findObstacles } from "../units/obstacles.ts";
 import type { Prunable } from "../units/prepare.ts";
-import { type Budget, bytesGoal, type Progress, removalGoal } from "./budget.ts";
+import { type Budget, bytesGoal, goalReached, hasGoal, type Progress, removalGoal } from "./budget.ts";
 import type { Chosen } from "./choose.ts";
+import { mostRemoved, noneLeft, type Selection } from "./select.ts";
 
 /** Obstacles that are named. */
 const NAMED = 2;
@@ -14,6 +16,7 @@ export function shortfall(
   prunable: Prunable,
   budget: Budget,
   { before, after, stopped, exhausted }: Pick<Chosen, "before" | "after" | "stopped" | "exhausted">,
+  how: string = "not reached after removing",
 ): ShrinkError {
   const { count } = prunable.units;
   if (count === 0) {
@@ -24,9 +27,25 @@ export function shortfall(
   const advice = exhausted ? "ask for less" : "relax a limit";
   return new ShrinkError(
     "budget",
-    `target: not reached after removing ${after.removed} of ${count} units (${stopped}): ${far.join(", ")}` +
+    `target: ${how} ${after.removed} of ${count} units (${stopped}): ${far.join(", ")}` +
       `${blocked}; ${advice}, or accept what was reached with --best-effort`,
   );
+}
+
+/**
+ * Refuses goals that no run can reach, before it begins: not even without all units that may go. Bytes, which compensation
+ * changes, and widths are left to the run.
+ */
+export function checkReachable(prunable: Prunable, budget: Budget, selection: Selection, before: Progress): void {
+  const { align = 1 } = selection;
+  if (align > 1 || budget.targetBytes !== undefined || !hasGoal(budget)) return;
+  const { count } = prunable.units;
+  const most = mostRemoved(prunable.units, selection);
+  const removed = most.reduce((sum, one) => sum + one, 0);
+  const after = { ...sizeAfter(prunable, most), removed };
+  if (goalReached(budget, after, before, count) !== undefined) return;
+  const end = { before, after, stopped: noneLeft(count - removed, selection), exhausted: true };
+  throw shortfall(prunable, budget, end, "out of reach, even without");
 }
 
 /** What is left and what was asked, for each goal. */
