@@ -61,7 +61,9 @@ function wrap(session: ort.InferenceSession): Session {
       }
       let results: ort.InferenceSession.OnnxValueMapType;
       try {
-        results = await session.run(given, fetches as string[]);
+        // a list of fetches is looked up name by name, which takes seconds for thousands of outputs
+        const isAll = fetches.length === session.outputNames.length;
+        results = await (isAll ? session.run(given) : session.run(given, fetches as string[]));
       } catch (cause) {
         throw new ShrinkError("model", `onnxruntime cannot run the model: ${reason(cause)}`, { cause });
       }

@@ -1,4 +1,5 @@
 /** `shrinknet inspect`: what can be removed from a model, and what cannot and why. */
+import { availableParallelism } from "node:os";
 import { basename } from "node:path";
 import { Command, type CommandUnknownOpts } from "@commander-js/extra-typings";
 import { inspect } from "shrinknet";
@@ -23,7 +24,8 @@ export function inspectCommand(io: Io): CommandUnknownOpts {
       await checkOutputs({ "--graph": graph }, { "the model": path });
       const { bytes } = await loadModel(path, shapes);
       const { nodeRunner } = await import("@shrinknet/runtime");
-      const summary = await naming({ model: path }, () => inspect(bytes, { runner: nodeRunner(), name: path, shapes }));
+      const runner = nodeRunner({ threads: Math.min(4, availableParallelism()) }); // it only learns shapes
+      const summary = await naming({ model: path }, () => inspect(bytes, { runner, name: path, shapes }));
       for (const { input, axis, length } of summary.assumed) {
         io.stderr.write(
           `note: input "${input}": the file does not say how long axis ${axis} is, ${length} was taken; MACs hang on it, give your own with --shape\n`,

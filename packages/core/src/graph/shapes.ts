@@ -7,6 +7,7 @@ import type { Runner } from "../runner.ts";
 import { GraphBuilder, opsetOf } from "./builder.ts";
 import type { Graph, Model, ValueInfo } from "./graph.ts";
 import { type Outcome, runInPieces, type Values } from "./pieces.ts";
+import { realValues } from "./real-values.ts";
 import { allocate, type ElementType, sizeOf, Tensor } from "./tensor.ts";
 
 /** Type and dims of a value when the model runs on one sample. */
@@ -26,8 +27,8 @@ export type Shapes = ReadonlyMap<string, ValueShape>;
 /** What a run tells about a value. */
 interface Probed {
   readonly dims: readonly number[];
-  /** The first elements, one more than FEW at most. */
-  readonly start: Tensor;
+  /** The first elements, one more than FEW at most; left out for reals. */
+  readonly start: Tensor | undefined;
 }
 
 /** Integers in at most this number are kept as constants. */
@@ -42,24 +43,25 @@ export interface ProbeOptions {
 
 /**
  * Runs the model on one and on two made-up samples (on another one where it takes no two) and notes of every inner value type, dims and which axis follows the
- * batch. What comes out of the runs is the shape and the first few elements of each value, so that large activations
- * need not be kept.
+ * batch. What comes out of the runs is the shape and, unless they are reals, the first few elements of each value, so that
+ * large activations need not be kept.
  */
 export async function probeShapes(model: Model, runner: Runner, options: ProbeOptions = {}): Promise<Shapes> {
   const { graph } = model;
   const b = new GraphBuilder({ opset: opsetOf(model), base: graph.with({ nodes: [], valueInfo: new Map() }) });
-  const probes = new Map<string, { readonly dims: string; readonly start: string }>();
+  const reals = realValues(graph);
+  const probes = new Map<string, { readonly dims: string; readonly start: string | undefined }>();
   for (const node of graph.nodes) {
     b.append(node);
     for (const name of node.outputs) {
       if (name === "" || probes.has(name)) continue;
       probes.set(name, {
         dims: b.op("Shape", [name]),
-        start: b.slice(b.reshape(name, [-1]), 0, 0, FEW + 1),
+        start: reals.has(name) ? undefined : b.slice(b.reshape(name, [-1]), 0, 0, FEW + 1),
       });
     }
   }
-  const exposed = b.graph([...probes.values()].flatMap(({ dims, start }) => [dims, start]));
+  const exposed = b.graph([...probes.values()].flatMap(({ dims, start }) => (start ? [dims, start] : [dims])));
   const inputs = graph.feeds.map((input) => ({ input, dims: sampleDims(input, options) }));
   const feed = (batch: number, from = 0): Values =>
     Object.fromEntries(inputs.map(({ input, dims }) => [input.name, blank(input, [batch, ...dims.slice(1)], from)]));
@@ -76,11 +78,11 @@ export async function probeShapes(model: Model, runner: Runner, options: ProbeOp
   for (const [name, { dims, start }] of probes) {
     const read = (run: Values): Probed => ({
       dims: Array.from((run[dims] as Tensor).numbers),
-      start: run[start] as Tensor,
+      start: start === undefined ? undefined : (run[start] as Tensor),
     });
     const [first, second] = [read(one), other && !(other instanceof Error) ? read(other) : undefined];
     shapes.set(name, {
-      type: first.start.type,
+      type: first.start?.type ?? (reals.get(name) as ElementType),
       dims: first.dims,
       batchAxis: second && growingAxis(first.dims, second.dims),
       constant: second && sameIntegers(first, second),
@@ -142,6 +144,7 @@ function blank(input: ValueInfo, dims: readonly number[], from: number): Tensor 
 
 /** Integers that came out the same for one and for two samples; undefined for anything else. */
 function sameIntegers(one: Probed, two: Probed): Tensor | undefined {
+  if (!one.start || !two.start) return undefined;
   const { type, size, data, numbers } = one.start;
   const isFew = (type === "int64" || type === "int32") && one.dims.length <= 1 && size <= FEW;
   const isSame =

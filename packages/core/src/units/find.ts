@@ -26,6 +26,7 @@ export function findUnits(graph: Graph, shapes: Shapes, opset: number): Units {
   const solution = solve(graph, shapes, opset);
   const absorbed = new Set(solution.absorbed.map(({ place }) => place));
   const candidates = findCandidates(solution);
+  const numberOf = new Map(solution.places.all.map((place, number) => [place, number]));
   const drafts = new Map<string, Candidate[]>();
   const frozen = new Map<string, Frozen>();
   const frozenSets = new Map<number, string>(); // keys of `frozen` by set
@@ -34,7 +35,7 @@ export function findUnits(graph: Graph, shapes: Shapes, opset: number): Units {
     const reasons = solution.frozen(candidate.representative);
     const reason = reasons[0] ?? (isRead ? undefined : unread);
     if (reason === undefined) {
-      const key = `${keyOf(candidate.rootPlace)} ${candidate.places.map(keyOf).sort().join(" ")}`;
+      const key = [candidate.rootPlace, ...candidate.places].map((place) => numberOf.get(place)).join(); // in their order
       const draft = drafts.get(key);
       if (draft) draft.push(candidate);
       else drafts.set(key, [candidate]);
