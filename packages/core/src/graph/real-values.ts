@@ -13,13 +13,14 @@ const LIKE_FIRST = new Set(
   ).split(" "),
 );
 /** ONNX's numbers of the types that Cast may name. */
-const CAST: Readonly<Record<number, ElementType>> = { 1: "float32", 11: "float64" };
+const CAST: Readonly<Record<number, ElementType>> = { 1: "float32", 10: "float16", 11: "float64", 16: "bfloat16" };
+const REAL: ReadonlySet<ElementType> = new Set<ElementType>(["float32", "float64", "float16", "bfloat16"]);
 
-/** Types of values that are float32 or float64 whatever the model is fed; values that are not listed may be anything. */
+/** Types of values that are reals, of any precision, whatever the model is fed; values that are not listed may be anything. */
 export function realValues(graph: Graph): ReadonlyMap<string, ElementType> {
   const types = new Map<string, ElementType>();
   const note = (name: string, type: ElementType | undefined): void => {
-    if (name !== "" && (type === "float32" || type === "float64")) types.set(name, type);
+    if (name !== "" && type && REAL.has(type)) types.set(name, type);
   };
   for (const [name, { type }] of graph.initializers) note(name, type);
   for (const { name, type } of graph.feeds) note(name, type);

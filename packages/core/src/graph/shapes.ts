@@ -27,8 +27,8 @@ export type Shapes = ReadonlyMap<string, ValueShape>;
 /** What a run tells about a value. */
 interface Probed {
   readonly dims: readonly number[];
-  /** The first elements, one more than FEW at most; left out for reals. */
-  readonly start: Tensor | undefined;
+  /** Left out for reals. */
+  readonly value: Tensor | undefined;
 }
 
 /** Integers in at most this number are kept as constants. */
@@ -43,25 +43,21 @@ export interface ProbeOptions {
 
 /**
  * Runs the model on one and on two made-up samples (on another one where it takes no two) and notes of every inner value type, dims and which axis follows the
- * batch. What comes out of the runs is the shape and, unless they are reals, the first few elements of each value, so that
- * large activations need not be kept.
+ * batch. What comes out of the runs is the shape of each real value, so that large activations need not be kept, and all
+ * others as they are.
  */
 export async function probeShapes(model: Model, runner: Runner, options: ProbeOptions = {}): Promise<Shapes> {
   const { graph } = model;
   const b = new GraphBuilder({ opset: opsetOf(model), base: graph.with({ nodes: [], valueInfo: new Map() }) });
   const reals = realValues(graph);
-  const probes = new Map<string, { readonly dims: string; readonly start: string | undefined }>();
+  const probes = new Map<string, string>(); // of each value, what comes out: its shape or the value itself
   for (const node of graph.nodes) {
     b.append(node);
     for (const name of node.outputs) {
-      if (name === "" || probes.has(name)) continue;
-      probes.set(name, {
-        dims: b.op("Shape", [name]),
-        start: reals.has(name) ? undefined : b.slice(b.reshape(name, [-1]), 0, 0, FEW + 1),
-      });
+      if (name !== "" && !probes.has(name)) probes.set(name, reals.has(name) ? b.op("Shape", [name]) : name);
     }
   }
-  const exposed = b.graph([...probes.values()].flatMap(({ dims, start }) => (start ? [dims, start] : [dims])));
+  const exposed = b.graph([...probes.values()]);
   const inputs = graph.feeds.map((input) => ({ input, dims: sampleDims(input, options) }));
   const feed = (batch: number, from = 0): Values =>
     Object.fromEntries(inputs.map(({ input, dims }) => [input.name, blank(input, [batch, ...dims.slice(1)], from)]));
@@ -75,14 +71,14 @@ export async function probeShapes(model: Model, runner: Runner, options: ProbeOp
   for (const { input, dims } of inputs) {
     shapes.set(input.name, { type: input.type ?? "float32", dims: [1, ...dims.slice(1)], batchAxis: 0 });
   }
-  for (const [name, { dims, start }] of probes) {
-    const read = (run: Values): Probed => ({
-      dims: Array.from((run[dims] as Tensor).numbers),
-      start: start === undefined ? undefined : (run[start] as Tensor),
-    });
+  for (const [name, probe] of probes) {
+    const read = (run: Values): Probed => {
+      const out = run[probe] as Tensor;
+      return probe === name ? { dims: out.dims, value: out } : { dims: Array.from(out.numbers), value: undefined };
+    };
     const [first, second] = [read(one), other && !(other instanceof Error) ? read(other) : undefined];
     shapes.set(name, {
-      type: first.start?.type ?? (reals.get(name) as ElementType),
+      type: first.value?.type ?? (reals.get(name) as ElementType),
       dims: first.dims,
       batchAxis: second && growingAxis(first.dims, second.dims),
       constant: second && sameIntegers(first, second),
@@ -144,11 +140,11 @@ function blank(input: ValueInfo, dims: readonly number[], from: number): Tensor 
 
 /** Integers that came out the same for one and for two samples; undefined for anything else. */
 function sameIntegers(one: Probed, two: Probed): Tensor | undefined {
-  if (!one.start || !two.start) return undefined;
-  const { type, size, data, numbers } = one.start;
-  const isFew = (type === "int64" || type === "int32") && one.dims.length <= 1 && size <= FEW;
+  if (!one.value || !two.value || one.value.size > FEW) return undefined;
+  const { type, data, numbers } = one.value;
+  const isFew = (type === "int64" || type === "int32") && one.dims.length <= 1;
   const isSame =
-    one.dims.join() === two.dims.join() && Array.from(numbers).join() === Array.from(two.start.numbers).join();
+    one.dims.join() === two.dims.join() && Array.from(numbers).join() === Array.from(two.value.numbers).join();
   return isFew && isSame ? new Tensor(type, one.dims, data) : undefined;
 }
 
