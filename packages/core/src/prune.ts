@@ -114,7 +114,7 @@ export async function prune(file: Uint8Array, options: PruneOptions): Promise<Pr
   const passSeconds = ((Date.now() - passStarted) / 1000 / samples) * (subject?.data.size ?? 0);
   const budget = options.budget ?? defaultBudget(subject && before);
   checkBudget(budget, subject && before);
-  if (!options.bestEffort) checkReachable(prunable, budget, options, { ...before, removed: 0 });
+  if (!options.bestEffort) checkReachable(prepared, budget, options, { ...before, removed: 0 });
 
   const { criterion, mode } = criterionFor(asked, { ...options, compensate, budget, schedule, subject, passSeconds });
   const measured = mode === "racing" && parts.fit && !compensator ? await measuredOn(mixed(parts.fit)) : subject;

@@ -1,6 +1,6 @@
 /**
  * A free batch axis for models whose file fixes it to 1. The first axis of inputs and outputs becomes symbolic and
- * target shapes that spell out the 1 follow the batch; then the change is proved by running: two samples at once must
+ * target shapes that spell out the 1 follow the batch; then the change is proved by running: three samples at once must
  * give what they give one by one.
  */
 import type { Runner } from "../runner.ts";
@@ -10,7 +10,7 @@ import { runInPieces, type Values } from "./pieces.ts";
 import type { Shapes } from "./shapes.ts";
 import { allocate, int64, sizeOf, Tensor } from "./tensor.ts";
 
-const SAMPLES = 2;
+const SAMPLES = 3;
 
 /** Whether the file fixes the first axis of some input to 1. */
 export function hasFixedBatch(graph: Graph): boolean {

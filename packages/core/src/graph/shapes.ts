@@ -42,8 +42,8 @@ export interface ProbeOptions {
 }
 
 /**
- * Runs the model on one and on two made-up samples (on another one where it takes no two) and notes of every inner value type, dims and which axis follows the
- * batch. What comes out of the runs is the shape of each real value, so that large activations need not be kept, and all
+ * Runs the model on one and on two made-up samples (on another one where it takes no two) and notes of every inner value
+ * type, dims and which axis follows the batch. What comes out of the runs is the shape of each real value, so that large activations need not be kept, and all
  * others as they are.
  */
 export async function probeShapes(model: Model, runner: Runner, options: ProbeOptions = {}): Promise<Shapes> {

@@ -1,8 +1,8 @@
 /**
  * Idle units: removed, but still computed by the model that is measured, which reads them with weights of 0. Runtimes
  * compute convolutions in blocks of channels and are slow at widths in between, so a layer shrinks by whole blocks here.
- * What comes out is the same as without these units but for rounding, unless one of them gives no finite number (0 times that
- * is not 0); the trail then cuts them. Written files hold none.
+ * What comes out is the same as without these units but for rounding, unless one of them gives no finite number: 0 times that
+ * is not 0, for the gates of verification neither. Written files hold none.
  */
 import type { Node } from "../graph/graph.ts";
 import { Tensor } from "../graph/tensor.ts";

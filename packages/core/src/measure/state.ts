@@ -17,22 +17,22 @@ export interface State {
 }
 
 /**
- * The state after the given removals, with those of them idle that are not in `gone`; default: none. Model and shapes are
- * made when they are first asked for.
+ * The state after the given removals, with those of them idle that are not in `cutUnits`; default: none. Model and shapes
+ * are made when they are first asked for.
  */
-export function stateOf(prunable: Prunable, removed: RemovedUnits, gone: RemovedUnits = removed): State {
-  const [own, ownGone] = [removed.slice(), gone.slice()]; // the caller may go on changing its copies
+export function stateOf(prunable: Prunable, removed: RemovedUnits, cutUnits: RemovedUnits = removed): State {
+  const [own, ownCut] = [removed.slice(), cutUnits.slice()]; // the caller may go on changing its copies
   let model: Model | undefined;
   let shapes: Shapes | undefined;
   return {
     removed: own,
-    cut: ownGone,
+    cut: ownCut,
     get model() {
-      model ??= cut(withIdle(prunable, own, ownGone), ownGone);
+      model ??= cut(withIdle(prunable, own, ownCut), ownCut);
       return model;
     },
     get shapes() {
-      shapes ??= cutShapes(prunable, ownGone);
+      shapes ??= cutShapes(prunable, ownCut);
       return shapes;
     },
   };

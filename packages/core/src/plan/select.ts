@@ -65,11 +65,11 @@ export function mostRemoved(units: Units, selection: Selection): RemovedUnits {
 export function noneLeft(rest: number, { minKeep = 1, only, skip, align = 1 }: Selection): string {
   if (rest === 0) return "no more removable units";
   const limits = [
-    ...(minKeep > 0 ? [`minKeep ${minKeep} for each group`] : []),
+    ...(minKeep > 0 ? [`--min-keep ${minKeep} for each group`] : []),
     ...(only || skip ? ["names"] : []),
     ...(align > 1 ? ["widths"] : []),
   ];
-  return `no more removable units: ${rest} stay by ${limits.join(", ") || "minKeep 1 for channels and heads"}`;
+  return `no more removable units: ${rest} stay by ${limits.join(", ") || "one of each group of channels or heads"}`;
 }
 
 function leastOf({ kind }: Group, { minKeep = 1 }: Selection): number {

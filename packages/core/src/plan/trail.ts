@@ -47,7 +47,7 @@ export class Trail {
   readonly #compensator: Compensator | undefined;
   /** Channels that are cut together while stages are only measured, and the groups that they are cut of. */
   readonly #block: number;
-  #idleGroups: readonly Group[];
+  readonly #idleGroups: readonly Group[];
   /** Whether a goal asks for the bytes of the file. */
   readonly #countsBytes: boolean;
   readonly #moves: Move[] = [];
@@ -265,13 +265,7 @@ export class Trail {
   }
 
   async #quality(): Promise<Omit<Progress, "removed" | keyof Size>> {
-    let quality = await this.meter?.measure();
-    const { removed, cut } = this.#state;
-    if (Number.isNaN(quality?.error) && cut.some((one, unit) => one !== removed[unit])) {
-      this.#idleGroups = []; // an idle unit may be what gives no number
-      this.#advance(this.#stateAt(removed));
-      quality = await this.meter?.measure();
-    }
+    const quality = await this.meter?.measure();
     return { ...quality, ...(quality && (await this.#meters.held?.measure(quality))) };
   }
 

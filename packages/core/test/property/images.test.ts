@@ -5,17 +5,19 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { GAINS, gainsTensor, gateModel } from "../../src/derive/gate.ts";
-import type { Tensor } from "../../src/graph/tensor.ts";
+import { realValues } from "../../src/graph/real-values.ts";
+import { type ElementType, isFloat, type Tensor } from "../../src/graph/tensor.ts";
 import { stateOf } from "../../src/measure/state.ts";
 import { type Subject, subjectOf } from "../../src/measure/subject.ts";
 import { taylorTerms } from "../../src/measure/taylor.ts";
+import { writeModel } from "../../src/onnx/index.ts";
 import type { RemovedUnits } from "../../src/surgery/cut.ts";
 import { type Prunable, prepare } from "../../src/units/prepare.ts";
 import { cutBytes, cutDifference, dataset, prepared, removal, runner } from "../helpers.ts";
 import { random } from "../support/build.ts";
 import { evaluate } from "../support/reference.ts";
 import { referenceRunner } from "../support/reference-runner.ts";
-import { buildImage, imageNetwork, OUTPUTS, SIDE, structures } from "./image-networks.ts";
+import { buildImage, imageNetwork, OUTPUTS, SIDE, type Structure, structures } from "./image-networks.ts";
 
 const exact = referenceRunner();
 
@@ -154,3 +156,34 @@ function gainErrors({ prunable, objective, data, targets }: Subject): {
     },
   };
 }
+
+test("values that are known to be reals before anything runs are of these types when it runs", async () => {
+  await fc.assert(
+    fc.asyncProperty(imageNetwork(), async (recipe) => {
+      const { graph, ...rest } = buildImage(recipe);
+      const reals = realValues(graph);
+      const made = [...new Set(graph.nodes.flatMap(({ outputs }) => outputs))];
+      const outputs = made.map((name) => ({ name }));
+      const session = await runner.load(writeModel({ ...rest, graph: graph.with({ outputs }) }), { optimize: false });
+      const values = await session.run({ x: images(recipe.seed, 1) });
+      await session.release();
+      for (const name of made) {
+        const type = values[name]?.type as ElementType;
+        if (isFloat(type)) expect(reals.get(name), name).toBe(type);
+        else expect(reals.has(name), name).toBe(false);
+      }
+    }),
+    { numRuns: 40 },
+  );
+});
+
+test("a target shape that is lent by channels of another group follows its own cut", async () => {
+  const stage = (structure: Structure) => ({ structure, activation: "Relu" }) as const;
+  const stages = [stage("expand"), stage("convolution")];
+  const original = buildImage({ seed: 3, opset: 17, channels: 8, stages, end: "pool" });
+  const prunable = await prepared(original);
+  for (const { first, size } of prunable.units.groups) {
+    const removed = removal(prunable, [first, first + size - 1]); // of this group alone
+    expect(await cutDifference(original, prunable, removed, { x: images(3, 3) })).toBeLessThan(1e-5);
+  }
+});

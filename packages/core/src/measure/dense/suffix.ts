@@ -15,28 +15,12 @@ import { Arena } from "./arena.ts";
 import { type Kernel, loadKernel } from "./kernel.ts";
 import { type Activation, denseTail, type Layer } from "./pattern.ts";
 import { QuadraticEnd } from "./quadratic.ts";
+import { compact, type Stage, stageOf } from "./stage.ts";
 
 /** Samples that run through the tail at once. */
 const BLOCK = 128;
 /** Rows of samples take no more than this. */
 const LARGEST_BYTES = 2 ** 30;
-
-/** A layer with its rows in the kernel's memory. Addresses are byte offsets. */
-interface Stage {
-  readonly layer: Layer;
-  /** The units that its inputs are; -1 where an input is none. */
-  readonly owners: Int32Array;
-  /** Address of each input's row, and of each sum's. */
-  readonly inputs: readonly number[];
-  readonly sums: readonly number[];
-  /** Tables of the addresses of what is left, and the weights and biases between these. */
-  readonly inputTable: number;
-  readonly sumTable: number;
-  readonly weights: number;
-  readonly bias: number;
-  /** Indexes of the inputs and sums that are left. */
-  left: { readonly inputs: readonly number[]; readonly sums: readonly number[] };
-}
 
 /** A unit in the stage that reads it: its index there, its row, and the weights that take it away. */
 interface Placed {
@@ -100,19 +84,7 @@ export class DenseSuffix {
     this.#stages = layers.map((layer) => {
       const group = units.groups.find(({ sinks }) => sinks.length === 1 && sinks[0]?.value === layer.input);
       if (group) groups.add(group);
-      const inputs = Array.from({ length: layer.rows }, () => arena.take(padded));
-      const sums = Array.from({ length: layer.columns }, () => arena.take(padded));
-      return {
-        layer,
-        owners: group?.sinks[0]?.owners ?? new Int32Array(layer.rows).fill(-1),
-        inputs,
-        sums,
-        inputTable: arena.take(layer.rows),
-        sumTable: arena.take(layer.columns),
-        weights: arena.take(layer.rows * layer.columns),
-        bias: arena.take(layer.columns),
-        left: { inputs: inputs.map((_, i) => i), sums: sums.map((_, i) => i) },
-      };
+      return stageOf(arena, layer, group?.sinks[0]?.owners, padded);
     });
     this.groups = groups;
     this.start = layers[0]?.input as string;
@@ -166,12 +138,12 @@ export class DenseSuffix {
     const placed = candidates.map((unit) => this.#place(unit, 1));
     const sums = new Float64Array(placed.length);
     const last = this.#stages.length - 1;
-    const inLoops = [...placed.keys()].filter((k) => !this.#end || placed[k]?.stage !== last);
-    if (this.#end && inLoops.length < placed.length) {
-      this.#end.advance((this.#stages[last] as Stage).left.inputs);
-      placed.forEach(({ stage, input }, k) => {
-        if (this.#end && stage === last) sums[k] = this.#quality.error + this.#end.costOf(input);
-      });
+    if (placed.some(({ stage }) => stage === last)) this.#end?.advance((this.#stages[last] as Stage).left.inputs);
+    const inLoops: number[] = [];
+    for (const [k, { stage, input }] of placed.entries()) {
+      const end = stage === last ? this.#end : undefined;
+      if (end) sums[k] = this.#quality.error + end.costOf(input);
+      else inLoops.push(k);
     }
     const measured = this.#measure(
       inLoops.map((k) => placed[k] as Placed),
@@ -285,32 +257,13 @@ export class DenseSuffix {
 
   #update(): void {
     // the stage before loses columns, but its sums of those that stay are the same
-    for (let at = Math.max(0, this.#stale - 1); at < this.#stages.length; at++) this.#compact(at);
+    for (let at = Math.max(0, this.#stale - 1); at < this.#stages.length; at++) {
+      compact(this.#arena, this.#stages[at] as Stage, this.#stages[at + 1], this.#removed);
+    }
     for (let at = this.#stale; at < this.#stages.length; at++) this.#fill(at);
     if (this.#stale < this.#stages.length - 1) this.#end?.forget();
     this.#stale = this.#stages.length;
     this.#quality = this.#judge();
-  }
-
-  /** What is left of a stage: its tables, weights and biases. */
-  #compact(at: number): void {
-    const stage = this.#stages[at] as Stage;
-    const next = this.#stages[at + 1];
-    const { layer, owners } = stage;
-    const isLeft = (units: Int32Array | undefined, index: number): boolean => {
-      const unit = units?.[index] ?? -1;
-      return unit < 0 || !this.#removed[unit];
-    };
-    const inputs = stage.inputs.flatMap((_, i) => (isLeft(owners, i) ? [i] : []));
-    const sums = stage.sums.flatMap((_, i) => (isLeft(next?.owners, i) ? [i] : []));
-    stage.left = { inputs, sums };
-    this.#arena.words(stage.inputTable, inputs.length).set(inputs.map((i) => stage.inputs[i] as number));
-    this.#arena.words(stage.sumTable, sums.length).set(sums.map((i) => stage.sums[i] as number));
-    const weights = this.#arena.floats(stage.weights, inputs.length * sums.length);
-    let to = 0;
-    for (const row of inputs)
-      for (const column of sums) weights[to++] = layer.weights[row * layer.columns + column] as number;
-    this.#arena.floats(stage.bias, sums.length).set(sums.map((column) => layer.bias[column] as number));
   }
 
   /** A stage's sums, and the rows of the next stage. */
