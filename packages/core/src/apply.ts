@@ -4,7 +4,7 @@ import type { Compensation } from "./compensate/compensator.ts";
 import { prove } from "./compensate/prove.ts";
 import { bindInputs, type Dataset } from "./data.ts";
 import { ShrinkError } from "./errors.ts";
-import type { ProbeOptions } from "./graph/shapes.ts";
+import type { ProbeOptions } from "./graph/made-up.ts";
 import { Activations } from "./measure/activations.ts";
 import type { ObjectiveName } from "./measure/objective.ts";
 import { stateOf } from "./measure/state.ts";

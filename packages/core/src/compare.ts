@@ -4,7 +4,7 @@ import type { Compensation } from "./compensate/compensator.ts";
 import type { Criterion } from "./criteria/criterion.ts";
 import { criterionOf } from "./criteria/index.ts";
 import type { Dataset } from "./data.ts";
-import type { ProbeOptions } from "./graph/shapes.ts";
+import type { ProbeOptions } from "./graph/made-up.ts";
 import type { ObjectiveName } from "./measure/objective.ts";
 import type { Subject } from "./measure/subject.ts";
 import { readModel } from "./onnx/index.ts";

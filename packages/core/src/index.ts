@@ -21,7 +21,8 @@ export * from "./onnx/index.ts";
 export * from "./graph/graph.ts";
 export * from "./graph/tensor.ts";
 export { emptyGraph, GraphBuilder, opsetOf, type PlainAttribute } from "./graph/builder.ts";
-export { type ProbeOptions, probeShapes, type Shapes, type ValueShape } from "./graph/shapes.ts";
+export type { ProbeOptions } from "./graph/made-up.ts";
+export { probeShapes, type Shapes, type ValueShape } from "./graph/shapes.ts";
 
 // Compensation
 export { bind, type BindOptions, type Bound } from "./compensate/bind.ts";

@@ -1,8 +1,8 @@
 /** What can be cut from a model, and what cannot and why. */
 
 import { opsetOf } from "./graph/builder.ts";
-import type { ValueInfo } from "./graph/graph.ts";
-import { freeAxes, type ProbeOptions } from "./graph/shapes.ts";
+import type { Model, ValueInfo } from "./graph/graph.ts";
+import { freeAxes, type ProbeOptions } from "./graph/made-up.ts";
 import { networkSummary } from "./network.ts";
 import { readModel } from "./onnx/index.ts";
 import type { InspectSummary, MemberSummary } from "./results.ts";
@@ -21,9 +21,12 @@ export interface InspectOptions extends ProbeOptions {
   readonly name?: string;
 }
 
-/** Reads a model and finds its groups. Axes that neither the file nor the options fix are taken to be 16 long. */
-export async function inspect(file: Uint8Array, { runner, ...options }: InspectOptions): Promise<InspectSummary> {
-  const model = readModel(file);
+/** Finds the groups of an ONNX file or of a model. Axes that neither it nor the options fix are taken to be 16 long. */
+export async function inspect(
+  file: Uint8Array | Model,
+  { runner, ...options }: InspectOptions,
+): Promise<InspectSummary> {
+  const model = file instanceof Uint8Array ? readModel(file) : file;
   const { name = "", shapes = {}, freeLength = FREE_LENGTH } = options;
   const prunable = await prepare(model, runner, { shapes, freeLength }).catch((error: unknown) => {
     const guessed = model.graph.feeds.some((input) => !shapes[input.name] && freeAxes(input).length > 0);

@@ -13,7 +13,7 @@ import type { RacingOptions } from "./criteria/racing.ts";
 import { bindInputs, type Dataset } from "./data.ts";
 import { ShrinkError } from "./errors.ts";
 import type { Graph } from "./graph/graph.ts";
-import type { ProbeOptions } from "./graph/shapes.ts";
+import type { ProbeOptions } from "./graph/made-up.ts";
 import type { CostEstimate } from "./measure/cost.ts";
 import { type LatencyOptions, latencyOf } from "./measure/latency.ts";
 import type { ObjectiveName } from "./measure/objective.ts";

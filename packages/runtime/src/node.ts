@@ -31,6 +31,7 @@ export function nodeRunner({ threads = 1 }: NodeRunnerOptions = {}): Runner {
         interOpNumThreads: 1,
         executionMode: "sequential",
         graphOptimizationLevel: optimize ? "all" : "disabled",
+        enableMemPattern: optimize, // planned in the first run, laid out in the second: it pays from the third on
         logSeverityLevel: 4,
         extra: {
           session: { intra_op: { allow_spinning: IDLE }, ...(!pack && { disable_prepacking: "1" }) },

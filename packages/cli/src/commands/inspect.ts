@@ -22,10 +22,9 @@ export function inspectCommand(io: Io): CommandUnknownOpts {
     .addHelpText("after", "\nExample:\n  $ shrinknet inspect digits.onnx --graph digits.svg")
     .action(async (path, { shape: shapes, json, graph }) => {
       await checkOutputs({ "--graph": graph }, { "the model": path });
-      const { bytes } = await loadModel(path, shapes);
-      const { nodeRunner } = await import("@shrinknet/runtime");
+      const [{ model }, { nodeRunner }] = await Promise.all([loadModel(path, shapes), import("@shrinknet/runtime")]);
       const runner = nodeRunner({ threads: Math.min(4, availableParallelism()) }); // it only learns shapes
-      const summary = await naming({ model: path }, () => inspect(bytes, { runner, name: path, shapes }));
+      const summary = await naming({ model: path }, () => inspect(model, { runner, name: path, shapes }));
       for (const { input, axis, length } of summary.assumed) {
         io.stderr.write(
           `note: input "${input}": the file does not say how long axis ${axis} is, ${length} was taken; MACs hang on it, give your own with --shape\n`,

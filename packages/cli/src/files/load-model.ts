@@ -22,5 +22,10 @@ export async function loadModel(path: string, shapes: InputShapes = {}): Promise
   };
   const model = await naming({ model: path }, async () => readModel(bytes, { externalData }));
   checkShapes(shapes, model.graph.feeds);
-  return { bytes: isWhole ? bytes : writeModel(model), model };
+  return {
+    model,
+    get bytes() {
+      return isWhole ? bytes : writeModel(model);
+    },
+  };
 }

@@ -8,7 +8,7 @@ import { subjectIn } from "../criteria/criterion.ts";
 import { criterionOf } from "../criteria/index.ts";
 import type { Dataset } from "../data.ts";
 import { ShrinkError } from "../errors.ts";
-import type { ProbeOptions } from "../graph/shapes.ts";
+import type { ProbeOptions } from "../graph/made-up.ts";
 import type { ObjectiveName } from "../measure/objective.ts";
 import { type Subject, subjectOf } from "../measure/subject.ts";
 import { readModel } from "../onnx/index.ts";

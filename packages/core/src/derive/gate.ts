@@ -35,7 +35,7 @@ export interface GatedModel {
 export function gateModel(model: Model, shapes: Shapes, units: Units): GatedModel {
   const { graph } = model;
   const type = realTypeOf(graph, shapes);
-  const b = new GraphBuilder({ opset: opsetOf(model), real: type, base: graph.with({ nodes: [] }) });
+  const b = GraphBuilder.around(graph, opsetOf(model), type);
   b.input(GAINS, type, ["gains", units.count + 1]);
   const sinks = allSinks(units);
   const gates = new Map<string, Gate>(); // by what is gated, axis

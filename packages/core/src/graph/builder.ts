@@ -35,6 +35,13 @@ export class GraphBuilder {
     for (const node of base.nodes) for (const name of node.outputs) this.#taken.add(name);
   }
 
+  /** Builds a graph anew: all of it but its nodes is there, and the names of what they compute are taken. */
+  static around(graph: Graph, opset: number, real?: ElementType): GraphBuilder {
+    const b = new GraphBuilder({ opset, ...(real && { real }), base: graph.with({ nodes: [] }) });
+    for (const node of graph.nodes) for (const name of node.outputs) b.#taken.add(name);
+    return b;
+  }
+
   /** A name nobody has yet, starting with `hint`. */
   fresh(hint: string): string {
     let name = hint;

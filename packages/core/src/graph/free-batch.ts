@@ -4,11 +4,11 @@
  * give what they give one by one.
  */
 import type { Runner } from "../runner.ts";
-import { randomSource } from "../util/random.ts";
 import type { Graph, Model, ValueInfo } from "./graph.ts";
-import { runInPieces, type Values } from "./pieces.ts";
-import type { Shapes } from "./shapes.ts";
-import { allocate, int64, sizeOf, Tensor } from "./tensor.ts";
+import { madeUpSamples, oneOf, type ProbeOptions, sampleShape } from "./made-up.ts";
+import { type Look, look } from "./probe.ts";
+import { type Shapes, shapesOf } from "./shapes.ts";
+import { int64, type Tensor } from "./tensor.ts";
 
 const SAMPLES = 3;
 
@@ -17,22 +17,45 @@ export function hasFixedBatch(graph: Graph): boolean {
   return graph.feeds.some((input) => input.shape?.[0] === 1);
 }
 
-/** The model with a free batch axis, or undefined where that would change what it computes. */
-export async function freeBatch(model: Model, runner: Runner, shapes: Shapes): Promise<Model | undefined> {
-  const freed = { ...model, graph: withFreeAxis(model.graph, shapes) };
-  return (await agree(model, freed, runner, shapes)) ? freed : undefined;
+/**
+ * The model with a free batch axis, or as it is where that would change what it computes, and its shapes: the runs that
+ * prove the one show the other.
+ */
+export async function freeBatch(
+  model: Model,
+  runner: Runner,
+  options: ProbeOptions = {},
+): Promise<{ readonly model: Model; readonly shapes: Shapes }> {
+  const { graph } = model;
+  const all = madeUpSamples(
+    graph.feeds.map((input) => sampleShape(input, options)),
+    SAMPLES,
+  );
+  const samples = Array.from({ length: SAMPLES }, (_, n) => oneOf(all, n));
+  const alone = await look(model, runner, samples);
+  const [one, other] = alone;
+  if (!one || one instanceof Error) throw one;
+  const freed = { ...model, graph: withFreeAxis(graph, one) };
+  const [together = new Error()] = await look(freed, runner, [all]).catch((refusal: Error) => [refusal]);
+  if (!(together instanceof Error) && agree(graph, alone, together)) {
+    return { model: freed, shapes: shapesOf(freed.graph, options, one, { look: together, samples: SAMPLES }) };
+  }
+  const second = other && !(other instanceof Error) ? { look: other, samples: 1 } : undefined;
+  return { model, shapes: shapesOf(graph, options, one, second) };
 }
 
-function withFreeAxis(graph: Graph, shapes: Shapes): Graph {
+function withFreeAxis(graph: Graph, one: Look): Graph {
   const free = (info: ValueInfo): ValueInfo =>
     info.shape?.[0] === 1 && !graph.initializers.has(info.name)
       ? { ...info, shape: ["N", ...info.shape.slice(1)] }
       : info;
+  const inputs = new Set(graph.feeds.map(({ name }) => name));
+  const isOneSample = (name = ""): boolean => inputs.has(name) || one.values.get(name)?.dims[0] === 1;
   const initializers = new Map(graph.initializers);
   const nodes = graph.nodes.map((node) => {
     const target = node.opType === "Reshape" ? graph.initializers.get(node.inputs[1] as string) : undefined;
     const dims = target && Array.from(target.numbers);
-    if (!target || dims?.[0] !== 1 || shapes.get(node.inputs[0] as string)?.dims[0] !== 1) return node;
+    if (!target || dims?.[0] !== 1 || !isOneSample(node.inputs[0])) return node;
     const name = `${node.outputs[0]}/batch`;
     initializers.set(name, int64([dims.includes(-1) ? 0 : -1, ...dims.slice(1)], target.dims));
     return { ...node, inputs: [node.inputs[0] as string, name] };
@@ -46,28 +69,10 @@ function withFreeAxis(graph: Graph, shapes: Shapes): Graph {
   });
 }
 
-async function agree(one: Model, many: Model, runner: Runner, shapes: Shapes): Promise<boolean> {
-  const random = randomSource(1);
-  const feeds = one.graph.feeds.map(({ name }) => {
-    const { type = "float32", dims = [1] } = shapes.get(name) ?? {};
-    const data = allocate(type, SAMPLES * sizeOf(dims));
-    if (type === "float32" || type === "float64") for (let i = 0; i < data.length; i++) data[i] = random() * 2 - 1;
-    return { name, type, dims, data };
-  });
-  const all = feeds.map(({ name, type, dims, data }) => [name, new Tensor(type, [SAMPLES, ...dims.slice(1)], data)]);
-  const [together] = await runInPieces(many, runner, [Object.fromEntries(all)]);
-  if (!together || together instanceof Error) return false; // the runtime refuses more than one sample
-  const samples = Array.from({ length: SAMPLES }, (_, n): Values => {
-    const own = feeds.map(({ name, type, dims, data }) => {
-      const width = sizeOf(dims);
-      return [name, new Tensor(type, dims, data.slice(n * width, (n + 1) * width))] as const;
-    });
-    return Object.fromEntries(own);
-  });
-  const alone = await runInPieces(one, runner, samples);
-  return alone.every((outputs, n) => {
-    if (outputs instanceof Error) return false;
-    return one.graph.outputs.every(({ name }) => sameRow(outputs[name] as Tensor, together[name] as Tensor, n));
+function agree({ outputs }: Graph, alone: readonly (Look | Error)[], together: Look): boolean {
+  return alone.every((one, n) => {
+    if (one instanceof Error) return false;
+    return outputs.every(({ name }) => sameRow(one.outputs[name] as Tensor, together.outputs[name] as Tensor, n));
   });
 }
 

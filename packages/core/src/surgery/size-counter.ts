@@ -43,9 +43,10 @@ export class SizeCounter {
   constructor(prunable: Pick<Prunable, "model" | "shapes">, places: ReadonlyMap<PlaceKey, OwnedPlace>, owners: number) {
     this.#prunable = prunable;
     this.#places = places;
-    this.#classes = classesOf(places, owners);
+    const counts = new Map([...places].map(([key, place]) => [key, indexesByOwner(place)]));
+    this.#classes = classesOf([...counts.values()], owners);
     this.#classCount = this.#classes.reduce((most, one) => Math.max(most, one + 1), 0);
-    this.#shares = new Map([...places].map(([key, place]) => [key, this.#sharesOf(place)]));
+    this.#shares = new Map([...counts].map(([key, indexes]) => [key, sharesOf(indexes, this.#classes)]));
     const { graph } = prunable.model;
     const reads = new Map<string, number>();
     for (const node of graph.nodes) {
@@ -139,29 +140,35 @@ export class SizeCounter {
     for (const elements of shared.values()) parameters += elements;
     return { parameters, macs };
   }
+}
 
-  #sharesOf(place: OwnedPlace): Share[] {
-    const counts = new Map<number, number>(); // by owner
-    for (const owner of place.owners) if (owner >= 0) counts.set(owner, (counts.get(owner) ?? 0) + 1);
-    const shares = new Map([...counts].map(([owner, indexes]) => [this.#classes[owner] as number, indexes]));
-    return [...shares].map(([owners, indexes]) => ({ owners, indexes }));
-  }
+/** How many indexes of the place each of its owners has. */
+function indexesByOwner({ owners }: OwnedPlace): ReadonlyMap<number, number> {
+  const indexes = new Map<number, number>();
+  for (const owner of owners) if (owner >= 0) indexes.set(owner, (indexes.get(owner) ?? 0) + 1);
+  return indexes;
 }
 
 /** Splits the owners until those of one class have equally many indexes in every place. */
-function classesOf(places: ReadonlyMap<PlaceKey, OwnedPlace>, owners: number): Int32Array {
+function classesOf(places: readonly ReadonlyMap<number, number>[], owners: number): Int32Array {
   const classes = new Int32Array(owners);
   let count = 1;
-  for (const place of places.values()) {
-    const indexes = new Map<number, number>(); // by owner
-    for (const owner of place.owners) if (owner >= 0) indexes.set(owner, (indexes.get(owner) ?? 0) + 1);
-    const split = new Map<string, number>();
+  for (const indexes of places) {
+    const split = new Map<number, Map<number, number>>(); // new class by old one and number of indexes
     for (const [owner, number] of indexes) {
-      const key = `${classes[owner]} ${number}`;
-      const own = split.get(key) ?? count++;
-      split.set(key, own);
+      const old = classes[owner] as number;
+      const parts = split.get(old) ?? new Map<number, number>();
+      split.set(old, parts);
+      const own = parts.get(number) ?? count++;
+      parts.set(number, own);
       classes[owner] = own;
     }
   }
   return classes;
+}
+
+function sharesOf(indexes: ReadonlyMap<number, number>, classes: Int32Array): Share[] {
+  const shares = new Map<number, number>(); // indexes by class
+  for (const [owner, number] of indexes) shares.set(classes[owner] as number, number);
+  return Array.from(shares, ([owners, number]) => ({ owners, indexes: number }));
 }

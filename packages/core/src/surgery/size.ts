@@ -24,32 +24,31 @@ export function cutShapes({ shapes, units }: Prunable, removed: RemovedUnits): S
 
 /** Parameters and MACs of the model without the removed units. */
 export function sizeAfter(prunable: Prunable, removed: RemovedUnits): Size {
-  return counterOf(prunable).sizeWithout(removed);
-}
-
-/** It is asked after every removal. */
-const counters = new WeakMap<Prunable, SizeCounter>();
-
-function counterOf(prunable: Prunable): SizeCounter {
-  const { units } = prunable;
-  const counter = counters.get(prunable) ?? new SizeCounter(prunable, units.places, units.count);
-  counters.set(prunable, counter);
-  return counter;
+  return sizeWithout(prunable, prunable.units.places, removed);
 }
 
 /**
  * Parameters and MACs without the removed owners of the given places: units, or what is frozen (as if it were not). An
  * operator that cannot be cut hangs on its removed indexes as a whole.
  */
-export function sizeWithout(
-  prunable: Pick<Prunable, "model" | "shapes">,
-  places: ReadonlyMap<PlaceKey, OwnedPlace>,
-  removed: Uint8Array,
-): Size {
-  return new SizeCounter(prunable, places, removed.length).sizeWithout(removed);
+export function sizeWithout(prunable: Countable, places: ReadonlyMap<PlaceKey, OwnedPlace>, removed: Uint8Array): Size {
+  return counterOf(prunable, places, removed.length).sizeWithout(removed);
+}
+
+type Countable = Pick<Prunable, "model" | "shapes">;
+
+/** By what is counted and whose places these are; they are asked after every removal. */
+const counters = new WeakMap<Countable, Map<ReadonlyMap<PlaceKey, OwnedPlace>, SizeCounter>>();
+
+function counterOf(prunable: Countable, places: ReadonlyMap<PlaceKey, OwnedPlace>, owners: number): SizeCounter {
+  const own = counters.get(prunable) ?? new Map<ReadonlyMap<PlaceKey, OwnedPlace>, SizeCounter>();
+  counters.set(prunable, own);
+  const counter = own.get(places) ?? new SizeCounter(prunable, places, owners);
+  own.set(places, counter);
+  return counter;
 }
 
 /** Multiply-accumulates for one sample of each node without the removed units, by the node's id. */
 export function macsByNode(prunable: Prunable, removed: RemovedUnits): ReadonlyMap<string, number> {
-  return counterOf(prunable).macsByNode(removed);
+  return counterOf(prunable, prunable.units.places, removed.length).macsByNode(removed);
 }

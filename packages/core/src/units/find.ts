@@ -10,8 +10,6 @@ interface Candidate {
   readonly representative: number;
   readonly root: Node;
   readonly rootPlace: Place;
-  /** Index of its first element on the root's output axis. */
-  readonly at: number;
   readonly places: Place[];
 }
 
@@ -26,7 +24,6 @@ export function findUnits(graph: Graph, shapes: Shapes, opset: number): Units {
   const solution = solve(graph, shapes, opset);
   const absorbed = new Set(solution.absorbed.map(({ place }) => place));
   const candidates = findCandidates(solution);
-  const numberOf = new Map(solution.places.all.map((place, number) => [place, number]));
   const drafts = new Map<string, Candidate[]>();
   const frozen = new Map<string, Frozen>();
   const frozenSets = new Map<number, string>(); // keys of `frozen` by set
@@ -35,7 +32,7 @@ export function findUnits(graph: Graph, shapes: Shapes, opset: number): Units {
     const reasons = solution.frozen(candidate.representative);
     const reason = reasons[0] ?? (isRead ? undefined : unread);
     if (reason === undefined) {
-      const key = [candidate.rootPlace, ...candidate.places].map((place) => numberOf.get(place)).join(); // in their order
+      const key = [candidate.rootPlace, ...candidate.places].map(({ start }) => start).join();
       const draft = drafts.get(key);
       if (draft) draft.push(candidate);
       else drafts.set(key, [candidate]);
@@ -51,13 +48,14 @@ export function findUnits(graph: Graph, shapes: Shapes, opset: number): Units {
   const numbers = new Map([...frozen.keys()].map((key, number) => [key, number]));
   // what an operator without a rule gives on is frozen for the same reason as what it takes in
   const byReason = new Map([...frozen.values()].map(({ reason }, number) => [reason, number]));
-  const summed = new Set<number>();
-  for (const place of absorbed) for (let i = 0; i < place.length; i++) summed.add(solution.find(place.start + i));
-  const frozenOf = (set: number): number | undefined => {
-    const key = frozenSets.get(set);
-    if (key !== undefined) return numbers.get(key);
-    return summed.has(set) ? byReason.get(solution.frozen(set)[0]?.text ?? "") : undefined;
-  };
+  const frozenOf = new Int32Array(solution.places.total).fill(NOBODY); // by set
+  for (const [set, key] of frozenSets) frozenOf[set] = numbers.get(key) as number;
+  for (const place of absorbed) {
+    for (let i = place.start; i < place.start + place.length; i++) {
+      const set = solution.setOf[i] as number;
+      if (frozenOf[set] === NOBODY) frozenOf[set] = byReason.get(solution.frozen(set)[0]?.text ?? "") ?? NOBODY;
+    }
+  }
   return {
     ...assemble(graph, solution, [...drafts.values()]),
     frozen: [...frozen.values()],
@@ -67,46 +65,51 @@ export function findUnits(graph: Graph, shapes: Shapes, opset: number): Units {
 
 const unread: Reason = { text: "no operator sums over it", cause: "no operator sums over them" };
 
-/** All places with an index whose set `ownerOf` knows. */
-function ownedPlaces(
-  solution: Solution,
-  ownerOf: (set: number) => number | undefined,
-): ReadonlyMap<PlaceKey, OwnedPlace> {
+/** The owner of an index that belongs to none. */
+const NOBODY = -1;
+
+/** All places with an index that somebody owns; owners by set. */
+function ownedPlaces({ places, setOf }: Solution, ownerOf: Int32Array): ReadonlyMap<PlaceKey, OwnedPlace> {
   const owned = new Map<PlaceKey, OwnedPlace>();
-  for (const place of solution.places.all) {
-    const owners = Int32Array.from({ length: place.length }, (_, i) => ownerOf(solution.find(place.start + i)) ?? -1);
-    if (owners.some((owner) => owner >= 0)) owned.set(keyOf(place), { ...place, owners });
+  for (const place of places.all) {
+    const owners = new Int32Array(place.length);
+    let isOwned = false;
+    for (let i = 0; i < place.length; i++) {
+      const owner = ownerOf[setOf[place.start + i] as number] as number;
+      owners[i] = owner;
+      isOwned ||= owner !== NOBODY;
+    }
+    if (isOwned) owned.set(keyOf(place), { ...place, owners });
   }
   return owned;
 }
 
-function findCandidates(solution: Solution): Candidate[] {
-  const byRepresentative = new Map<number, Candidate>();
-  for (const { node, place } of solution.produced) {
+function findCandidates({ places, setOf, produced }: Solution): Candidate[] {
+  const candidates: Candidate[] = [];
+  const numberOf = new Int32Array(places.total).fill(NOBODY); // by set
+  for (const { node, place } of produced) {
     for (let i = 0; i < place.length; i++) {
-      const representative = solution.find(place.start + i);
-      if (!byRepresentative.has(representative)) {
-        byRepresentative.set(representative, { representative, root: node, rootPlace: place, at: i, places: [] });
-      }
+      const representative = setOf[place.start + i] as number;
+      if (numberOf[representative] !== NOBODY) continue;
+      numberOf[representative] = candidates.length;
+      candidates.push({ representative, root: node, rootPlace: place, places: [] });
     }
   }
-  for (const place of solution.places.all) {
-    const seen = new Set<number>();
+  for (const place of places.all) {
     for (let i = 0; i < place.length; i++) {
-      const representative = solution.find(place.start + i);
-      if (seen.has(representative)) continue;
-      seen.add(representative);
-      byRepresentative.get(representative)?.places.push(place);
+      const candidate = candidates[numberOf[setOf[place.start + i] as number] as number];
+      if (candidate && candidate.places.at(-1) !== place) candidate.places.push(place);
     }
   }
-  return [...byRepresentative.values()];
+  return candidates;
 }
 
 function assemble(graph: Graph, solution: Solution, drafts: Candidate[][]): Pick<Units, "groups" | "count" | "places"> {
-  const unitOf = new Map<number, number>();
+  const unitOf = new Int32Array(solution.places.total).fill(NOBODY); // by set
   let count = 0;
-  for (const draft of drafts) for (const { representative } of draft) unitOf.set(representative, count++);
-  const owned = ownedPlaces(solution, (set) => unitOf.get(set));
+  for (const draft of drafts) for (const { representative } of draft) unitOf[representative] = count++;
+  const owned = ownedPlaces(solution, unitOf);
+  const inputs = new Map(graph.nodes.map((node) => [nodeId(node), node.inputs]));
   const names = new Map<string, number>();
   let first = 0;
   const groups = drafts.map((draft): Group => {
@@ -122,7 +125,7 @@ function assemble(graph: Graph, solution: Solution, drafts: Candidate[][]): Pick
       layer,
       root,
       places: places.map((place) => owned.get(keyOf(place)) as OwnedPlace),
-      sinks: sinksOf(graph, solution, places, owned),
+      sinks: sinksOf(inputs, solution, places, owned),
     };
     first += draft.length;
     return group;
@@ -131,15 +134,15 @@ function assemble(graph: Graph, solution: Solution, drafts: Candidate[][]): Pick
 }
 
 function sinksOf(
-  graph: Graph,
-  solution: Solution,
+  inputs: ReadonlyMap<string, readonly string[]>,
+  { absorbed }: Solution,
   places: readonly Place[],
   owned: ReadonlyMap<PlaceKey, OwnedPlace>,
 ): Sink[] {
-  const inputs = new Map(graph.nodes.map((node) => [nodeId(node), node.inputs]));
-  return solution.absorbed.flatMap(({ node, slot, place }) => {
+  const own = new Set(places);
+  return absorbed.flatMap(({ node, slot, place }) => {
     const value = inputs.get(node)?.[slot];
-    if (!places.includes(place) || value === undefined) return [];
+    if (!own.has(place) || value === undefined) return [];
     return [{ node, slot, value, axis: place.axis, owners: (owned.get(keyOf(place)) as OwnedPlace).owners }];
   });
 }

@@ -1,14 +1,14 @@
 /** What stands in the way of a smaller network: the causes that freeze units, and what hangs on each. */
 import type { Obstacle, Shares } from "../results.ts";
-import { type Size, sizeWithout } from "../surgery/size.ts";
+import { type Size, sizeAfter, sizeWithout } from "../surgery/size.ts";
 import type { Prunable } from "./prepare.ts";
 import type { Frozen } from "./units.ts";
 
 /** Which part of the network can be removed at most. A MAC may hang on removable and on frozen units at once. */
 export function removableShares(prunable: Prunable): Shares {
   const { units } = prunable;
-  const whole = sizeWithout(prunable, units.places, new Uint8Array(units.count));
-  const without = sizeWithout(prunable, units.places, new Uint8Array(units.count).fill(1));
+  const whole = sizeAfter(prunable, new Uint8Array(units.count));
+  const without = sizeAfter(prunable, new Uint8Array(units.count).fill(1));
   return { units: share(units.count, allUnits(prunable)), ...sharesLost(whole, without) };
 }
 

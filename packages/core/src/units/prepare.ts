@@ -4,8 +4,9 @@ import { opsetOf } from "../graph/builder.ts";
 import { foldByRunning } from "../graph/fold.ts";
 import { freeBatch, hasFixedBatch } from "../graph/free-batch.ts";
 import type { Model } from "../graph/graph.ts";
+import type { ProbeOptions } from "../graph/made-up.ts";
 import { foldConstants, removeDead, runPasses } from "../graph/passes.ts";
-import { type ProbeOptions, probeShapes, type Shapes } from "../graph/shapes.ts";
+import { probeShapes, type Shapes } from "../graph/shapes.ts";
 import { removeChannelShuffles } from "../graph/shuffle.ts";
 import type { Runner } from "../runner.ts";
 import { findUnits } from "./find.ts";
@@ -26,14 +27,12 @@ export interface Prunable {
 export async function prepare(model: Model, runner: Runner, options: ProbeOptions = {}): Promise<Prunable> {
   const simple = { ...model, graph: runPasses(model.graph, [foldConstants, removeDead]) };
   const folded = await foldByRunning(simple, runner);
-  let prunable = { model: folded, shapes: await probeShapes(folded, runner, options) };
-  if (hasFixedBatch(folded.graph)) {
-    const freed = await freeBatch(folded, runner, prunable.shapes);
-    if (freed) prunable = { model: freed, shapes: await probeShapes(freed, runner, options) };
-  }
-  const graph = removeChannelShuffles(prunable.model.graph, prunable.shapes);
-  const shapes = new Map(prunable.shapes);
+  const probed = hasFixedBatch(folded.graph)
+    ? await freeBatch(folded, runner, options)
+    : { model: folded, shapes: await probeShapes(folded, runner, options) };
+  const graph = removeChannelShuffles(probed.model.graph, probed.shapes);
+  const shapes = new Map(probed.shapes);
   for (const [name, { type, dims }] of graph.initializers) shapes.set(name, { type, dims });
-  const ready = { model: { ...prunable.model, graph }, shapes };
+  const ready = { model: { ...probed.model, graph }, shapes };
   return { ...ready, units: findUnits(graph, ready.shapes, opsetOf(model)) };
 }

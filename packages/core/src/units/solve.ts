@@ -36,8 +36,8 @@ export interface Reason {
 
 export interface Solution {
   readonly places: Places;
-  /** Set representative of an index. */
-  find(index: number): number;
+  /** By index: the set's representative, which is one of its indexes. */
+  readonly setOf: Int32Array;
   /** Why a set may not be cut, each cause once; empty: it may. */
   frozen(representative: number): readonly Reason[];
   readonly absorbed: readonly AbsorbedAxis[];
@@ -49,17 +49,19 @@ export interface Solution {
  * of its axes are frozen for other reasons; then all is solved again with the first axis that is free.
  */
 export function solve(graph: Graph, shapes: Shapes, opset: number): Solution {
-  const open = closeTies(graph, shapes, opset, () => ({}));
+  const places = new Places(graph, shapes);
+  const close = (carrier: Carrier): Solution => closeTies(graph, shapes, opset, places, carrier);
+  const open = close(() => ({}));
   const reasonsOf = (place: Place | undefined): readonly Reason[] => {
     const found: Reason[] = [];
     for (let i = 0; i < (place?.length ?? 0); i++) {
-      const reasons = open.frozen(open.find((place as Place).start + i));
+      const reasons = open.frozen(open.setOf[(place as Place).start + i] as number);
       if (reasons.length === 0) return [];
       found.push(...reasons);
     }
     return found;
   };
-  return closeTies(graph, shapes, opset, (pairs) => {
+  return close((pairs) => {
     const carrier = pairs.findIndex((pair) => pair.every((place) => place && reasonsOf(place).length === 0));
     if (carrier >= 0) return { carrier };
     // an operator without a rule is what stands in the way: with one, its axis could carry the units
@@ -85,8 +87,7 @@ type Carrier = (pairs: readonly (readonly (Place | undefined)[])[]) => {
 };
 
 /** Asks every rule and closes its ties. */
-function closeTies(graph: Graph, shapes: Shapes, opset: number, carrier: Carrier): Solution {
-  const places = new Places(graph, shapes);
+function closeTies(graph: Graph, shapes: Shapes, opset: number, places: Places, carrier: Carrier): Solution {
   const sets = new UnionFind(places.total);
   const forbidden: { readonly place: Place; readonly reason: Reason }[] = [];
   const absorbed: AbsorbedAxis[] = [];
@@ -110,16 +111,23 @@ function closeTies(graph: Graph, shapes: Shapes, opset: number, carrier: Carrier
   }
   for (const node of graph.nodes) askRule(node);
 
-  const reasons = new Map<number, Reason[]>(); // by representative
+  const setOf = sets.representatives();
+  const lists: (readonly Reason[])[] = [[]];
+  const listOf = new Int32Array(places.total); // by representative: all sets of a place mostly have the same reasons
   for (const { place, reason } of forbidden) {
+    const longer = new Map<number, number>(); // the list with the reason added, by list
     for (let i = 0; i < place.length; i++) {
-      const representative = sets.find(place.start + i);
-      const known = reasons.get(representative);
-      if (!known) reasons.set(representative, [reason]);
-      else if (known.every(({ cause }) => cause !== reason.cause)) known.push(reason);
+      const set = setOf[place.start + i] as number;
+      const list = listOf[set] as number;
+      const known = lists[list] as readonly Reason[];
+      const next =
+        longer.get(list) ??
+        (known.some(({ cause }) => cause === reason.cause) ? list : lists.push([...known, reason]) - 1);
+      longer.set(list, next);
+      listOf[set] = next;
     }
   }
-  return { places, find: (i) => sets.find(i), frozen: (r) => reasons.get(r) ?? [], absorbed, produced };
+  return { places, setOf, frozen: (set) => lists[listOf[set] as number] as readonly Reason[], absorbed, produced };
 
   function askRule(node: Node): void {
     const id = nodeId(node);

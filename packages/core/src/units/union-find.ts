@@ -3,7 +3,8 @@ export class UnionFind {
   readonly #parent: Int32Array;
 
   constructor(size: number) {
-    this.#parent = Int32Array.from({ length: size }, (_, i) => i);
+    this.#parent = new Int32Array(size);
+    for (let i = 0; i < size; i++) this.#parent[i] = i;
   }
 
   find(i: number): number {
@@ -18,5 +19,12 @@ export class UnionFind {
   union(a: number, b: number): void {
     const [x, y] = [this.find(a), this.find(b)];
     if (x !== y) this.#parent[Math.max(x, y)] = Math.min(x, y);
+  }
+
+  /** By member: its set's representative. */
+  representatives(): Int32Array {
+    const all = this.#parent.slice();
+    for (let i = 0; i < all.length; i++) all[i] = all[all[i] as number] as number; // parents are smaller: done before
+    return all;
   }
 }
