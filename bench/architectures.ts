@@ -1,11 +1,14 @@
 /**
  * What can be removed from whole model files: for each, the share of units and MACs that is free, and the proof that the
- * file without 30 % of every group computes what the gated original does.
+ * file without 30 % of every group computes what the gated original does; and how long `shrinknet inspect` takes, from its
+ * start to its end by the clock, once. Run `npm run build` before.
  *
  *     npx tsx --conditions=source bench/architectures.ts [--markdown] MODEL.onnx ...
  */
+import { spawnSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { basename } from "node:path";
+import { fileURLToPath } from "node:url";
 import { nodeRunner } from "@shrinknet/runtime";
 import {
   prepare,
@@ -19,17 +22,19 @@ import {
   writeModel,
 } from "shrinknet";
 
+const cli = fileURLToPath(new URL("../packages/cli/dist/main.js", import.meta.url));
 const markdown = process.argv.includes("--markdown");
 const files = process.argv.slice(2).filter((argument) => !argument.startsWith("--"));
 const runner = nodeRunner({ threads: 2 });
 if (markdown)
   console.log(
-    "| model | groups | units | of all | MACs that depend on them | 30 % of each group removed: parameters, MACs | difference |\n|---|---|---|---|---|---|---|",
+    "| model | groups | units | of all | MACs that depend on them | 30 % of each group removed: parameters, MACs | difference | inspect |\n|---|---|---|---|---|---|---|---|",
   );
 for (const file of files)
   console.log(await examine(file).catch((error: unknown) => `${basename(file)}: ${(error as Error).message}`));
 
 async function examine(file: string): Promise<string> {
+  const seconds = secondsToInspect(file);
   const model = readModel(readFileSync(file));
   const prunable = await prepare(model, runner);
   const { units } = prunable;
@@ -60,8 +65,16 @@ async function examine(file: string): Promise<string> {
     percent(1 - fewest.macs / whole.macs),
     `${percent(less.parameters / whole.parameters)}, ${percent(less.macs / whole.macs)}`,
     difference.toExponential(0),
+    `${seconds.toFixed(1)} s`,
   ];
   return markdown ? `| ${cells.join(" | ")} |` : cells.join("\t");
+}
+
+function secondsToInspect(file: string): number {
+  const started = performance.now();
+  const { status, stderr } = spawnSync(process.execPath, [cli, "inspect", file], { encoding: "utf8" });
+  if (status !== 0) throw new Error(stderr);
+  return (performance.now() - started) / 1000;
 }
 
 /** Removes `howMany(size)` units of every group, spread over it. */

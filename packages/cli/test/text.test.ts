@@ -93,6 +93,7 @@ test("time left follows the work that is left", () => {
   const limit = paceTeller({ shrinking: false, known: false });
   limit(stage(1), 0);
   expect(limit(stage(2), 1000)).toBe("2 units of 100 removed, error 12.35, at most 1 min 38 s left");
+  expect(limit({ ...stage(2), lastFit: true })).toBe("2 units removed; fitting what reads them together");
 });
 
 describe("written files", () => {

@@ -9,6 +9,7 @@ import { readInput } from "../files/read-input.ts";
 import { writeFiles } from "../files/write-files.ts";
 import { type Io, printJson } from "../io.ts";
 import { dataHelp, jsonOption, scaleOption, shapeOption, threadsOption } from "../options/shared.ts";
+import { withProgress } from "../progress/progress.ts";
 import { beforeAfter } from "../text/before-after.ts";
 import { colorsOf } from "../text/colors.ts";
 import { formatCount, formatNumber, plural } from "../text/format.ts";
@@ -34,15 +35,19 @@ export function applyCommand(io: Io): CommandUnknownOpts {
       const { nodeRunner } = await import("@shrinknet/runtime");
       const data = dataPath === undefined ? undefined : await loadData(dataPath, { scale });
       const probe = { runner: nodeRunner({ threads }), shapes };
-      const { bytes, verified, before, after } = await naming({ model: path, plan: planPath }, async () => {
-        const plan = parsePlan(new TextDecoder().decode(planBytes));
-        const applied = await applyPlan(original, plan, { ...probe, data });
-        const sizeOf = async (file: Uint8Array) => {
-          const { units, parameters, macs } = await inspect(file, probe);
-          return { units, parameters, macs, bytes: file.byteLength };
-        };
-        return { ...applied, before: await sizeOf(original), after: await sizeOf(applied.bytes) };
-      });
+      const sizeOf = async (file: Uint8Array) => {
+        const { units, parameters, macs } = await inspect(file, probe);
+        return { units, parameters, macs, bytes: file.byteLength };
+      };
+      const progress = { title: `Applying ${planPath}`, quiet: !io.terminal };
+      const { bytes, verified, before, after } = await withProgress(io, progress, (tell) =>
+        naming({ model: path, plan: planPath }, async () => {
+          const plan = parsePlan(new TextDecoder().decode(planBytes));
+          tell(plan.compensation === "none" ? "cutting" : "cutting, and fitting what reads the removed units");
+          const applied = await applyPlan(original, plan, { ...probe, data });
+          return { ...applied, before: await sizeOf(original), after: await sizeOf(applied.bytes) };
+        }),
+      );
       await writeFiles([{ path: out, content: bytes }]);
       const result = { model: path, plan: planPath, out, before, after, verified };
       if (json) return printJson(io, result);

@@ -12,7 +12,8 @@ export interface PaceOptions {
 /** Turns stages into words: `12 of 40 removed, error 3.2, accuracy 97.10 %, about 5 s left`. */
 export function paceTeller({ shrinking, known }: PaceOptions): (stage: ChooseProgress, now?: number) => string {
   let start: { work: number; time: number } | undefined;
-  return ({ removed, expected, units, quality, polish }, now = Date.now()) => {
+  return ({ removed, expected, units, quality, polish, lastFit }, now = Date.now()) => {
+    if (lastFit) return `${plural(removed, "unit")} removed; fitting what reads them together`;
     if (polish) return `polishing: ${plural(polish.swaps, "swap")} in ${plural(polish.trials, "trial")}`;
     /** Cost of the first `steps` removals. */
     const work = (steps: number): number => (shrinking ? steps * units - (steps * (steps - 1)) / 2 : steps);

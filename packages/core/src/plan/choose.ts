@@ -60,6 +60,8 @@ export interface ChooseProgress {
   readonly quality: Partial<Quality>;
   /** After the loop: the swaps so far. */
   readonly polish?: Pick<Polish, "trials" | "swaps">;
+  /** Behind all that: the repaired consumers are fitted together, which may take as long as the loop. */
+  readonly lastFit?: boolean;
 }
 
 export interface Chosen {
@@ -197,6 +199,7 @@ async function removeWorst(
 
   async function finish({ stopped, reached, exhausted = false }: End): Promise<Chosen> {
     const polished = await polishAll();
+    if (compensator && compensator.kind !== "none") tellEnd({ lastFit: true });
     await trail.finish();
     return {
       removed: trail.state.removed,
@@ -212,9 +215,14 @@ async function removeWorst(
     };
   }
 
+  /** What goes on behind the last removal. */
+  function tellEnd(what: Pick<ChooseProgress, "polish" | "lastFit">): void {
+    const removed = trail.rows.length;
+    options.onProgress?.({ removed, expected: removed, units: units.count, quality: trail.now, ...what });
+  }
+
   async function polishAll(): Promise<Polish | undefined> {
     if (!options.polish || !subject || !oracle || options.signal?.aborted) return undefined;
-    const removed = trail.rows.length;
     return polish(trail, {
       subject,
       oracle,
@@ -222,8 +230,7 @@ async function removeWorst(
       compensator,
       seed,
       permits: (stage) => whyNot(stage) === undefined,
-      onTrial: (done) =>
-        options.onProgress?.({ removed, expected: removed, units: units.count, quality: trail.now, polish: done }),
+      onTrial: (done) => tellEnd({ polish: done }),
       signal: options.signal,
     });
   }
