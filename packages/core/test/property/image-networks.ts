@@ -63,7 +63,7 @@ export function imageNetwork(
   const kinks = ["max pool", "where"];
   return fc.record({
     seed: fc.integer({ min: 1, max: 2 ** 30 }),
-    opset: fc.constantFrom(13, 17, 18, 21),
+    opset: fc.constantFrom(11, 12, 13, 17, 18, 21),
     channels: fc.constantFrom(4, 6, 8, 12),
     stages: fc.array(
       fc.record({
@@ -139,7 +139,9 @@ export function buildImage({ seed, opset, channels, stages, end }: ImageRecipe, 
       ? op("ReduceMean", [from, ints(...axes)], { keepdims })
       : op("ReduceMean", [from], { axes: [...axes], keepdims });
   const split = (from: string, axis: number, sizes: readonly number[]): string[] =>
-    ops("Split", [from, ints(...sizes)], sizes.length, { axis });
+    opset >= 13
+      ? ops("Split", [from, ints(...sizes)], sizes.length, { axis })
+      : ops("Split", [from], sizes.length, { axis, split: [...sizes] });
   const slice = (from: string, axis: number, start: number, stop: number, step = 1): string =>
     op("Slice", [from, ints(start), ints(stop), ints(axis), ints(step)]);
 
@@ -262,7 +264,8 @@ export function buildImage({ seed, opset, channels, stages, end }: ImageRecipe, 
       },
       resize: () => {
         const scales = constant(tensorOf("float32", [1, 1, 2, 2]));
-        const big = op("Resize", [x, "", scales], {
+        const noRegion = opset >= 13 ? "" : constant(tensorOf("float32", [], [0]));
+        const big = op("Resize", [x, noRegion, scales], {
           mode: "nearest",
           coordinate_transformation_mode: "asymmetric",
           nearest_mode: "floor",
@@ -270,7 +273,10 @@ export function buildImage({ seed, opset, channels, stages, end }: ImageRecipe, 
         return act(conv(op("AveragePool", [big], { kernel_shape: [2, 2], strides: [2, 2] }), width, width));
       },
       einsum: () => {
-        const mixed = op("Einsum", [x, weights(width, 7)], { equation: "nchw,cd->ndhw" });
+        const mixed =
+          opset >= 12
+            ? op("Einsum", [x, weights(width, 7)], { equation: "nchw,cd->ndhw" })
+            : conv(x, width, 7, { kernel: 1 });
         const made = conv(act(mixed, 7), 7, 6, { kernel: 1 });
         width = 6;
         return made;
