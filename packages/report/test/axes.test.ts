@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { withRoom } from "../src/charts/axis.ts";
 import { colors, seriesStyle } from "../src/charts/palette.ts";
 import { chooseScale, computeScale } from "../src/compute/scale.ts";
 import { thinPoints } from "../src/compute/thin.ts";
@@ -54,6 +55,24 @@ describe("thinPoints", () => {
   it("leaves short lines alone", () => {
     const points: Point[] = [[0, 1]];
     expect(thinPoints(points)).toBe(points);
+  });
+});
+
+describe("withRoom", () => {
+  it("leaves out ticks whose labels would touch, and never that of zero", () => {
+    const scale = computeScale([-30, 0.002, 0.003, 20000], { type: "symlog", count: 9 });
+    expect(scale.ticks.length).toBeGreaterThan(4);
+    const narrow = withRoom(scale, 120);
+    expect(narrow.ticks).toContain(0);
+    expect(narrow.ticks.length).toBeLessThan(scale.ticks.length);
+    expect(withRoom(scale, 3000).ticks).toEqual(scale.ticks);
+    expect(narrow.domain).toEqual(scale.domain);
+  });
+
+  it("knows linear and log axes", () => {
+    const linear = computeScale([0, 20]);
+    expect(withRoom(linear, 400).ticks).toEqual(linear.ticks);
+    expect(withRoom(computeScale([1e-6, 1e3], { type: "log" }), 60).ticks).toEqual([1e-6, 1]);
   });
 });
 

@@ -5,7 +5,7 @@
  * A value is one place per axis. An initializer is one place per axis *and use*, so that two layers that happen to share
  * a tensor are not tied by it: surgery cuts the tensor once if the uses agree and makes a second copy if not.
  */
-import type { Graph } from "../graph/graph.ts";
+import type { Graph, Node } from "../graph/graph.ts";
 import type { Shapes } from "../graph/shapes.ts";
 
 /** One axis of one tensor. */
@@ -33,53 +33,48 @@ export function keyOf(place: Place): PlaceKey {
   return placeKey(place.value, place.axis, place.use);
 }
 
-/** All places of a graph. */
+/** All places of a graph, by axis for each value and each use of an initializer. */
 export class Places {
   readonly all: readonly Place[];
   /** How many indexes there are in all. */
   readonly total: number;
-  readonly #byKey = new Map<PlaceKey, Place>();
+  readonly #ofValues = new Map<string, readonly Place[]>();
+  readonly #ofUses = new Map<Node, readonly (readonly Place[] | undefined)[]>(); // by slot
 
   constructor(graph: Graph, shapes: Shapes) {
     const all: Place[] = [];
     let start = 0;
-    const add = (value: string, use?: { node: string; slot: number }): void => {
+    const placesOf = (value: string, use?: { node: string; slot: number }): readonly Place[] => {
       const dims = shapes.get(value)?.dims ?? [];
-      for (let axis = 0; axis < dims.length; axis++) {
-        const key = placeKey(value, axis, use);
-        if (this.#byKey.has(key)) continue;
-        const place: Place = { value, axis, length: dims[axis] as number, start, ...(use && { use }) };
-        start += place.length;
-        all.push(place);
-        this.#byKey.set(key, place);
-      }
+      const own = dims.map((length, axis): Place => {
+        const place = { value, axis, length, start, ...(use && { use }) };
+        start += length;
+        return place;
+      });
+      all.push(...own);
+      return own;
     };
-    for (const input of graph.feeds) add(input.name);
+    for (const { name } of graph.feeds) this.#ofValues.set(name, placesOf(name));
     for (const node of graph.nodes) {
       const id = nodeId(node);
-      node.inputs.forEach((name, slot) => {
-        if (graph.initializers.has(name)) add(name, { node: id, slot });
-      });
-      for (const name of node.outputs) if (name !== "") add(name);
+      const uses = node.inputs.map((name, slot) =>
+        graph.initializers.has(name) ? placesOf(name, { node: id, slot }) : undefined,
+      );
+      this.#ofUses.set(node, uses);
+      for (const name of node.outputs) if (name !== "") this.#ofValues.set(name, placesOf(name));
     }
     this.all = all;
     this.total = start;
   }
 
-  get(key: PlaceKey): Place | undefined {
-    return this.#byKey.get(key);
+  /** The places of a value that is computed or fed, by axis. */
+  ofValue(name: string): readonly Place[] {
+    return this.#ofValues.get(name) ?? [];
   }
 
-  /** The place of axis `axis` of a node's input. */
-  ofInput(
-    graph: Graph,
-    node: { inputs: readonly string[]; outputs: readonly string[] },
-    slot: number,
-    axis: number,
-  ): Place | undefined {
-    const name = node.inputs[slot] as string;
-    const use = graph.initializers.has(name) ? { node: nodeId(node), slot } : undefined;
-    return this.#byKey.get(placeKey(name, axis, use));
+  /** The places of what a node reads, by axis: of the value, or of this use of the initializer. */
+  ofInput(node: Node, slot: number): readonly Place[] {
+    return this.#ofUses.get(node)?.[slot] ?? this.ofValue(node.inputs[slot] as string);
   }
 }
 

@@ -8,7 +8,7 @@ import { describe } from "../graph/graph.ts";
 import { constantOf, type Shapes } from "../graph/shapes.ts";
 import { ruleFor } from "../ops/index.ts";
 import type { Port, Ties } from "../ops/rule.ts";
-import { nodeId, type Place, Places, placeKey } from "./places.ts";
+import { nodeId, type Place, Places } from "./places.ts";
 import { UnionFind } from "./union-find.ts";
 
 /** A place that a node reads in a contraction; gates stand here. */
@@ -97,10 +97,7 @@ function closeTies(graph: Graph, shapes: Shapes, opset: number, places: Places, 
     forbidden.push({ place, reason });
   };
   const freezeValue = (name: string, reason: Reason): void => {
-    for (let axis = 0; axis < (shapes.get(name)?.dims.length ?? 0); axis++) {
-      const place = places.get(placeKey(name, axis));
-      if (place) freeze(place, reason);
-    }
+    for (const place of places.ofValue(name)) freeze(place, reason);
   };
 
   for (const input of graph.feeds) {
@@ -131,11 +128,11 @@ function closeTies(graph: Graph, shapes: Shapes, opset: number, places: Places, 
 
   function askRule(node: Node): void {
     const id = nodeId(node);
+    const outputs = node.outputs.map((name) => places.ofValue(name));
     const mentioned = new Set<Place>();
     const at = (port: Port, axis: number): Place | undefined => {
-      const name = node.outputs[port.slot] as string;
-      const place =
-        port.side === "input" ? places.ofInput(graph, node, port.slot, axis) : places.get(placeKey(name, axis));
+      const own = port.side === "input" ? places.ofInput(node, port.slot) : outputs[port.slot];
+      const place = own?.[axis];
       if (place) mentioned.add(place);
       return place;
     };
@@ -184,7 +181,7 @@ function closeTies(graph: Graph, shapes: Shapes, opset: number, places: Places, 
         if (place) absorbed.push({ node: id, slot, place });
       },
       produce(axis, output = 0) {
-        const place = places.get(placeKey(node.outputs[output] as string, axis));
+        const place = outputs[output]?.[axis];
         if (place) produced.push({ node, place });
       },
       freeze(p, axis, reason) {
@@ -198,7 +195,9 @@ function closeTies(graph: Graph, shapes: Shapes, opset: number, places: Places, 
     const reason: Reason = rule?.ties
       ? because(node, " mixes the indexes of this axis")
       : { ...because(node, ": operator without a rule"), isUnknown: true };
-    for (const place of portsOf(node)) if (!mentioned.has(place)) freeze(place, reason);
+    for (const own of [...node.inputs.map((_, slot) => places.ofInput(node, slot)), ...outputs]) {
+      for (const place of own) if (!mentioned.has(place)) freeze(place, reason);
+    }
     for (const attribute of Object.values(node.attributes)) {
       if (attribute.kind === "graph") {
         for (const name of attribute.value) freezeValue(name, because(node, " reads it inside its body"));
@@ -210,23 +209,7 @@ function closeTies(graph: Graph, shapes: Shapes, opset: number, places: Places, 
   function produceUnknown(node: Node): void {
     const hasWeights = node.inputs.some((name) => (graph.initializers.get(name)?.dims.length ?? 0) > 1);
     const name = node.outputs.find((output) => output !== "");
-    const place = name && places.get(placeKey(name, (shapes.get(name)?.dims.length ?? 0) - 1));
+    const place = name && places.ofValue(name).at(-1);
     if (hasWeights && place) produced.push({ node, place });
-  }
-
-  function* portsOf(node: Node): Generator<Place> {
-    for (let slot = 0; slot < node.inputs.length; slot++) {
-      const rank = shapes.get(node.inputs[slot] as string)?.dims.length ?? 0;
-      for (let axis = 0; axis < rank; axis++) {
-        const place = places.ofInput(graph, node, slot, axis);
-        if (place) yield place;
-      }
-    }
-    for (const name of node.outputs) {
-      for (let axis = 0; axis < (shapes.get(name)?.dims.length ?? 0); axis++) {
-        const place = places.get(placeKey(name, axis));
-        if (place) yield place;
-      }
-    }
   }
 }

@@ -3,7 +3,7 @@ import type { Prediction } from "../compute/predictions.ts";
 import { chooseScale, computeScale, type ScaleType } from "../compute/scale.ts";
 import { thinPoints } from "../compute/thin.ts";
 import type { Point } from "../series.ts";
-import { axis, axisName, tickMargin, yAxisMarks } from "./axis.ts";
+import { axis, axisName, tickMargin, withRoom, yAxisMarks } from "./axis.ts";
 import { type ChartOptions, drawChart } from "./frame.ts";
 import { markerSymbol, seriesStyle } from "./palette.ts";
 
@@ -35,6 +35,8 @@ export function predictedChart(series: readonly PredictedSeries[], options: Pred
   const type = scale !== "auto" ? scale : chooseScale(values) === "linear" ? "linear" : "symlog";
   const both = computeScale(values, { type, zero: true, count: 9 });
   const [low, high] = both.domain;
+  const margins = { marginLeft: tickMargin(both), marginRight: 20, marginTop: 12, marginBottom: 42 };
+  const across = withRoom(both, width - margins.marginLeft - margins.marginRight);
   return drawChart(
     {
       title,
@@ -49,11 +51,8 @@ export function predictedChart(series: readonly PredictedSeries[], options: Pred
       })),
     },
     {
-      marginLeft: tickMargin(both),
-      marginRight: 20,
-      marginTop: 12,
-      marginBottom: 42,
-      x: { ...axis(both, "predicted change of error"), labelAnchor: "center" },
+      ...margins,
+      x: { ...axis(across, "predicted change of error"), labelAnchor: "center" },
       y: { ...axis(both), axis: null, grid: false },
       marks: [
         ...yAxisMarks(both),
