@@ -1,5 +1,5 @@
 import type { Oracle } from "../measure/oracle.ts";
-import { byGroup } from "../units/units.ts";
+import { partsByGroup } from "../units/units.ts";
 import type { Criterion } from "./criterion.ts";
 
 /** The measured change of the error when the unit is removed: E without it - E. Wolfe et al. 2017, "brute force". */
@@ -11,7 +11,7 @@ export const oracle: Criterion = {
   async score({ prunable, left, error, oracle: measure, onlyBest = false, rank }) {
     const scores = new Float64Array(prunable.units.count);
     const now = await error();
-    const fields = onlyBest && rank ? byGroup(prunable.units, left) : [left];
+    const fields = onlyBest && rank ? partsByGroup(prunable.units.groups, left).map(({ units }) => units) : [left];
     for (const field of fields) {
       const errors = await (measure as Oracle).errorsWithout(field, onlyBest);
       for (const [unit, without] of errors) scores[unit] = without - now;

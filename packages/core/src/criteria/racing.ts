@@ -1,7 +1,7 @@
 import type { Oracle } from "../measure/oracle.ts";
 import { partsOf } from "../measure/subject.ts";
 import { taylorTerms } from "../measure/taylor.ts";
-import { byGroup } from "../units/units.ts";
+import { partsByGroup } from "../units/units.ts";
 import { quantile } from "../util/normal.ts";
 import { type Criterion, type ScoringContext, subjectIn } from "./criterion.ts";
 
@@ -55,7 +55,8 @@ export function racingOracle({ delta = 1e-3, shortlist = 1 }: RacingOptions = {}
         if (!single) block = error > expected ? Math.max(1, block >> 1) : Math.min(largest, block * 2);
         const runners = single ? left : await shortlisted(context, shortlist);
         // where costs count, errors say who is best among units of the same cost only: a race for each group
-        const fields = context.rank && single ? byGroup(prunable.units, runners) : [runners];
+        const fields =
+          context.rank && single ? partsByGroup(prunable.units.groups, runners).map(({ units }) => units) : [runners];
         const places = context.rank && !single ? PLACES_PER_PICK * block : block;
         const changes: { unit: number; change: number }[] = [];
         for (const field of fields) {

@@ -15,9 +15,9 @@ import { type Group, groupOf } from "../units/units.ts";
 import { randomSource } from "../util/random.ts";
 import { type Budget, goalReached, hasGoal, limitBroken, type Progress, removalGoal } from "./budget.ts";
 import { polish } from "./polish.ts";
-import { comparable, perCost, worstBlock } from "./rank.ts";
+import { perCost, Ranking } from "./rank.ts";
 import { Savings } from "./savings.ts";
-import { blockSize, noneLeft, removable, type Selection, selectGroups } from "./select.ts";
+import { blockSize, Candidates, noneLeft, type Selection, selectGroups } from "./select.ts";
 import { affordableTrace } from "./trace-every.ts";
 import { type Choice, Trail } from "./trail.ts";
 
@@ -111,7 +111,7 @@ async function removeWorst(
 ): Promise<Chosen> {
   const { criterion, schedule = "rerank", budget = {}, seed = 0, align = 1, compensator } = options;
   const { units } = prunable;
-  const groups = selectGroups(units, options);
+  const candidates = new Candidates(selectGroups(units, options), options);
   const random = randomSource(seed);
   const { meter, before } = trail;
   const oracle =
@@ -123,7 +123,7 @@ async function removeWorst(
   const isTooFar = (): boolean => trail.isMeasured && whyNot(trail.now) !== undefined;
   /** A group that goes on to lose units until its width is a multiple. */
   let open: { readonly group: Group; readonly left: number } | undefined;
-  let scores: Float64Array | undefined;
+  let ranking: Ranking | undefined;
   let counted = { evaluations: 0, macs: 0 }; // what earlier choices took
 
   for (;;) {
@@ -135,8 +135,9 @@ async function removeWorst(
       const expected = expectedRemovals(budget, now, before, units.count);
       options.onProgress?.({ removed: now.removed, expected, units: units.count, quality: now });
     }
-    const candidates = open ? removable([open.group], removed, { minKeep: 0 }) : removable(groups, removed, options);
-    const end = endOf(now, candidates);
+    const parts = open ? new Candidates([open.group], { minKeep: 0 }).without(removed) : candidates.without(removed);
+    const count = parts.reduce((sum, part) => sum + part.units.length, 0);
+    const end = endOf(now, count);
     if (end) {
       open = undefined;
       await trail.close();
@@ -146,9 +147,9 @@ async function removeWorst(
     }
     const saved = savings?.perUnit(removed, now);
     const isBest: boolean = schedule === "rerank" && (align === 1 || open !== undefined);
-    if (!scores || schedule === "rerank") {
-      const left = schedule === "rerank" ? candidates : unitsLeft(units, removed);
-      scores = await criterion.score({
+    if (!ranking || schedule === "rerank") {
+      const left = schedule === "rerank" ? parts.flatMap((part) => part.units) : unitsLeft(units, removed);
+      const scores = await criterion.score({
         prunable,
         state,
         left,
@@ -160,18 +161,19 @@ async function removeWorst(
         ...(saved && { rank: (unit, score) => perCost(score, saved[unit] as number) }),
         random,
       });
+      ranking = new Ranking(criterion, scores);
       if (!open && isTooFar()) continue;
     }
     const spent = { evaluations: oracle?.evaluations ?? 0, macs: oracle?.macs ?? 0 };
-    const asked = schedule === "rerank" || now.removed === 0 ? candidates.length : 0;
-    const block = worstBlock(comparable(criterion, scores, groups, candidates), groups, candidates, {
+    const asked = schedule === "rerank" || now.removed === 0 ? count : 0;
+    const block = ranking.worst(parts, {
       size: (group, left) => (open ? 1 : blockSize(group, left, align)),
       ...(saved && { cost: (group) => saved[group.first] as number }),
     });
     const unit = block[0] as number;
     const group = groupOf(units, unit);
     const left: number = (open?.left ?? block.length) - 1;
-    const score = scores[unit] as number;
+    const score = ranking.scores[unit] as number;
     const choice: Choice = {
       group: group.id,
       unit: unit - group.first,
@@ -189,11 +191,11 @@ async function removeWorst(
   }
 
   /** Why the run is done at this stage; undefined: it goes on. */
-  function endOf(now: Progress, candidates: readonly number[]): End | undefined {
+  function endOf(now: Progress, candidatesLeft: number): End | undefined {
     const goal = open ? undefined : goalReached(budget, now, before, units.count);
     if (goal !== undefined) return { stopped: goal, reached: true };
     if (options.signal?.aborted) return { stopped: "interrupted", reached: false };
-    if (candidates.length > 0) return undefined;
+    if (candidatesLeft > 0) return undefined;
     return { stopped: noneLeft(units.count - now.removed, options), reached: !hasGoal(budget), exhausted: true };
   }
 

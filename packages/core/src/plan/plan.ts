@@ -100,12 +100,14 @@ export function unitsOfPlan(plan: Plan, units: Units): RemovedUnits {
 /** A 64-bit hash (FNV-1a) of a file's bytes in hex: tells whether a plan belongs to a file. */
 export function modelHash(bytes: Uint8Array): string {
   let [high, low] = [0xcbf29ce4, 0x84222325];
-  for (const byte of bytes) {
-    low = (low ^ byte) >>> 0;
-    // multiply by the prime 2^40 + 0x1b3 modulo 2^64, in two halves
-    const product = low * 0x1b3;
-    high = (Math.imul(high, 0x1b3) + Math.floor(product / 2 ** 32) + (low << 8)) >>> 0;
-    low = product >>> 0;
+  for (let i = 0; i < bytes.length; i++) {
+    low ^= bytes[i] as number;
+    // multiply by the prime 2^40 + 0x1b3 modulo 2^64, in pieces that stay whole 32-bit numbers
+    const first = (low & 0xffff) * 0x1b3;
+    const second = (low >>> 16) * 0x1b3 + (first >>> 16);
+    high = (Math.imul(high, 0x1b3) + (second >>> 16) + (low << 8)) | 0;
+    low = (second << 16) | (first & 0xffff);
   }
-  return high.toString(16).padStart(8, "0") + low.toString(16).padStart(8, "0");
+  const hex = (word: number): string => (word >>> 0).toString(16).padStart(8, "0");
+  return hex(high) + hex(low);
 }

@@ -13,7 +13,7 @@ import type { Polish } from "../results.ts";
 import { groupOf } from "../units/units.ts";
 import { randomSource } from "../util/random.ts";
 import type { Progress } from "./budget.ts";
-import { worstBlock } from "./rank.ts";
+import { Ranking } from "./rank.ts";
 import { FEWEST, shareOfTrials } from "./trace-every.ts";
 import type { Trail } from "./trail.ts";
 
@@ -89,7 +89,7 @@ export async function polish(trail: Trail, context: PolishContext): Promise<Poli
       random,
     });
     const others = left.filter((unit) => unit !== back);
-    const out = worstBlock(scores, [group], isMeasured ? left : others)[0];
+    const [out] = new Ranking(criterion, scores).worst([{ group, units: isMeasured ? left : others }]);
     if (out === undefined || out === back) return undefined;
     trial[out] = 1;
     await trail.visit(trial);

@@ -1,28 +1,33 @@
 /** From scores to a choice: which units go next. */
 import type { Criterion } from "../criteria/criterion.ts";
-import type { Group } from "../units/units.ts";
+import { type Group, type Part, partsByGroup } from "../units/units.ts";
 
 /**
  * Scores that compare over all groups: predicted changes of the error as they are, others divided by the mean size of
- * the group's scores, so that a layer with large weights is not spared for that alone.
+ * the group's scores ({@link scaleOf}), so that a layer with large weights is not spared for that alone.
  */
 export function comparable(
-  criterion: Criterion,
+  criterion: Pick<Criterion, "inErrorUnits">,
   scores: Float64Array,
   groups: readonly Group[],
   left: readonly number[],
 ): Float64Array {
   if (criterion.inErrorUnits) return scores;
   const result = scores.slice();
-  for (const group of groups) {
-    const own = left.filter((unit) => unit >= group.first && unit < group.first + group.size);
-    const mean = own.reduce((sum, unit) => sum + Math.abs(scores[unit] as number), 0) / own.length;
-    if (mean > 0) for (const unit of own) result[unit] = (scores[unit] as number) / mean;
+  for (const { units } of partsByGroup(groups, left)) {
+    const scale = scaleOf(scores, units);
+    for (const unit of units) result[unit] = (scores[unit] as number) / scale;
   }
   return result;
 }
 
-/** What {@link worstBlock} may be told beside the scores. */
+/** The mean size of the scores of some units of a group; 1 where they are all 0 or no numbers. */
+function scaleOf(scores: Float64Array, units: readonly number[]): number {
+  const mean = units.reduce((sum, unit) => sum + Math.abs(scores[unit] as number), 0) / units.length;
+  return mean > 0 ? mean : 1;
+}
+
+/** What {@link Ranking.worst} may be told beside the scores. */
 export interface BlockOptions {
   /** How many units of a group go before another group's turn; default 1. */
   readonly size?: (group: Group, left: number) => number;
@@ -30,28 +35,49 @@ export interface BlockOptions {
   readonly cost?: (group: Group) => number;
 }
 
-/**
- * The units that go next: of each group the `size` lowest of `candidates`, and of these blocks the one with the lowest mean
- * score {@link perCost}. Of equals the first, by group, then index. A score that is no number goes last. In the order of
- * their scores.
- */
-export function worstBlock(
-  scores: Float64Array,
-  groups: readonly Group[],
-  candidates: readonly number[],
-  { size = () => 1, cost = () => 1 }: BlockOptions = {},
-): number[] {
-  const scoreOf = (unit: number): number => scores[unit] as number;
-  let worst: { units: number[]; key: number } | undefined;
-  for (const group of groups) {
-    const own = candidates.filter((unit) => unit >= group.first && unit < group.first + group.size);
-    if (own.length === 0) continue;
-    const units = lowest(own, size(group, own.length), scoreOf);
-    const mean = units.reduce((sum, unit) => sum + scoreOf(unit), 0) / units.length;
-    const key = perCost(mean, cost(group));
-    if (!worst || isBelow(key, worst.key)) worst = { units, key };
+/** The units of a group that would go next, and how they compare with those of other groups. */
+interface Block {
+  readonly units: readonly number[];
+  readonly score: number;
+}
+
+/** Units ranked by their scores. Parts of groups that were asked about before are not looked through again. */
+export class Ranking {
+  readonly scores: Float64Array;
+  readonly #isComparable: boolean;
+  readonly #known = new WeakMap<Part, Block>();
+
+  constructor({ inErrorUnits }: Pick<Criterion, "inErrorUnits">, scores: Float64Array) {
+    this.scores = scores;
+    this.#isComparable = inErrorUnits;
   }
-  return worst?.units ?? [];
+
+  /**
+   * The units that go next: of each part the `size` lowest, and of these blocks the one with the lowest mean {@link comparable}
+   * score {@link perCost}. Of equals the first, by group, then index. A score that is no number goes last. In the order of
+   * their scores.
+   */
+  worst(parts: readonly Part[], { size = () => 1, cost = () => 1 }: BlockOptions = {}): readonly number[] {
+    let worst: { units: readonly number[]; key: number } | undefined;
+    for (const part of parts) {
+      if (part.units.length === 0) continue;
+      const { units, score } = this.#blockOf(part, size(part.group, part.units.length));
+      const key = perCost(score, cost(part.group));
+      if (!worst || isBelow(key, worst.key)) worst = { units, key };
+    }
+    return worst?.units ?? [];
+  }
+
+  #blockOf(part: Part, size: number): Block {
+    const known = this.#known.get(part);
+    if (known?.units.length === size) return known;
+    const scoreOf = (unit: number): number => this.scores[unit] as number;
+    const units = lowest(part.units, size, scoreOf);
+    const mean = units.reduce((sum, unit) => sum + scoreOf(unit), 0) / units.length;
+    const block = { units, score: this.#isComparable ? mean : mean / scaleOf(this.scores, part.units) };
+    this.#known.set(part, block);
+    return block;
+  }
 }
 
 /** The `count` lowest, ascending; of equals those with the lower index. */

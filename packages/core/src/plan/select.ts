@@ -1,7 +1,7 @@
 /** Which units may be removed at all: by name patterns, and by what must be left in each group. */
 import { ShrinkError } from "../errors.ts";
 import type { RemovedUnits } from "../surgery/cut.ts";
-import type { Group, Units } from "../units/units.ts";
+import type { Group, Part, Units } from "../units/units.ts";
 
 export interface Selection {
   /** Glob patterns of group ids or layers; only these are touched. Default: all. */
@@ -38,18 +38,44 @@ export function selectGroups(units: Units, { only, skip = [] }: Selection): Grou
   );
 }
 
-/** Units that may still be removed: of an admitted group that keeps `minKeep` without its next block. Ascending. */
-export function removable(
-  groups: readonly Group[],
-  removed: RemovedUnits,
-  selection: Pick<Selection, "minKeep" | "align"> = {},
-): number[] {
-  return groups.flatMap((group) => {
-    const left: number[] = [];
-    for (let unit = group.first; unit < group.first + group.size; unit++) if (!removed[unit]) left.push(unit);
-    const { align = 1 } = selection;
-    return left.length - blockSize(group, left.length, align) >= leastOf(group, selection) ? left : [];
-  });
+/** Units that may still be removed. Groups that have not changed since the last question are not looked through again. */
+export class Candidates {
+  readonly #groups: readonly Group[];
+  readonly #selection: Pick<Selection, "minKeep" | "align">;
+  readonly #known = new Map<Group, { readonly removed: RemovedUnits; readonly part: Part }>();
+
+  constructor(groups: readonly Group[], selection: Pick<Selection, "minKeep" | "align"> = {}) {
+    this.#groups = groups;
+    this.#selection = selection;
+  }
+
+  /**
+   * All units that are left of each admitted group that keeps `minKeep` without its next block. The part of a group that has
+   * not changed is the same object.
+   */
+  without(removed: RemovedUnits): Part[] {
+    const { align = 1 } = this.#selection;
+    return this.#groups.flatMap((group): Part[] => {
+      const part = this.#left(group, removed.subarray(group.first, group.first + group.size));
+      const { length } = part.units;
+      return length - blockSize(group, length, align) >= leastOf(group, this.#selection) ? [part] : [];
+    });
+  }
+
+  #left(group: Group, removed: RemovedUnits): Part {
+    const known = this.#known.get(group);
+    if (known && isSame(known.removed, removed)) return known.part;
+    const units: number[] = [];
+    for (const [index, gone] of removed.entries()) if (!gone) units.push(group.first + index);
+    const part = { group, units };
+    this.#known.set(group, { removed: removed.slice(), part });
+    return part;
+  }
+}
+
+function isSame(a: RemovedUnits, b: RemovedUnits): boolean {
+  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false;
+  return true;
 }
 
 /** All that may go by names and group sizes; widths are not looked at. */

@@ -74,8 +74,19 @@ export function groupOf(units: Units, unit: number): Group {
   return group;
 }
 
-/** The given units, one list for each group that has any. */
-export function byGroup(units: Units, some: readonly number[]): number[][] {
-  const lists = units.groups.map(({ first, size }) => some.filter((unit) => unit >= first && unit < first + size));
-  return lists.filter((list) => list.length > 0);
+/** Some units of one group, ascending. */
+export interface Part {
+  readonly group: Group;
+  readonly units: readonly number[];
+}
+
+/** The given units (ascending), one part for each of the groups that has any. */
+export function partsByGroup(groups: readonly Group[], some: readonly number[]): Part[] {
+  let at = 0;
+  return groups.flatMap((group): Part[] => {
+    while (at < some.length && (some[at] as number) < group.first) at++;
+    const from = at;
+    while (at < some.length && (some[at] as number) < group.first + group.size) at++;
+    return at > from ? [{ group, units: some.slice(from, at) }] : [];
+  });
 }

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { random } from "../../src/criteria/random.ts";
-import { comparable, perCost, worstBlock } from "../../src/plan/rank.ts";
-import type { Group } from "../../src/units/units.ts";
+import { type BlockOptions, comparable, perCost, Ranking } from "../../src/plan/rank.ts";
+import { type Group, partsByGroup } from "../../src/units/units.ts";
 
 const groups = [
   { first: 0, size: 2 },
@@ -10,8 +10,9 @@ const groups = [
 const all = [0, 1, 2, 3, 4];
 const scores = (...values: number[]): Float64Array => Float64Array.from(values);
 
-const lowest = (own: Float64Array, candidates: readonly number[]): number | undefined =>
-  worstBlock(own, groups, candidates)[0];
+const worstBlock = (own: Float64Array, candidates: readonly number[], options?: BlockOptions): readonly number[] =>
+  new Ranking(random, own).worst(partsByGroup(groups, candidates), options);
+const lowest = (own: Float64Array, candidates: readonly number[]): number | undefined => worstBlock(own, candidates)[0];
 
 test("the lowest score wins", () => {
   expect(lowest(scores(3, 2, -1, 5, 0), all)).toBe(2);
@@ -33,18 +34,18 @@ test("a score that is no number goes last", () => {
 
 test("a block is the lowest of one group, and blocks compare by their means", () => {
   const size = () => 2;
-  expect(worstBlock(scores(1, 5, 4, 2, 3), groups, all, { size })).toEqual([3, 4]);
-  expect(worstBlock(scores(1, 3.9, 4, 2, 3), groups, all, { size })).toEqual([0, 1]);
-  expect(worstBlock(scores(2, 2, 2, 2, 2), groups, all, { size })).toEqual([0, 1]);
-  expect(worstBlock(scores(2, Number.NaN, 2, 2, 2), groups, all, { size })).toEqual([2, 3]);
+  expect(worstBlock(scores(1, 5, 4, 2, 3), all, { size })).toEqual([3, 4]);
+  expect(worstBlock(scores(1, 3.9, 4, 2, 3), all, { size })).toEqual([0, 1]);
+  expect(worstBlock(scores(2, 2, 2, 2, 2), all, { size })).toEqual([0, 1]);
+  expect(worstBlock(scores(2, Number.NaN, 2, 2, 2), all, { size })).toEqual([2, 3]);
 });
 
 test("with costs the lowest score per cost wins, and what lowers the error goes before all", () => {
   const cost = ({ first }: Group): number => (first === 0 ? 1 : 10);
-  expect(worstBlock(scores(1, 2, 9, 11, 12), groups, all, { cost })).toEqual([2]);
-  expect(worstBlock(scores(1, 2, 11, 12, 13), groups, all, { cost })).toEqual([0]);
-  expect(worstBlock(scores(-2, 2, -1, 12, 13), groups, all, { cost })).toEqual([0]);
-  expect(worstBlock(scores(1, 2, 0, 12, 13), groups, all, { cost: () => 0 })).toEqual([2]);
+  expect(worstBlock(scores(1, 2, 9, 11, 12), all, { cost })).toEqual([2]);
+  expect(worstBlock(scores(1, 2, 11, 12, 13), all, { cost })).toEqual([0]);
+  expect(worstBlock(scores(-2, 2, -1, 12, 13), all, { cost })).toEqual([0]);
+  expect(worstBlock(scores(1, 2, 0, 12, 13), all, { cost: () => 0 })).toEqual([2]);
   expect(perCost(3, 0)).toBe(Number.POSITIVE_INFINITY);
 });
 
@@ -64,4 +65,12 @@ test("other scores are divided by the mean size in their group of the units that
 test("a group whose scores are all 0 keeps them", () => {
   const criterion = { ...random, inErrorUnits: false };
   expect([...comparable(criterion, scores(0, 0, 1, 1, 1), groups, all)]).toEqual([0, 0, 1, 1, 1]);
+});
+
+test("a ranking compares scores as comparable does, and looks again at a group that has lost units", () => {
+  const criterion = { ...random, inErrorUnits: false };
+  const ranking = new Ranking(criterion, scores(1, 3, 6, 20, 30));
+  const [first, second] = partsByGroup(groups, all);
+  expect(ranking.worst([first, second].flatMap((part) => part ?? []))).toEqual([2]);
+  expect(ranking.worst(partsByGroup(groups, [0, 1, 3, 4]))).toEqual([0]);
 });

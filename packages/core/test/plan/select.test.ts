@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { removable, selectGroups } from "../../src/plan/select.ts";
+import { Candidates, selectGroups } from "../../src/plan/select.ts";
 import type { Group, Units } from "../../src/units/units.ts";
 
 const group = (id: string, layer: string, first: number, size: number): Group =>
@@ -38,9 +38,22 @@ test("a model without groups says so", () => {
 
 test("units may be removed while more than minKeep are left in their group", () => {
   const removed = new Uint8Array(6);
-  expect(removable(units.groups, removed)).toEqual([0, 1, 2, 3, 4]);
+  const left = (candidates: Candidates): number[] => candidates.without(removed).flatMap((part) => part.units);
+  const all = new Candidates(units.groups);
+  expect(left(all)).toEqual([0, 1, 2, 3, 4]);
   removed[1] = 1;
-  expect(removable(units.groups, removed)).toEqual([0, 2, 3, 4]);
-  expect(removable(units.groups, removed, { minKeep: 2 })).toEqual([]);
-  expect(removable(units.groups.slice(1), removed)).toEqual([3, 4]);
+  expect(left(all)).toEqual([0, 2, 3, 4]);
+  expect(left(new Candidates(units.groups, { minKeep: 2 }))).toEqual([]);
+  expect(left(new Candidates(units.groups.slice(1)))).toEqual([3, 4]);
+});
+
+test("the candidates of a group that has not changed are the same object, also after others came back", () => {
+  const candidates = new Candidates(units.groups);
+  const removed = new Uint8Array(6);
+  const [first, second] = candidates.without(removed);
+  removed[1] = 1;
+  expect(candidates.without(removed)[0]).not.toBe(first);
+  expect(candidates.without(removed)[1]).toBe(second);
+  removed[1] = 0;
+  expect(candidates.without(removed)[0]).toEqual(first);
 });

@@ -10,8 +10,9 @@ import { type ElementType, isFloat, type Tensor } from "../../src/graph/tensor.t
 import { stateOf } from "../../src/measure/state.ts";
 import { type Subject, subjectOf } from "../../src/measure/subject.ts";
 import { taylorTerms } from "../../src/measure/taylor.ts";
-import { writeModel } from "../../src/onnx/index.ts";
+import { readModel, writeModel } from "../../src/onnx/index.ts";
 import type { RemovedUnits } from "../../src/surgery/cut.ts";
+import { sizeAfter } from "../../src/surgery/size.ts";
 import { type Prunable, prepare } from "../../src/units/prepare.ts";
 import { cutBytes, cutDifference, dataset, prepared, removal, runner } from "../helpers.ts";
 import { random } from "../support/build.ts";
@@ -156,6 +157,28 @@ function gainErrors({ prunable, objective, data, targets }: Subject): {
     },
   };
 }
+
+test("sizes are those of the cut file, whatever was counted before", async () => {
+  const seeds = fc.array(fc.integer({ min: 1, max: 2 ** 30 }), { minLength: 2, maxLength: 4 });
+  await fc.assert(
+    fc.asyncProperty(
+      imageNetwork(),
+      seeds,
+      fc.double({ min: 0, max: 0.9, noNaN: true }),
+      async (recipe, all, share) => {
+        const prunable = await prepared(buildImage(recipe));
+        for (const seed of all) {
+          const removed = removeOfEach(prunable, share, seed);
+          const file = await prepared(readModel(cutBytes(prunable, removed)));
+          const { parameters, macs } = sizeAfter(prunable, removed);
+          expect({ parameters, macs }).toEqual(sizeAfter(file, new Uint8Array(file.units.count)));
+          expect(sizeAfter({ ...prunable }, removed)).toEqual({ parameters, macs });
+        }
+      },
+    ),
+    { numRuns: 40 },
+  );
+});
 
 test("values that are known to be reals before anything runs are of these types when it runs", async () => {
   await fc.assert(
