@@ -75,7 +75,8 @@ export { certificatesInWords, certificatesOf } from "./plan/certificates.ts";
 export { modelHash, type Plan, parsePlan, removedByGroup, unitsOfPlan } from "./plan/plan.ts";
 
 // Cutting and proving
-export { cut, type RemovedUnits } from "./surgery/cut.ts";
+export { cut } from "./surgery/cut.ts";
+export type { RemovedUnits } from "./surgery/kept.ts";
 export { type Size, sizeAfter } from "./surgery/size.ts";
 export { VERIFY_TOLERANCE, verify } from "./surgery/verify.ts";
 export { sampleFeeds } from "./surgery/samples.ts";

@@ -31,7 +31,7 @@ import { checkReachable, shortfall } from "./plan/shortfall.ts";
 import { answersOf, heldOutPart, splitData } from "./plan/split.ts";
 import type { LayerWidth, ModelState, PruneSummary } from "./results.ts";
 import type { Runner } from "./runner.ts";
-import type { RemovedUnits } from "./surgery/cut.ts";
+import type { RemovedUnits } from "./surgery/kept.ts";
 import { sampleFeeds } from "./surgery/samples.ts";
 import { sizeAfter } from "./surgery/size.ts";
 import { type Prunable, prepare } from "./units/prepare.ts";

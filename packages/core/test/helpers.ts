@@ -11,7 +11,7 @@ import { stateOf } from "../src/measure/state.ts";
 import type { Subject } from "../src/measure/subject.ts";
 import { writeModel } from "../src/onnx/index.ts";
 import type { Runner } from "../src/runner.ts";
-import type { RemovedUnits } from "../src/surgery/cut.ts";
+import type { RemovedUnits } from "../src/surgery/kept.ts";
 import { verify } from "../src/surgery/verify.ts";
 import { type Prunable, prepare } from "../src/units/prepare.ts";
 

@@ -11,7 +11,7 @@ import type { Subject } from "../measure/subject.ts";
 import { taylorTerms } from "../measure/taylor.ts";
 import { writeModel } from "../onnx/index.ts";
 import type { GainCurve } from "../results.ts";
-import type { RemovedUnits } from "../surgery/cut.ts";
+import type { RemovedUnits } from "../surgery/kept.ts";
 import { groupOf, type Units } from "../units/units.ts";
 
 export interface GainOptions {

@@ -2,7 +2,7 @@
 import type { ScoringContext } from "../criteria/criterion.ts";
 import { subjectIn } from "../criteria/criterion.ts";
 import type { Interactions, Partnership, UnitCost, UnitPair } from "../results.ts";
-import type { RemovedUnits } from "../surgery/cut.ts";
+import type { RemovedUnits } from "../surgery/kept.ts";
 import { growGroups, measuredJointCosts } from "./groups.ts";
 import { bestPartners, interactionMatrix, lowestPairs, measurePairs, unitsToPair } from "./pairs.ts";
 import { order } from "./rank-agreement.ts";

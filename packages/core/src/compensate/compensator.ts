@@ -12,7 +12,7 @@ import { HOLD_OUT_SHARE } from "../measure/hold-out.ts";
 import { stateOf } from "../measure/state.ts";
 import type { Subject } from "../measure/subject.ts";
 import type { Unfitted } from "../results.ts";
-import type { RemovedUnits } from "../surgery/cut.ts";
+import type { RemovedUnits } from "../surgery/kept.ts";
 import { nodeId } from "../units/places.ts";
 import type { Prunable } from "../units/prepare.ts";
 import { leastSquares, meanFit, RIDGES } from "./best-fit.ts";

@@ -10,7 +10,7 @@ import type { State } from "../measure/state.ts";
 import { regressionOf } from "../ops/regression.ts";
 import type { Regression } from "../ops/rule.ts";
 import type { Unfitted } from "../results.ts";
-import { keptIndexes, type RemovedUnits } from "../surgery/cut.ts";
+import { keptIndexes, type RemovedUnits } from "../surgery/kept.ts";
 import { findUnits } from "../units/find.ts";
 import { nodeId, placeKey } from "../units/places.ts";
 import type { Prunable } from "../units/prepare.ts";

@@ -6,7 +6,7 @@
 import type { Tensor } from "../graph/tensor.ts";
 import { stateOf } from "../measure/state.ts";
 import type { Subject } from "../measure/subject.ts";
-import type { RemovedUnits } from "../surgery/cut.ts";
+import type { RemovedUnits } from "../surgery/kept.ts";
 import type { Prunable } from "../units/prepare.ts";
 import { type Fittable, keptOutputs } from "./consumers.ts";
 import { heldOutChange, outputSteps } from "./output-fit.ts";

@@ -3,7 +3,7 @@ import type { Model } from "../graph/graph.ts";
 import type { Tensor } from "../graph/tensor.ts";
 import { writeModel } from "../onnx/index.ts";
 import type { Runner } from "../runner.ts";
-import type { RemovedUnits } from "../surgery/cut.ts";
+import type { RemovedUnits } from "../surgery/kept.ts";
 import { verify } from "../surgery/verify.ts";
 import type { Prunable } from "../units/prepare.ts";
 import type { Compensator } from "./compensator.ts";

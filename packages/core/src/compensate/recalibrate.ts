@@ -9,7 +9,7 @@ import { Tensor } from "../graph/tensor.ts";
 import type { State } from "../measure/state.ts";
 import type { Subject } from "../measure/subject.ts";
 import { writeModel } from "../onnx/index.ts";
-import { keptIndexes } from "../surgery/cut.ts";
+import { keptIndexes } from "../surgery/kept.ts";
 import { nodeId, placeKey } from "../units/places.ts";
 import type { Prunable } from "../units/prepare.ts";
 

@@ -6,7 +6,7 @@ import { Activations } from "../measure/activations.ts";
 import { qualityOf } from "../measure/quality.ts";
 import { stateOf } from "../measure/state.ts";
 import type { CompensationCurve, Removal } from "../results.ts";
-import type { RemovedUnits } from "../surgery/cut.ts";
+import type { RemovedUnits } from "../surgery/kept.ts";
 import type { Prunable } from "../units/prepare.ts";
 import type { Units } from "../units/units.ts";
 import { type BindOptions, bind } from "./bind.ts";

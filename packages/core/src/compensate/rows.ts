@@ -10,7 +10,7 @@ import type { Subject } from "../measure/subject.ts";
 import { writeModel } from "../onnx/index.ts";
 import { regressionOf } from "../ops/regression.ts";
 import type { Regression } from "../ops/rule.ts";
-import { keptIndexes } from "../surgery/cut.ts";
+import { keptIndexes } from "../surgery/kept.ts";
 import { nodeId, placeKey } from "../units/places.ts";
 import type { Prunable } from "../units/prepare.ts";
 import { randomSource, shuffled } from "../util/random.ts";

@@ -4,7 +4,7 @@
 import type { Tensor } from "../graph/tensor.ts";
 import { type State, stateOf } from "../measure/state.ts";
 import type { Subject } from "../measure/subject.ts";
-import type { RemovedUnits } from "../surgery/cut.ts";
+import type { RemovedUnits } from "../surgery/kept.ts";
 import type { Prunable } from "../units/prepare.ts";
 import { type Consumer, type Fittable, keptOutputs } from "./consumers.ts";
 import { outputChange } from "./output-change.ts";

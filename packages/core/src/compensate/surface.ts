@@ -3,7 +3,7 @@
  * much of the error cannot be helped. No samples are needed for that, only their moments.
  */
 import type { Activations } from "../measure/activations.ts";
-import type { RemovedUnits } from "../surgery/cut.ts";
+import type { RemovedUnits } from "../surgery/kept.ts";
 import { nodeId } from "../units/places.ts";
 import type { Sink } from "../units/units.ts";
 import type { Compensation, Compensator, KnownMoments } from "./compensator.ts";

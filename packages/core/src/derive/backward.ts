@@ -9,7 +9,7 @@
 import { ShrinkError } from "../errors.ts";
 import type { GraphBuilder } from "../graph/builder.ts";
 import { describe, type Graph, type Node, readsOf } from "../graph/graph.ts";
-import { dimsOf, type Shapes } from "../graph/shapes.ts";
+import { constantOf, dimsOf, type Shapes } from "../graph/shapes.ts";
 import { isFloat } from "../graph/tensor.ts";
 import { ruleFor } from "../ops/index.ts";
 import type { Backward, BySlot, SecondOrder } from "../ops/rule.ts";
@@ -100,7 +100,7 @@ function walk(
       Y: (index = 0) => node.outputs[index] as string,
       dims: (at) => shapeOf(node.inputs, at),
       outDims: (index = 0) => shapeOf(node.outputs, index),
-      constant: (at) => graph.initializers.get(node.inputs[at] ?? ""),
+      constant: (at) => constantOf(graph, shapes, node.inputs[at]),
       isBatch: (at, axis) => isBatch(node.inputs[at], axis),
       coefficient: (name) => (order === "gradient" ? name : builder.square(name)),
       factor: (value) => (order === "gradient" ? value : value * value),

@@ -8,7 +8,7 @@ import { extract } from "../graph/extract.ts";
 import { type Tensor, take } from "../graph/tensor.ts";
 import { downstream } from "../graph/traverse.ts";
 import { writeModel } from "../onnx/index.ts";
-import type { RemovedUnits } from "../surgery/cut.ts";
+import type { RemovedUnits } from "../surgery/kept.ts";
 import { placeKey } from "../units/places.ts";
 import type { Group, Units } from "../units/units.ts";
 import type { State } from "./state.ts";

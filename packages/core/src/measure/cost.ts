@@ -1,7 +1,7 @@
 /** What a run of the oracle will cost, counted ahead in multiply-accumulates; the same on every machine. */
 
 import { downstream } from "../graph/traverse.ts";
-import type { RemovedUnits } from "../surgery/cut.ts";
+import type { RemovedUnits } from "../surgery/kept.ts";
 import { macsByNode } from "../surgery/size.ts";
 import { nodeId } from "../units/places.ts";
 import type { Prunable } from "../units/prepare.ts";

@@ -7,7 +7,7 @@
 import type { Node } from "../graph/graph.ts";
 import { Tensor } from "../graph/tensor.ts";
 import { regressionOf } from "../ops/regression.ts";
-import type { RemovedUnits } from "../surgery/cut.ts";
+import type { RemovedUnits } from "../surgery/kept.ts";
 import { nodeId, placeKey } from "../units/places.ts";
 import type { Prunable } from "../units/prepare.ts";
 import type { Group } from "../units/units.ts";

@@ -6,7 +6,7 @@ import { sizeOf, type Tensor } from "../graph/tensor.ts";
 import { downstream } from "../graph/traverse.ts";
 import { writeModel } from "../onnx/index.ts";
 import type { Session } from "../runner.ts";
-import type { RemovedUnits } from "../surgery/cut.ts";
+import type { RemovedUnits } from "../surgery/kept.ts";
 import { type Group, groupOf } from "../units/units.ts";
 import type { Activations } from "./activations.ts";
 import { tailMacs } from "./cost.ts";

@@ -1,7 +1,8 @@
 /** A stage of pruning: which units are gone, and the model without them. */
 import type { Model } from "../graph/graph.ts";
 import type { Shapes } from "../graph/shapes.ts";
-import { cut, type RemovedUnits } from "../surgery/cut.ts";
+import { cut } from "../surgery/cut.ts";
+import type { RemovedUnits } from "../surgery/kept.ts";
 import { cutShapes } from "../surgery/size.ts";
 import type { Prunable } from "../units/prepare.ts";
 import type { OwnedPlace, Sink, Units } from "../units/units.ts";

@@ -127,7 +127,8 @@ export const Slice: OpRule = {
   linear: [
     (d) => {
       const dims = d.dims(0);
-      const sliced = ranges(d, dims, d.outDims()) ?? [];
+      const sliced = ranges(d, dims, d.outDims());
+      if (!sliced) throw new ShrinkError("operator", `${describe(d.node)}: no derivative for computed ranges`);
       let value = d.incoming() as string;
       for (const { axis, start, step, count } of sliced)
         value = spreadOut(d, value, axis, dims[axis] as number, start, step, count);
@@ -271,7 +272,8 @@ export const Pad: OpRule = {
     (d) => {
       const rank = d.dims(0).length;
       const pads = integers(d, "pads", 1);
-      if (!pads || stringAttribute(d.node, "mode", "constant") !== "constant")
+      if (!pads) throw new ShrinkError("operator", `${describe(d.node)}: no derivative for computed widths`);
+      if (stringAttribute(d.node, "mode", "constant") !== "constant")
         throw new ShrinkError("operator", `${describe(d.node)}: no derivative for padding by other than a constant`);
       let value = d.incoming() as string;
       for (let axis = 0; axis < rank; axis++) {

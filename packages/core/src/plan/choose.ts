@@ -9,7 +9,7 @@ import { Oracle } from "../measure/oracle.ts";
 import { unitsLeft } from "../measure/state.ts";
 import type { Subject } from "../measure/subject.ts";
 import type { Polish, Quality, Removal } from "../results.ts";
-import type { RemovedUnits } from "../surgery/cut.ts";
+import type { RemovedUnits } from "../surgery/kept.ts";
 import type { Prunable } from "../units/prepare.ts";
 import { type Group, groupOf } from "../units/units.ts";
 import { randomSource } from "../util/random.ts";

@@ -1,7 +1,7 @@
 /** The plan: what was decided, as JSON that can be kept, read, and replayed on the original file. */
 import { z } from "zod";
 import { ShrinkError } from "../errors.ts";
-import type { RemovedUnits } from "../surgery/cut.ts";
+import type { RemovedUnits } from "../surgery/kept.ts";
 import type { Units } from "../units/units.ts";
 
 /** A removal decision. */

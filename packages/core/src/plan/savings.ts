@@ -1,6 +1,6 @@
 /** What a removal saves of the costs that a budget names: the divisor of a cost-aware choice. */
 import type { Criterion } from "../criteria/criterion.ts";
-import type { RemovedUnits } from "../surgery/cut.ts";
+import type { RemovedUnits } from "../surgery/kept.ts";
 import { type Size, sizeAfter } from "../surgery/size.ts";
 import { nodeId } from "../units/places.ts";
 import type { Prunable } from "../units/prepare.ts";

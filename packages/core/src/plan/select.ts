@@ -1,6 +1,6 @@
 /** Which units may be removed at all: by name patterns, and by what must be left in each group. */
 import { ShrinkError } from "../errors.ts";
-import type { RemovedUnits } from "../surgery/cut.ts";
+import type { RemovedUnits } from "../surgery/kept.ts";
 import type { Group, Part, Units } from "../units/units.ts";
 
 export interface Selection {

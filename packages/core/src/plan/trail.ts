@@ -9,7 +9,7 @@ import { type State, stateOf } from "../measure/state.ts";
 import type { Subject } from "../measure/subject.ts";
 import { modelSize } from "../onnx/index.ts";
 import type { Quality, Removal } from "../results.ts";
-import type { RemovedUnits } from "../surgery/cut.ts";
+import type { RemovedUnits } from "../surgery/kept.ts";
 import { type Size, sizeAfter } from "../surgery/size.ts";
 import type { Prunable } from "../units/prepare.ts";
 import { type Group, groupOf } from "../units/units.ts";

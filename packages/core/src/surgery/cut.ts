@@ -11,24 +11,8 @@ import type { Cut } from "../ops/rule.ts";
 import { nodeId, placeKey } from "../units/places.ts";
 import type { Prunable } from "../units/prepare.ts";
 import type { Units } from "../units/units.ts";
-
-/** Units that are gone: `removed[unit]` is 1, counted over all groups. */
-export type RemovedUnits = Uint8Array;
-
-/** Indexes that stay along a place's axis, ascending; undefined where all do. */
-export function keptIndexes(
-  places: Units["places"],
-  key: string,
-  removed: RemovedUnits,
-): readonly number[] | undefined {
-  const place = places.get(key);
-  if (!place?.owners.some((unit) => unit >= 0 && removed[unit])) return undefined;
-  const kept: number[] = [];
-  place.owners.forEach((unit, index) => {
-    if (unit < 0 || !removed[unit]) kept.push(index);
-  });
-  return kept;
-}
+import { followersOf } from "./follows.ts";
+import { keptIndexes, type RemovedUnits } from "./kept.ts";
 
 /** The model without the removed units. Node names, value names and their order stay. */
 export function cut({ model, shapes, units }: Prunable, removed: RemovedUnits): Model {
@@ -36,20 +20,7 @@ export function cut({ model, shapes, units }: Prunable, removed: RemovedUnits): 
   const { graph } = model;
   const opset = opsetOf(model);
   const slices = new SlicedInitializers(graph);
-  const isCut = (value: string): boolean =>
-    dimsOf(shapes, value).some((_, axis) => keptIndexes(units.places, placeKey(value, axis), removed) !== undefined);
-  const known = new Map<string, boolean>();
-  /** Whether a value of integers comes from the shape of something that is cut. */
-  const follows = (name: string): boolean => {
-    const found = known.get(name);
-    if (found !== undefined) return found;
-    known.set(name, false);
-    const { type } = shapes.get(name) ?? {};
-    const node = type === "int64" || type === "int32" ? graph.value(name)?.producer : undefined;
-    const result = node?.opType === "Shape" ? isCut(node.inputs[0] as string) : (node?.inputs.some(follows) ?? false);
-    known.set(name, result);
-    return result;
-  };
+  const follows = followersOf({ model, shapes, units }, removed);
   const nodes = graph.nodes.flatMap((node) => {
     const id = nodeId(node);
     const key = (side: "input" | "output", slot: number, axis: number): string => {

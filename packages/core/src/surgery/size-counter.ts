@@ -9,7 +9,7 @@ import { ruleFor } from "../ops/index.ts";
 import { nodeId, type PlaceKey, placeKey } from "../units/places.ts";
 import type { Prunable } from "../units/prepare.ts";
 import type { OwnedPlace } from "../units/units.ts";
-import { keptIndexes } from "./cut.ts";
+import { keptIndexes } from "./kept.ts";
 import { ownerClasses, type Share } from "./owner-classes.ts";
 
 export interface Size {

@@ -3,14 +3,18 @@ import type { Shapes } from "../graph/shapes.ts";
 import type { PlaceKey } from "../units/places.ts";
 import type { Prunable } from "../units/prepare.ts";
 import type { OwnedPlace } from "../units/units.ts";
-import type { RemovedUnits } from "./cut.ts";
+import { followersOf } from "./follows.ts";
+import type { RemovedUnits } from "./kept.ts";
 import { type Size, SizeCounter } from "./size-counter.ts";
 
 export type { Size } from "./size-counter.ts";
 
-/** Dims of all values of the model without the removed units. */
-export function cutShapes({ shapes, units }: Prunable, removed: RemovedUnits): Shapes {
+/** Shapes of all values of the model without the removed units; integers that change with them are no constants. */
+export function cutShapes(prunable: Prunable, removed: RemovedUnits): Shapes {
+  const { shapes, units } = prunable;
   const result = new Map(shapes);
+  const follows = followersOf(prunable, removed);
+  for (const [name, { constant, ...shape }] of shapes) if (constant && follows(name)) result.set(name, shape);
   for (const place of units.places.values()) {
     if (place.use) continue;
     let kept = 0;

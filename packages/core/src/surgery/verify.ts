@@ -9,7 +9,7 @@ import { sizeOf, Tensor } from "../graph/tensor.ts";
 import { readModel, writeModel } from "../onnx/index.ts";
 import type { Runner } from "../runner.ts";
 import type { Prunable } from "../units/prepare.ts";
-import type { RemovedUnits } from "./cut.ts";
+import type { RemovedUnits } from "./kept.ts";
 
 /** Rounding in other orders of summation stays below this, relative to the largest output. */
 export const VERIFY_TOLERANCE = 1e-4;

@@ -6,7 +6,7 @@ import { stateOf } from "../../src/measure/state.ts";
 import { type Subject, subjectOf } from "../../src/measure/subject.ts";
 import { taylorTerms } from "../../src/measure/taylor.ts";
 import type { GainCurve } from "../../src/results.ts";
-import type { RemovedUnits } from "../../src/surgery/cut.ts";
+import type { RemovedUnits } from "../../src/surgery/kept.ts";
 import { dataset, errorWithout, oracleErrors, prepared, removal, runner } from "../helpers.ts";
 import { build } from "../property/networks.ts";
 import { random } from "../support/build.ts";

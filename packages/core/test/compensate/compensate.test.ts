@@ -10,7 +10,7 @@ import { Activations } from "../../src/measure/activations.ts";
 import { stateOf } from "../../src/measure/state.ts";
 import { readModel, writeModel } from "../../src/onnx/index.ts";
 import { prune } from "../../src/prune.ts";
-import type { RemovedUnits } from "../../src/surgery/cut.ts";
+import type { RemovedUnits } from "../../src/surgery/kept.ts";
 import { dataset, prepared, removal, runner } from "../helpers.ts";
 import { buildImage, imageNetwork, SIDE } from "../property/image-networks.ts";
 import { model, node, random } from "../support/build.ts";

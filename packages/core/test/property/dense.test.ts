@@ -11,7 +11,7 @@ import { taylorTerms } from "../../src/measure/taylor.ts";
 import { readModel, writeModel } from "../../src/onnx/index.ts";
 import { choose } from "../../src/plan/choose.ts";
 import { prune } from "../../src/prune.ts";
-import type { RemovedUnits } from "../../src/surgery/cut.ts";
+import type { RemovedUnits } from "../../src/surgery/kept.ts";
 import { type Prunable, prepare } from "../../src/units/prepare.ts";
 import { cutBytes, cutDifference, dataset, errorWithout, oracleErrors, prepared, removal, runner } from "../helpers.ts";
 import { random } from "../support/build.ts";

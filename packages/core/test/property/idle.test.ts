@@ -11,7 +11,7 @@ import { subjectOf } from "../../src/measure/subject.ts";
 import { taylorTerms } from "../../src/measure/taylor.ts";
 import { writeModel } from "../../src/onnx/index.ts";
 import { prune } from "../../src/prune.ts";
-import type { RemovedUnits } from "../../src/surgery/cut.ts";
+import type { RemovedUnits } from "../../src/surgery/kept.ts";
 import { groupOf, type Units } from "../../src/units/units.ts";
 import { dataset, prepared, removal, runner } from "../helpers.ts";
 import { model, node, random } from "../support/build.ts";

@@ -14,6 +14,8 @@ export const structures = [
   "nested concat",
   "split",
   "slice",
+  "chunk",
+  "computed padding",
   "depthwise",
   "grouped",
   "transposed",
@@ -142,6 +144,8 @@ export function buildImage({ seed, opset, channels, stages, end }: ImageRecipe, 
     opset >= 13
       ? ops("Split", [from, ints(...sizes)], sizes.length, { axis })
       : ops("Split", [from], sizes.length, { axis, split: [...sizes] });
+  /** How long an axis is, as the model finds out. */
+  const length = (from: string, axis: number): string => op("Gather", [op("Shape", [from]), ints(axis)], { axis: 0 });
   const slice = (from: string, axis: number, start: number, stop: number, step = 1): string =>
     op("Slice", [from, ints(start), ints(stop), ints(axis), ints(step)]);
 
@@ -184,6 +188,17 @@ export function buildImage({ seed, opset, channels, stages, end }: ImageRecipe, 
         const y = act(conv(gated, width, 6), 6);
         width = 6;
         return y;
+      },
+      chunk: () => {
+        const middle = op("Div", [length(x, 1), ints(2)]);
+        const a = op("Slice", [x, ints(0), middle, ints(1)]);
+        const b = op("Slice", [x, middle, op("Mul", [middle, ints(2)]), ints(1)]);
+        return op("Concat", [act(conv(b, half, half), half), op("Tanh", [a])], { axis: 1 });
+      },
+      "computed padding": () => {
+        const more = op("Sub", [op("Add", [length(x, 2), ints(1)]), length(x, 3)]);
+        const padded = op("Pad", [x, op("Concat", [ints(0, 0), more, more, ints(0, 0, 0), more], { axis: 0 })]);
+        return act(conv(slice(slice(padded, 2, 0, side), 3, 1, side + 1), width, width));
       },
       depthwise: () => act(conv(act(conv(x, width, width, { group: width })), width, width, { kernel: 1 })),
       grouped: () => {

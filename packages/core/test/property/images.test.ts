@@ -6,12 +6,13 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import { GAINS, gainsTensor, gateModel } from "../../src/derive/gate.ts";
 import { realValues } from "../../src/graph/real-values.ts";
+import { probeShapes } from "../../src/graph/shapes.ts";
 import { type ElementType, isFloat, type Tensor } from "../../src/graph/tensor.ts";
 import { stateOf } from "../../src/measure/state.ts";
 import { type Subject, subjectOf } from "../../src/measure/subject.ts";
 import { taylorTerms } from "../../src/measure/taylor.ts";
 import { readModel, writeModel } from "../../src/onnx/index.ts";
-import type { RemovedUnits } from "../../src/surgery/cut.ts";
+import type { RemovedUnits } from "../../src/surgery/kept.ts";
 import { sizeAfter } from "../../src/surgery/size.ts";
 import { type Prunable, prepare } from "../../src/units/prepare.ts";
 import { cutBytes, cutDifference, dataset, prepared, removal, runner } from "../helpers.ts";
@@ -67,23 +68,39 @@ test.each(structures)("%s alone leaves its convolutions' channels removable", as
   }
 });
 
+/** Holds some slopes of a state to finite differences of the gated model's error, and its bends to being numbers. */
+async function checkSlopes(subject: Subject, removed: RemovedUnits, seed: number): Promise<void> {
+  const { slope, bend } = await taylorTerms(subject, stateOf(subject.prunable, removed), true);
+  expect(bend.every(Number.isFinite)).toBe(true);
+  const h = 1e-5;
+  const { errorAt } = gainErrors(subject);
+  const base = errorAt(removed, 0, removed[0] ? 0 : 1);
+  for (const unit of someUnits(subject.prunable, seed)) {
+    if (removed[unit]) continue;
+    const numeric = (errorAt(removed, unit, 1 + h) - errorAt(removed, unit, 1 - h)) / (2 * h);
+    const scale = 1 + Math.abs(numeric) + base;
+    expect(Math.abs((slope[unit] as number) - numeric) / scale, `unit ${unit}`).toBeLessThan(1e-7);
+  }
+}
+
 test("the slope is the derivative of the error in the unit's gain (float64)", async () => {
   await fc.assert(
     fc.asyncProperty(imageNetwork({ smooth: true, stages: 2 }), async (recipe) => {
       const subject = await subjectFor(recipe.seed, await prepare(buildImage(recipe, "float64"), exact));
-      const none = removal(subject.prunable, []);
-      const { slope } = await taylorTerms(subject, stateOf(subject.prunable, none), false);
-      const h = 1e-5;
-      const { errorAt } = gainErrors(subject);
-      const base = errorAt(none, 0, 1);
-      for (const unit of someUnits(subject.prunable, recipe.seed)) {
-        const numeric = (errorAt(none, unit, 1 + h) - errorAt(none, unit, 1 - h)) / (2 * h);
-        const scale = 1 + Math.abs(numeric) + base;
-        expect(Math.abs((slope[unit] as number) - numeric) / scale, `unit ${unit}`).toBeLessThan(1e-7);
-      }
+      await checkSlopes(subject, removal(subject.prunable, []), recipe.seed);
     }),
     { numRuns: 25 },
   );
+});
+
+test.each(structures)("slopes through %s, before and after a removal (float64)", async (structure) => {
+  const stages = (["convolution", structure] as const).map((one) => ({ structure: one, activation: "Tanh" as const }));
+  for (const opset of [11, 17]) {
+    const original = buildImage({ seed: 11, opset, channels: 8, stages, end: "pool" }, "float64");
+    const subject = await subjectFor(11, await prepare(original, exact));
+    await checkSlopes(subject, removal(subject.prunable, []), 1);
+    await checkSlopes(subject, removeOfEach(subject.prunable, 0.3, 1), 2);
+  }
 });
 
 test("the bend is the second derivative where pooled channels go straight into the last layer (float64)", async () => {
@@ -157,6 +174,33 @@ function gainErrors({ prunable, objective, data, targets }: Subject): {
     },
   };
 }
+
+test("shapes after a removal, and what they hold to be constant, are those of the cut model", async () => {
+  const seed = fc.integer({ min: 1, max: 2 ** 30 });
+  await fc.assert(
+    fc.asyncProperty(
+      imageNetwork(),
+      seed,
+      fc.double({ min: 0.1, max: 0.9, noNaN: true }),
+      async (recipe, one, share) => {
+        const prunable = await prepared(buildImage(recipe));
+        const { model, shapes } = stateOf(prunable, removeOfEach(prunable, share, one));
+        const probed = await probeShapes(model, runner);
+        for (const name of model.graph.nodes.flatMap(({ outputs }) => outputs)) {
+          const shape = shapes.get(name);
+          if (!shape) continue; // of a helper that cutting has added
+          expect({ name, dims: shape.dims }).toEqual({ name, dims: probed.get(name)?.dims });
+          if (shape.constant)
+            expect([name, ...(shape.constant.numbers as number[])]).toEqual([
+              name,
+              ...((probed.get(name)?.constant?.numbers as number[]) ?? []),
+            ]);
+        }
+      },
+    ),
+    { numRuns: 60 },
+  );
+});
 
 test("sizes are those of the cut file, whatever was counted before", async () => {
   const seeds = fc.array(fc.integer({ min: 1, max: 2 ** 30 }), { minLength: 2, maxLength: 4 });

@@ -13,7 +13,7 @@ import type { ObjectiveName } from "../../src/measure/objective.ts";
 import { stateOf } from "../../src/measure/state.ts";
 import { type Subject, subjectOf } from "../../src/measure/subject.ts";
 import { taylorTerms } from "../../src/measure/taylor.ts";
-import type { RemovedUnits } from "../../src/surgery/cut.ts";
+import type { RemovedUnits } from "../../src/surgery/kept.ts";
 import { prepare } from "../../src/units/prepare.ts";
 import { dataset, removal } from "../helpers.ts";
 import { random } from "../support/build.ts";

@@ -1,5 +1,5 @@
 /** A layer with its rows in the kernel's memory, one row of all samples for each of its inputs and sums. */
-import type { RemovedUnits } from "../../surgery/cut.ts";
+import type { RemovedUnits } from "../../surgery/kept.ts";
 import type { Arena } from "./arena.ts";
 import type { Layer } from "./pattern.ts";
 

@@ -6,7 +6,7 @@
  */
 import { sizeOf } from "../../graph/tensor.ts";
 import type { Quality } from "../../results.ts";
-import type { RemovedUnits } from "../../surgery/cut.ts";
+import type { RemovedUnits } from "../../surgery/kept.ts";
 import type { Group } from "../../units/units.ts";
 import type { Activations } from "../activations.ts";
 import type { State } from "../state.ts";
