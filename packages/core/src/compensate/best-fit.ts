@@ -1,7 +1,7 @@
 /** Which fit of a layer is taken: several are tried on some samples, and the others judge. */
 
 import type { SplitMoments } from "./moments.ts";
-import { copyOutput, covariance, type Fit, meanBias, RidgeSolver, squaredErrors, sumOf } from "./ridge.ts";
+import { Covariance, copyOutput, type Fit, meanBias, product, RidgeSolver, squaredErrors, sumOf } from "./ridge.ts";
 
 /** Strengths of the ridge, in mean variances of a feature, that the held-out samples choose from. */
 export const RIDGES = [1e-7, 1e-4, 1e-2, 1e-1] as const;
@@ -15,8 +15,9 @@ export interface Judged {
 /** The bias that makes mean outputs right, where the held-out samples like it better than the original one. */
 export function meanFit({ fit, heldOut }: SplitMoments, { weights, bias }: Fit): Judged {
   const judge = heldOut.rows > 0 ? heldOut : fit;
-  const before = squaredErrors(judge, { weights, bias });
-  const after = squaredErrors(judge, { weights, bias: meanBias(fit, weights) });
+  const fitted = product(judge.xx, weights, judge.features, judge.outputs);
+  const before = squaredErrors(judge, { weights, bias }, fitted);
+  const after = squaredErrors(judge, { weights, bias: meanBias(fit, weights) }, fitted);
   const all = meanBias(sumOf(fit, heldOut), weights);
   const isBetter = Array.from(after, (error, o) => error < (before[o] as number));
   return {
@@ -32,7 +33,7 @@ export function meanFit({ fit, heldOut }: SplitMoments, { weights, bias }: Fit):
 export function leastSquares(moments: SplitMoments, original: Fit): { fit: Fit; solver?: RidgeSolver } {
   const { fit, heldOut } = moments;
   const judge = heldOut.rows > 0 ? heldOut : fit;
-  const cov = covariance(fit);
+  const cov = new Covariance(fit);
   let best: { solver: RidgeSolver; errors: Float64Array; error: number } | undefined;
   for (const ridge of RIDGES) {
     const solver = RidgeSolver.of(fit, ridge, cov);

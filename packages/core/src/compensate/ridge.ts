@@ -58,15 +58,31 @@ export function sumOf(a: Moments, b: Moments): Moments {
 }
 
 /** Covariance of the features, times rows: sum of (x - mean)(x - mean)', [F, F]. */
-export function covariance({ features, rows, x, xx }: Moments): Float64Array {
-  const result = xx.slice();
-  for (let i = 0; i < features; i++) {
-    const mean = (x[i] as number) / rows;
-    for (let j = 0; j < features; j++) {
-      result[i * features + j] = (result[i * features + j] as number) - mean * (x[j] as number);
+export class Covariance {
+  readonly matrix: Float64Array;
+  readonly #features: number;
+  #product: { readonly weights: Float64Array; readonly result: Float64Array } | undefined;
+
+  constructor({ features, rows, x, xx }: Moments) {
+    const matrix = xx.slice();
+    for (let i = 0; i < features; i++) {
+      const mean = (x[i] as number) / rows;
+      for (let j = 0; j < features; j++) {
+        matrix[i * features + j] = (matrix[i * features + j] as number) - mean * (x[j] as number);
+      }
     }
+    this.matrix = matrix;
+    this.#features = features;
   }
-  return result;
+
+  /** Times weights [F, O]; those of the last question are not multiplied again. */
+  times(weights: Float64Array): Float64Array {
+    const n = this.#features;
+    if (this.#product?.weights !== weights) {
+      this.#product = { weights, result: product(this.matrix, weights, n, weights.length / n) };
+    }
+    return this.#product.result;
+  }
 }
 
 /** The bias that makes the mean output right: mean z - mean x * weights. */
@@ -85,22 +101,23 @@ export function meanBias({ features, outputs, rows, x, z }: Moments, weights: Fl
  */
 export class RidgeSolver {
   readonly ridge: number;
-  readonly #covariance: Float64Array;
+  readonly #covariance: Covariance;
   readonly #factor: Float64Array;
 
-  private constructor(ridge: number, cov: Float64Array, factor: Float64Array) {
+  private constructor(ridge: number, cov: Covariance, factor: Float64Array) {
     this.ridge = ridge;
     this.#covariance = cov;
     this.#factor = factor;
   }
 
   /** Undefined where there is no solution in float64. */
-  static of(moments: Moments, ridge: number, cov: Float64Array = covariance(moments)): RidgeSolver | undefined {
+  static of(moments: Moments, ridge: number, cov: Covariance = new Covariance(moments)): RidgeSolver | undefined {
     const { features } = moments;
+    const { matrix } = cov;
     let trace = 0;
-    for (let i = 0; i < features; i++) trace += cov[i * features + i] as number;
+    for (let i = 0; i < features; i++) trace += matrix[i * features + i] as number;
     const lambda = ridge * (trace / features);
-    const factor = cov.slice();
+    const factor = matrix.slice();
     for (let i = 0; i < features; i++) factor[i * features + i] = (factor[i * features + i] as number) + lambda;
     return factorise(factor, features) ? new RidgeSolver(ridge, cov, factor) : undefined;
   }
@@ -109,7 +126,7 @@ export class RidgeSolver {
   fit(moments: Moments, start: Float64Array): Fit {
     const { features, outputs, rows, x, z, xz } = moments;
     // (C + lambda) (W - start) = C_xz - C start
-    const change = product(this.#covariance, start, features, outputs);
+    const change = this.#covariance.times(start).slice();
     for (let i = 0; i < features; i++) {
       const mean = (x[i] as number) / rows;
       for (let o = 0; o < outputs; o++) {
@@ -123,10 +140,13 @@ export class RidgeSolver {
   }
 }
 
-/** By output: sum over rows of (z - x W - b)^2. */
-export function squaredErrors(moments: Moments, { weights, bias }: Fit): Float64Array {
-  const { features, outputs, rows, x, z, xx, xz, zz } = moments;
-  const fitted = product(xx, weights, features, outputs);
+/** By output: sum over rows of (z - x W - b)^2. `fitted`: x x' W, where it is known. */
+export function squaredErrors(
+  moments: Moments,
+  { weights, bias }: Fit,
+  fitted: Float64Array = product(moments.xx, weights, moments.features, moments.outputs),
+): Float64Array {
+  const { features, outputs, rows, x, z, xz, zz } = moments;
   const errors = zz.map(
     (square, o) => square - 2 * (bias[o] as number) * (z[o] as number) + rows * (bias[o] as number) ** 2,
   );
@@ -172,11 +192,11 @@ function dot(a: Float64Array, p: number, q: number, length: number): number {
 /** Solves A X = B in place for B[n, m], given A's factor. */
 export function solveFactored(factor: Float64Array, n: number, b: Float64Array, m: number): void {
   for (let i = 0; i < n; i++) {
-    for (let k = 0; k < i; k++) subtractRow(b, i, k, factor[i * n + k] as number, m);
+    addRows(b, i, b, 0, i, m, (k) => -(factor[i * n + k] as number));
     divideRow(b, i, factor[i * n + i] as number, m);
   }
   for (let i = n - 1; i >= 0; i--) {
-    for (let k = i + 1; k < n; k++) subtractRow(b, i, k, factor[k * n + i] as number, m);
+    addRows(b, i, b, i + 1, n, m, (k) => -(factor[k * n + i] as number));
     divideRow(b, i, factor[i * n + i] as number, m);
   }
 }
@@ -191,24 +211,44 @@ export function inverse(a: Float64Array, n: number): Float64Array | undefined {
   return result;
 }
 
-function subtractRow(b: Float64Array, i: number, k: number, factor: number, m: number): void {
-  if (factor === 0) return;
-  for (let o = 0; o < m; o++) b[i * m + o] = (b[i * m + o] as number) - factor * (b[k * m + o] as number);
-}
-
-function divideRow(b: Float64Array, i: number, by: number, m: number): void {
-  for (let o = 0; o < m; o++) b[i * m + o] = (b[i * m + o] as number) / by;
-}
-
 /** A[n, n] B[n, m] */
 export function product(a: Float64Array, b: Float64Array, n: number, m: number): Float64Array {
   const result = new Float64Array(n * m);
-  for (let i = 0; i < n; i++) {
-    for (let k = 0; k < n; k++) {
-      const factor = a[i * n + k] as number;
-      if (factor === 0) continue;
-      for (let o = 0; o < m; o++) result[i * m + o] = (result[i * m + o] as number) + factor * (b[k * m + o] as number);
+  for (let i = 0; i < n; i++) addRows(result, i, b, 0, n, m, (k) => a[i * n + k] as number);
+  return result;
+}
+
+/** Row i of `to` += rows k of `b` times their factors, `from` <= k < `end`; four at a time, as memory is what it waits for. */
+function addRows(
+  to: Float64Array,
+  i: number,
+  b: Float64Array,
+  from: number,
+  end: number,
+  m: number,
+  factorOf: (k: number) => number,
+): void {
+  const [first, last] = [i * m, (i + 1) * m];
+  let k = from;
+  for (; k + 3 < end; k += 4) {
+    const [f0, f1, f2, f3] = [factorOf(k), factorOf(k + 1), factorOf(k + 2), factorOf(k + 3)];
+    if (f0 === 0 && f1 === 0 && f2 === 0 && f3 === 0) continue;
+    let at = k * m;
+    for (let o = first; o < last; o++, at++) {
+      to[o] =
+        (to[o] as number) +
+        (f0 * (b[at] as number) + f1 * (b[at + m] as number)) +
+        (f2 * (b[at + 2 * m] as number) + f3 * (b[at + 3 * m] as number));
     }
   }
-  return result;
+  for (; k < end; k++) {
+    const factor = factorOf(k);
+    if (factor === 0) continue;
+    let at = k * m;
+    for (let o = first; o < last; o++, at++) to[o] = (to[o] as number) + factor * (b[at] as number);
+  }
+}
+
+function divideRow(b: Float64Array, i: number, by: number, m: number): void {
+  for (let o = i * m; o < (i + 1) * m; o++) b[o] = (b[o] as number) / by;
 }

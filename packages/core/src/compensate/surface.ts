@@ -7,7 +7,7 @@ import type { RemovedUnits } from "../surgery/kept.ts";
 import { nodeId } from "../units/places.ts";
 import type { Sink } from "../units/units.ts";
 import type { Compensation, Compensator, KnownMoments } from "./compensator.ts";
-import { covariance, type Fit, inverse, meanBias, product } from "./ridge.ts";
+import { Covariance, type Fit, inverse, meanBias, product } from "./ridge.ts";
 
 /** Ridge, in mean variances of a feature, that draws to the original weights. */
 const RIDGE = 1e-2;
@@ -56,7 +56,7 @@ export class Surface {
     const { layer, moments, start } = known;
     const { features, outputs } = layer;
     const { span } = layer.regression;
-    const cov = covariance(moments);
+    const cov = new Covariance(moments).matrix;
     let trace = 0;
     for (let i = 0; i < features; i++) trace += cov[i * features + i] as number;
     const missing = product(cov, start, features, outputs); // C_xz - C start: what the start leaves to explain
