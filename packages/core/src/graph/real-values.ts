@@ -8,11 +8,11 @@ import { type ElementType, isFloat } from "./tensor.ts";
 const LIKE_FIRST = new Set(
   (
     "Abs Add AveragePool BatchNormalization Ceil Clip Concat Conv ConvTranspose Cos Div Dropout Einsum Elu Erf " +
-    "Exp Expand Flatten Floor Gather GatherElements GatherND Gelu Gemm GlobalAveragePool GlobalMaxPool GroupNormalization HardSigmoid " +
-    "HardSwish Identity InstanceNormalization LayerNormalization LeakyRelu Log LogSoftmax MatMul Max MaxPool Min " +
-    "Mish Mul Neg PRelu Pad Pow Reciprocal ReduceL2 ReduceMax ReduceMean ReduceMin ReduceSum Relu Reshape Resize " +
-    "Round ScatterElements ScatterND Selu Sigmoid Sign Sin Slice Softmax Softplus Softsign Split Sqrt Squeeze Sub Sum Tanh ThresholdedRelu " +
-    "Tile Transpose Unsqueeze Upsample"
+    "Exp Expand Flatten Floor Gather GatherElements GatherND Gelu Gemm GlobalAveragePool GlobalMaxPool " +
+    "GroupNormalization HardSigmoid HardSwish Identity InstanceNormalization LayerNormalization LeakyRelu Log " +
+    "LogSoftmax MatMul Max MaxPool Min Mish Mul Neg PRelu Pad Pow Reciprocal ReduceL2 ReduceMax ReduceMean " +
+    "ReduceMin ReduceSum Relu Reshape Resize Round ScatterElements ScatterND Selu Sigmoid Sign Sin Slice Softmax " +
+    "Softplus Softsign Split Sqrt Squeeze Sub Sum Tanh ThresholdedRelu Tile Transpose Unsqueeze Upsample"
   ).split(" "),
 );
 /** By ONNX's number, as Cast names them. */

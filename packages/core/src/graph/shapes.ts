@@ -6,7 +6,6 @@ import { ShrinkError } from "../errors.ts";
 import type { Runner } from "../runner.ts";
 import { describe, type Graph, type Model } from "./graph.ts";
 import { madeUpSamples, oneOf, type ProbeOptions, sampleShape } from "./made-up.ts";
-import type { Values } from "./pieces.ts";
 import { type Look, look, type Seen } from "./probe.ts";
 import { shortenSums } from "./short-sums.ts";
 import { type ElementType, Tensor } from "./tensor.ts";
@@ -30,19 +29,15 @@ const FEW = 64;
 
 /**
  * Runs the model on one and on two made-up samples (on another one where it takes no two) and notes of every inner value
- * type, dims and which axis follows the batch.
+ * type, dims and which axis follows the batch. Throws a `model` error where the runtime refuses the model, and for weights
+ * that do not fit what they are multiplied with.
  */
 export async function probeShapes(model: Model, runner: Runner, options: ProbeOptions = {}): Promise<Shapes> {
-  const inputs = model.graph.feeds.map((input) => sampleShape(input, options));
-  const both = madeUpSamples(inputs, 2);
   const { graph, sums } = shortenSums(model);
-  const run = (...feeds: Values[]): Promise<(Look | Error)[]> => look({ ...model, graph }, runner, feeds);
-  const [one, two] = await run(oneOf(both, 0), both);
-  if (!one || one instanceof Error) throw one;
-  const [second] = two instanceof Error ? await run(oneOf(both, 1)) : [two];
-  const samples = two instanceof Error ? 1 : 2;
-  const isSeen = second && !(second instanceof Error);
-  const shapes = shapesOf(model.graph, options, one, isSeen ? { look: second, samples } : undefined);
+  const shapes = await shapesByRunning({ ...model, graph }, model.graph, runner, options).catch((refusal: unknown) => {
+    if (graph === model.graph) throw refusal;
+    return shapesByRunning(model, model.graph, runner, options); // it is refused for what the file says, if at all
+  });
   for (const { node, value, axis, length } of sums) {
     const found = dimsOf(shapes, value).at(axis);
     if (found === length) continue;
@@ -52,6 +47,17 @@ export async function probeShapes(model: Model, runner: Runner, options: ProbeOp
     );
   }
   return shapes;
+}
+
+/** The shapes of `graph`, whose values the model that is run has too. */
+async function shapesByRunning(model: Model, graph: Graph, runner: Runner, options: ProbeOptions): Promise<Shapes> {
+  const inputs = graph.feeds.map((input) => sampleShape(input, options));
+  const both = madeUpSamples(inputs, 2);
+  const [one, two] = await look(model, runner, [oneOf(both, 0), both]);
+  if (!one || one instanceof Error) throw one;
+  if (two && !(two instanceof Error)) return shapesOf(graph, options, one, { look: two, samples: 2 });
+  const [other] = await look(model, runner, [oneOf(both, 1)]);
+  return shapesOf(graph, options, one, other && !(other instanceof Error) ? { look: other, samples: 1 } : undefined);
 }
 
 /**

@@ -44,12 +44,12 @@ interface Block {
 /** Units ranked by their scores. Parts of groups that were asked about before are not looked through again. */
 export class Ranking {
   readonly scores: Float64Array;
-  readonly #isComparable: boolean;
+  readonly #inErrorUnits: boolean;
   readonly #known = new WeakMap<Part, Block>();
 
   constructor({ inErrorUnits }: Pick<Criterion, "inErrorUnits">, scores: Float64Array) {
     this.scores = scores;
-    this.#isComparable = inErrorUnits;
+    this.#inErrorUnits = inErrorUnits;
   }
 
   /**
@@ -74,7 +74,7 @@ export class Ranking {
     const scoreOf = (unit: number): number => this.scores[unit] as number;
     const units = lowest(part.units, size, scoreOf);
     const mean = units.reduce((sum, unit) => sum + scoreOf(unit), 0) / units.length;
-    const block = { units, score: this.#isComparable ? mean : mean / scaleOf(this.scores, part.units) };
+    const block = { units, score: this.#inErrorUnits ? mean : mean / scaleOf(this.scores, part.units) };
     this.#known.set(part, block);
     return block;
   }

@@ -146,6 +146,8 @@ export function buildImage({ seed, opset, channels, stages, end }: ImageRecipe, 
       : ops("Split", [from], sizes.length, { axis, split: [...sizes] });
   /** How long an axis is, as the model finds out. */
   const length = (from: string, axis: number): string => op("Gather", [op("Shape", [from]), ints(axis)], { axis: 0 });
+  /** Rounds down what is whole already, by way of reals, as `int(length / 2)` is exported. */
+  const byReals = (lengths: string): string => op("Cast", [op("Floor", [op("Cast", [lengths], { to: 1 })])], { to: 7 });
   const slice = (from: string, axis: number, start: number, stop: number, step = 1): string =>
     op("Slice", [from, ints(start), ints(stop), ints(axis), ints(step)]);
 
@@ -190,7 +192,8 @@ export function buildImage({ seed, opset, channels, stages, end }: ImageRecipe, 
         return y;
       },
       chunk: () => {
-        const middle = op("Div", [length(x, 1), ints(2)]);
+        const whole = op("Div", [length(x, 1), ints(2)]);
+        const middle = r.uniform() < 0.5 ? whole : byReals(whole);
         const a = op("Slice", [x, ints(0), middle, ints(1)]);
         const b = op("Slice", [x, middle, op("Mul", [middle, ints(2)]), ints(1)]);
         return op("Concat", [act(conv(b, half, half), half), op("Tanh", [a])], { axis: 1 });
