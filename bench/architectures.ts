@@ -46,7 +46,9 @@ async function examine(file: string): Promise<string> {
   const removed = removal(units, (size) => Math.floor(size * 0.3));
   const less = sizeAfter(prunable, removed);
   const bytes = writeModel(stateOf(prunable, removed).model);
-  const difference = await verify(prunable, model, removed, bytes, sampleFeeds(prunable, undefined), runner).catch(
+  const feeds = sampleFeeds(prunable, undefined);
+  const difference = await verify({ prunable, original: model, removed, bytes, feeds, runner }).then(
+    (verification) => verification.difference,
     (error: unknown) => {
       if (error instanceof ShrinkError) return Number.POSITIVE_INFINITY;
       throw error;

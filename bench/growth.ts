@@ -42,8 +42,8 @@ writeFileSync(
 async function measure(cases: readonly { units: number; samples: number }[]) {
   const result = [];
   for (const one of cases) {
-    const subject = await trained(`400-${one.units}-10`, one.samples);
-    const go = () => timed(() => choose(subject.prunable, subject, { criterion: oracleBy("exact"), minKeep: 0 }));
+    const evaluator = await trained(`400-${one.units}-10`, one.samples);
+    const go = () => timed(() => choose(evaluator.prunable, evaluator, { criterion: oracleBy("exact"), minKeep: 0 }));
     await go();
     const { processor: seconds, result: run } = await go();
     const each = (seconds / run.evaluations / one.samples) * 1e9;

@@ -12,14 +12,14 @@ import { existsSync, readFileSync } from "node:fs";
 import {
   type Budget,
   choose,
+  createEvaluator,
   criterionOf,
+  type Evaluator,
   oracleBy,
+  pick,
   prepare,
   type Removal,
   readModel,
-  type Subject,
-  slice,
-  subjectOf,
 } from "shrinknet";
 import { loadData } from "../packages/cli/src/data/load-data.ts";
 import { bruteForce, machine, runner, type Taken, timed, trained } from "./timed.ts";
@@ -54,10 +54,11 @@ async function measureDense(
   samples: number,
   ways: readonly Way[] = ["exact", "lazy", "racing", "taylor2"],
 ): Promise<void> {
-  const subject = await trained(name, samples);
-  const small = await subjectOf(subject.prunable, runner, slice(subject.data, 0, 500), "sse");
+  const evaluator = await trained(name, samples);
+  const part = pick(evaluator.samples, [...Array(Math.min(500, evaluator.samples.size)).keys()]);
+  const small = await createEvaluator(evaluator.prunable, runner, part, { objective: "sse" });
   for (const way of ways) await bruteForce(small, (await run(small, way, {})).result.trace, 10);
-  await compete(name, subject, ways, {}, 1);
+  await compete(name, evaluator, ways, {}, 1);
 }
 
 /** Down to a share of the multiply-accumulates. */
@@ -66,33 +67,44 @@ async function measureShared(name: keyof typeof shared, asked: readonly Way[] | 
   if (!existsSync(new URL(file, folder))) return console.log(`${name}: not there`);
   const prunable = await prepare(readModel(readFileSync(new URL(file, folder))), runner);
   const data = await loadData(new URL(samples, folder).pathname, {});
-  const subject = await subjectOf(prunable, runner, data, "cross-entropy");
-  await compete(name, subject, asked ?? ways, { targetMacs }, 10);
+  const evaluator = await createEvaluator(prunable, runner, data, { objective: "cross-entropy" });
+  await compete(name, evaluator, asked ?? ways, { targetMacs }, 10);
 }
 
 type Way = "exact" | "lazy" | "racing" | "shortlist" | "taylor2";
 
-function run(subject: Subject, way: Way, budget: Budget): ReturnType<typeof timed<Awaited<ReturnType<typeof choose>>>> {
+function run(
+  evaluator: Evaluator,
+  way: Way,
+  budget: Budget,
+): ReturnType<typeof timed<Awaited<ReturnType<typeof choose>>>> {
   const criterion =
     way === "taylor2" ? criterionOf(way) : way === "shortlist" ? oracleBy("racing", { shortlist: 0.2 }) : oracleBy(way);
-  return timed(() => choose(subject.prunable, subject, { criterion, budget, minKeep: budget.targetMacs ? 1 : 0 }));
+  return timed(() => choose(evaluator.prunable, evaluator, { criterion, budget, minKeep: budget.targetMacs ? 1 : 0 }));
 }
 
 async function compete(
   name: string,
-  subject: Subject,
+  evaluator: Evaluator,
   ways: readonly Way[],
   budget: Budget,
   every: number,
 ): Promise<void> {
   const runs = new Map<Way, Awaited<ReturnType<typeof run>>>();
-  for (const way of ways) runs.set(way, await run(subject, way, budget));
+  for (const way of ways) runs.set(way, await run(evaluator, way, budget));
   const [first] = runs.values();
   const trace = first?.result.trace as readonly Removal[];
-  const brute = await bruteForce(subject, trace, every);
+  const brute = await bruteForce(evaluator, trace, every);
   const row = (way: string, taken: Taken, evaluations: number, rows: readonly Removal[]): void => {
     const cells = [
-      ...[name, subject.data.size, way, taken.seconds.toFixed(2), taken.processor.toFixed(2), Math.round(evaluations)],
+      ...[
+        name,
+        evaluator.samples.size,
+        way,
+        taken.seconds.toFixed(2),
+        taken.processor.toFixed(2),
+        Math.round(evaluations),
+      ],
       ...[(brute.seconds / taken.seconds).toFixed(1), (brute.processor / taken.processor).toFixed(1)],
       ...[(area(rows) / area(trace)).toFixed(3), ((rows.at(-1)?.accuracy ?? Number.NaN) * 100).toFixed(1)],
     ];

@@ -11,7 +11,7 @@
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { cpus } from "node:os";
 import { cropped, datasetOf, denseModel, loadDigits, train } from "@shrinknet/paper";
-import { type Budget, type Dataset, type Model, type PruneOptions, prune, slice, writeModel } from "shrinknet";
+import { type Budget, type Dataset, type Model, type PruneOptions, prune, range, writeModel } from "shrinknet";
 import { loadData } from "../packages/cli/src/data/load-data.ts";
 import { runner, threads, trainedOn } from "./timed.ts";
 
@@ -96,7 +96,7 @@ async function fashion(): Promise<void> {
     });
     return model;
   });
-  const data = slice(all, 0, 5000);
+  const data = range(all, 0, 5000);
   const ways: Way[] = [
     { criterion: "taylor2", compensate: "none" },
     { criterion: "obs", compensate: "mean", traceEvery: 10 },

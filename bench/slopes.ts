@@ -1,5 +1,5 @@
 /**
- * Slopes through whole model files, beside difference quotients of the error: for the unit with the largest slope of each
+ * Slopes through whole model files, beside difference quotients of the error: for the unit with the largest gradient of each
  * of five groups, on a made-up sample and made-up targets. In float64 by the tests' reference evaluator, on images of 64
  * pixels, where the model takes them; else in float32 as it is.
  *
@@ -10,6 +10,7 @@ import { basename } from "node:path";
 import { nodeRunner } from "@shrinknet/runtime";
 import {
   type Attribute,
+  createEvaluator,
   type Group,
   gainCurves,
   type Model,
@@ -18,7 +19,6 @@ import {
   randomSource,
   readModel,
   stateOf,
-  subjectOf,
   Tensor,
   taylorTerms,
 } from "shrinknet";
@@ -66,19 +66,24 @@ async function difference(model: Model, { runner, step }: Way): Promise<string> 
   };
   const inputs = Object.fromEntries(model.graph.feeds.map(({ name }) => [name, madeUp(name)]));
   const targets = madeUp(model.graph.outputs[0]?.name as string);
-  const subject = await subjectOf(prunable, runner, { source: "made up", size: 1, inputs, targets }, "sse");
-  const { slope, bend } = await taylorTerms(subject, stateOf(prunable, new Uint8Array(count)), true);
-  if (![...slope, ...bend].every(Number.isFinite)) throw new Error("some terms are no numbers");
+  const evaluator = await createEvaluator(
+    prunable,
+    runner,
+    { source: "made up", inputs, targets },
+    { objective: "sse" },
+  );
+  const { gradient, curvature } = await taylorTerms(evaluator, stateOf(prunable, new Uint8Array(count)), true);
+  if (![...gradient, ...curvature].every(Number.isFinite)) throw new Error("some terms are no numbers");
   const steepest = ({ first, size }: Group): number => {
     const own = Array.from({ length: size }, (_, index) => first + index);
-    return own.reduce((best, unit) => (Math.abs(slope[unit] ?? 0) > Math.abs(slope[best] ?? 0) ? unit : best));
+    return own.reduce((best, unit) => (Math.abs(gradient[unit] ?? 0) > Math.abs(gradient[best] ?? 0) ? unit : best));
   };
   const some = Array.from({ length: GROUPS }, (_, k) => Math.floor(((k + 0.5) * groups.length) / GROUPS));
   const units = [...new Set(some)].map((at) => steepest(groups[at] as Group));
-  const curves = await gainCurves(subject, { units, gains: [1 - step, 1 + step] });
+  const curves = await gainCurves(evaluator, { units, gains: [1 - step, 1 + step] });
   const differences = curves.map(({ points: [low, high] }, at) => {
     const quotient = ((high?.error ?? Number.NaN) - (low?.error ?? Number.NaN)) / (2 * step);
-    return Math.abs(quotient - (slope[units[at] as number] as number)) / Math.abs(quotient);
+    return Math.abs(quotient - (gradient[units[at] as number] as number)) / Math.abs(quotient);
   });
   return `${count} units, ${Math.max(...differences).toExponential(0)}`;
 }

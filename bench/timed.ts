@@ -3,15 +3,14 @@ import { cpus, loadavg } from "node:os";
 import { cropped, datasetOf, denseModel, loadDigits, train } from "@shrinknet/paper";
 import { nodeRunner } from "@shrinknet/runtime";
 import {
+  createEvaluator,
   type Dataset,
+  type Evaluator,
   type Model,
   prepare,
-  qualityOf,
   type Removal,
   type Runner,
-  type Subject,
   stateOf,
-  subjectOf,
   unitsLeft,
 } from "shrinknet";
 
@@ -37,12 +36,12 @@ export function machine(): string {
 }
 
 /** A dense network of these widths, trained on that many digits until 99 % are right, with these digits. */
-export async function trained(name: string, samples: number): Promise<Subject> {
+export async function trained(name: string, samples: number): Promise<Evaluator> {
   const widths = name.split("-").map(Number);
   const digits = loadDigits();
   const data = datasetOf(widths[0] === 400 ? cropped(digits, 20) : digits, "digits", 0, samples);
   const model = await trainedOn(widths, data);
-  return subjectOf(await prepare(model, runner), runner, data, "sse");
+  return createEvaluator(await prepare(model, runner), runner, data, { objective: "sse" });
 }
 
 /** A dense network of these widths, trained on these digits until 99 % are right. */
@@ -65,11 +64,11 @@ export async function trainedOn(widths: readonly number[], data: Dataset): Promi
  * over all samples. Two candidates of every `every`-th removal are run, and count for all of these removals.
  */
 export async function bruteForce(
-  subject: Subject,
+  evaluator: Evaluator,
   trace: readonly Removal[],
   every = 1,
 ): Promise<Taken & { readonly evaluations: number }> {
-  const { units } = subject.prunable;
+  const { units } = evaluator.prunable;
   const removed = new Uint8Array(units.count);
   let [seconds, processor, evaluations] = [0, 0, 0];
   let perCandidate = { seconds: 0, processor: 0 };
@@ -79,10 +78,10 @@ export async function bruteForce(
       const models: Model[] = left.slice(0, 2).map((candidate) => {
         const without = removed.slice();
         without[candidate] = 1;
-        return stateOf(subject.prunable, without).model;
+        return stateOf(evaluator.prunable, without).model;
       });
       const taken = await timed(async () => {
-        for (const model of models) await qualityOf(subject, model);
+        for (const model of models) await evaluator.evaluate(model);
       });
       perCandidate = { seconds: taken.seconds / models.length, processor: taken.processor / models.length };
     }

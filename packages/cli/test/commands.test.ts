@@ -16,6 +16,9 @@ async function json<Schema extends z.ZodType>(line: string, schema: Schema): Pro
   return schema.parse(JSON.parse(stdout));
 }
 
+/** A mean over the samples as their sum: of 64 in calib.npz, 48 in test.npz. */
+const summed = (error: number | null | undefined, samples = 64): number => samples * (error ?? Number.NaN);
+
 const rowsOf = (name: string): string[][] =>
   place
     .text(name)
@@ -70,7 +73,7 @@ describe("evaluate", () => {
     const { code, stdout } = await place.run("evaluate digits.onnx --data test.npz");
     expect(code).toBe(0);
     expect(stdout).toMatch(
-      /^digits.onnx on 48 samples of test.npz\nerror +[\d.]+ \(cross-entropy\)\naccuracy +87.50 %\n/,
+      /^digits.onnx on 48 samples of test.npz\nerror +[\d.]+ a sample \(cross-entropy\)\naccuracy +87.50 %\n/,
     );
   });
 
@@ -96,9 +99,9 @@ describe("prune", () => {
       parameters              107       63        -41.1 %
       MACs per sample          93       53        -43.0 %
       file size in bytes      779      602        -22.7 %
-      error                 49.13    50.28         +2.3 %
+      error                0.7676   0.7856         +2.3 %
       accuracy            87.50 %  65.63 %  -21.88 points
-      test error            35.74    48.22        +34.9 %
+      test error           0.7445    1.004        +34.9 %
       test accuracy       87.50 %  54.17 %  -33.33 points
 
       accuracy drop on test samples: 33.33 points (95.0 % interval 17.93 to 46.07)
@@ -130,7 +133,7 @@ describe("prune", () => {
     ] as const) {
       const now = await json(`evaluate small.onnx --data ${data}`, evaluateJson);
       expect(now.accuracy).toBe(said?.accuracy);
-      expect(now.error).toBeCloseTo(said?.error ?? Number.NaN, 4);
+      expect(summed(now.error, now.samples)).toBeCloseTo(summed(said?.error, now.samples), 4);
       expect(now).toMatchObject({
         parameters: result.after.parameters,
         macs: result.after.macs,
@@ -204,7 +207,7 @@ describe("prune", () => {
     }
     expect(place.text("fitted.html")).toContain("What compensation bought");
     const now = await json("evaluate fitted.onnx --data test.npz", evaluateJson);
-    expect(now.error).toBeCloseTo(result.after.test?.error ?? Number.NaN, 3);
+    expect(summed(now.error, 48)).toBeCloseTo(summed(result.after.test?.error, 48), 3);
     const { stdout } = await place.run(`${line} --out fitted.onnx`);
     expect(stdout).toContain("(obs, rerank, objective cross-entropy, compensation lstsq, ");
   });
@@ -215,7 +218,7 @@ describe("prune", () => {
       await json("evaluate fitted.onnx --data test.npz", evaluateJson),
       await json("evaluate refitted.onnx --data test.npz", evaluateJson),
     ];
-    expect(again.error).toBeCloseTo(once.error, 3);
+    expect(summed(again.error, 48)).toBeCloseTo(summed(once.error, 48), 3);
     const needs = /^shrinknet: compensation lstsq: needs data, expected samples; give them with --data\n$/;
     await place.fails("apply digits.onnx fitted.json --out bare.onnx", 1, needs);
   });
@@ -226,7 +229,9 @@ describe("prune", () => {
     await json("apply digits.onnx held.json --data calib.npz --out reheld.onnx", applyJson);
     expect(JSON.parse(place.text("held.json"))).toMatchObject({ holdOut: 0.25 });
     const again = await json("evaluate reheld.onnx --data calib.npz", evaluateJson);
-    expect(again.error).toBeCloseTo((result.after.error ?? 0) + (result.after.heldOut?.error ?? 0), 3);
+    // a quarter of 64 samples is held out
+    const sum = summed(result.after.error, 48) + summed(result.after.heldOut?.error, 16);
+    expect(summed(again.error)).toBeCloseTo(sum, 3);
   });
 
   test("--polish", async () => {
@@ -234,7 +239,7 @@ describe("prune", () => {
     const result = await json(`${line} --plan polished.json --trace polished.csv --report polished.html`, pruneJson);
     expect(result.polish?.swaps).toBeGreaterThan(0);
     expect(result.polish?.errorAfter).toBeLessThan(result.polish?.errorBefore ?? 0);
-    expect(result.after.error).toBeCloseTo(result.polish?.errorAfter ?? Number.NaN, 3);
+    expect(summed(result.after.error)).toBeCloseTo(summed(result.polish?.errorAfter), 3);
     expect(JSON.parse(place.text("polished.json"))).toMatchObject({ polished: true });
     expect(rowsOf("polished.csv").map((row) => row.at(-1))).toContain(
       String(result.removed.find(({ instead }) => instead !== undefined)?.instead),
@@ -327,12 +332,12 @@ describe("gain", () => {
     ]);
     const [curve] = result.curves;
     expect(curve?.points.map(({ gain }) => gain)).toEqual([0, 0.5, 1, 1.5, 2]);
-    expect(curve?.points[0]?.error).toBeCloseTo(curve?.removed ?? Number.NaN, 4);
-    expect(curve?.points[2]?.error).toBeCloseTo(curve?.baseline ?? Number.NaN, 4);
+    expect(summed(curve?.points[0]?.error)).toBeCloseTo(summed(curve?.removed), 4);
+    expect(summed(curve?.points[2]?.error)).toBeCloseTo(summed(curve?.baseline), 4);
     const [head, first] = rowsOf("gain.csv");
     expect(head).toEqual(["group", "unit", "layer", "gain", "error", "tangent", "parabola"]);
-    expect(Number(first?.[5])).toBeCloseTo(curve?.tangent ?? Number.NaN, 6);
-    expect(Number(first?.[6])).toBeCloseTo(curve?.parabola ?? Number.NaN, 6);
+    expect(summed(Number(first?.[5]))).toBeCloseTo(summed(curve?.tangent), 6);
+    expect(summed(Number(first?.[6]))).toBeCloseTo(summed(curve?.parabola), 6);
     for (const name of ["gain-1.svg", "gain-2.svg"]) expect(place.text(name)).toContain("<svg");
     const { stdout } = await place.run("gain digits.onnx --data calib.npz --unit fc1:0 --to 1 --svg gain.svg");
     expect(stdout).toMatch(/^digits.onnx: error [\d.]+ \(cross-entropy\), 11 gains measured for each unit\n/);

@@ -2,7 +2,11 @@
 import { z } from "zod";
 
 const count = z.number().int().nonnegative();
-const quality = z.object({ error: z.number(), accuracy: z.number().min(0).max(1).optional() });
+const share = z.number().min(0).max(1);
+const quality = z.object({ error: z.number(), accuracy: share.optional() });
+const outputs = z.array(
+  z.object({ name: z.string(), objective: z.string(), ...quality.shape, agreement: share.optional() }),
+);
 const size = z.object({ units: count, parameters: count, macs: count, bytes: count });
 
 const state = z.object({
@@ -104,9 +108,13 @@ export const inspectJson = z.object({
 export const evaluateJson = z.object({
   model: z.string(),
   data: z.string(),
+  against: z.string().optional(),
   samples: count,
   objective: z.string(),
   ...quality.shape,
+  outputs,
+  accuracyOfOther: share.optional(),
+  isOneByOne: z.boolean(),
   parameters: count,
   macs: count,
   bytes: count,

@@ -247,8 +247,18 @@ export function dense(
   }
 }
 
-/** Sum over the first `used` samples of 1/2 sum_r (y[r] - t[r])^2; each sample in float32, their sum in float64. */
-export function squaredError(y: usize, t: usize, stride: usize, rows: i32, samples: i32, used: i32): f64 {
+/**
+ * Sum over the first `used` samples of sum_r weights[r] (y[r] - t[r])^2; each sample in float32, their sum in float64.
+ */
+export function squaredError(
+  y: usize,
+  t: usize,
+  stride: usize,
+  weights: usize,
+  rows: i32,
+  samples: i32,
+  used: i32,
+): f64 {
   const step = <usize>samples << 2;
   let total: f64 = 0;
   for (let i = 0; i < samples; i += LANES) {
@@ -257,11 +267,11 @@ export function squaredError(y: usize, t: usize, stride: usize, rows: i32, sampl
     let b = t + (i << 2);
     for (let r = 0; r < rows; r++) {
       const d = f32x4.sub(v128.load(a), v128.load(b));
-      sum = f32x4.add(sum, f32x4.mul(d, d));
+      sum = f32x4.add(sum, f32x4.mul(f32x4.mul(d, d), v128.load32_splat(weights + (r << 2))));
       a += step;
       b += stride;
     }
-    total += sumOf(f32x4.mul(sum, f32x4.splat(0.5)), used - i);
+    total += sumOf(sum, used - i);
   }
   return total;
 }

@@ -1,20 +1,17 @@
 /** Replays a plan on the original file. */
 import { bind } from "./compensate/bind.ts";
 import type { Compensation } from "./compensate/compensator.ts";
-import { prove } from "./compensate/prove.ts";
-import { bindInputs, type Dataset } from "./data.ts";
+import { verifyRepair } from "./compensate/verify-repair.ts";
 import { ShrinkError } from "./errors.ts";
-import type { ProbeOptions } from "./graph/made-up.ts";
 import { Activations } from "./measure/activations.ts";
-import type { ObjectiveName } from "./measure/objective.ts";
+import { objectives } from "./measure/objectives/index.ts";
 import { stateOf } from "./measure/state.ts";
-import { readModel, writeModel } from "./onnx/index.ts";
+import { writeModel } from "./onnx/index.ts";
+import { type OpenOptions, openModel } from "./open.ts";
 import { modelHash, type Plan, unitsOfPlan } from "./plan/plan.ts";
 import { splitData } from "./plan/split.ts";
-import { withDataShapes } from "./prune.ts";
-import type { Runner } from "./runner.ts";
+import type { Verification } from "./results.ts";
 import { sampleFeeds } from "./surgery/samples.ts";
-import { prepare } from "./units/prepare.ts";
 
 /**
  * The smaller file that the plan describes, verified. `data`: the samples that a plan with compensation fits consumers
@@ -24,8 +21,8 @@ import { prepare } from "./units/prepare.ts";
 export async function applyPlan(
   file: Uint8Array,
   plan: Plan,
-  { runner, data, ...probe }: ProbeOptions & { readonly runner: Runner; readonly data?: Dataset | undefined },
-): Promise<{ bytes: Uint8Array; verified: number }> {
+  options: OpenOptions,
+): Promise<{ bytes: Uint8Array; verification: Verification }> {
   const hash = modelHash(file);
   if (hash !== plan.modelHash) {
     throw new ShrinkError(
@@ -34,12 +31,12 @@ export async function applyPlan(
     );
   }
   const compensate = compensationOf(plan);
-  const original = readModel(file);
-  const prepared = await prepare(original, runner, withDataShapes(original.graph, { ...probe, data }));
+  const { runner } = options;
+  const { original, prepared, samples } = await openModel(file, { ...options, untie: plan.untie });
   const removed = unitsOfPlan(plan, prepared.units);
   const { holdOut = 0, seed } = plan;
-  const { fit } = splitData(data && bindInputs(data, original.graph.feeds), { holdOut, seed });
-  const { subject, compensator } = await bind(prepared, {
+  const { fit } = splitData(samples, { holdOut, seed });
+  const { evaluator, compensator } = await bind(prepared, {
     runner,
     data: compensate === "none" ? undefined : fit,
     compensate,
@@ -47,16 +44,16 @@ export async function applyPlan(
     recalibrate: plan.recalibrate,
   });
   const intact = stateOf(compensator?.prunable ?? prepared, new Uint8Array(removed.length));
-  if (compensator && subject) {
-    const activations = new Activations(subject, intact);
+  if (compensator && evaluator) {
+    const activations = new Activations(evaluator, intact);
     await compensator.repair(activations, removed);
     await compensator.finish();
   }
   const prunable = compensator?.written ?? prepared;
   const bytes = writeModel(stateOf(prunable, removed).model);
-  const feeds = sampleFeeds(prunable, subject);
-  const verified = await prove({ original, prepared, compensator, removed, bytes, feeds, runner });
-  return { bytes, verified };
+  const feeds = sampleFeeds(prunable, evaluator);
+  const verification = await verifyRepair({ original, prepared, compensator, removed, bytes, feeds, runner });
+  return { bytes, verification };
 }
 
 function compensationOf({ compensation }: Plan): Compensation {
@@ -68,6 +65,6 @@ function compensationOf({ compensation }: Plan): Compensation {
 }
 
 /** What the repair was judged by; undefined where it is for the model and the data to say. */
-function objectiveOf({ objective }: Plan): ObjectiveName | undefined {
-  return objective === "sse" || objective === "cross-entropy" || objective === "match" ? objective : undefined;
+function objectiveOf({ objective }: Plan): string | undefined {
+  return Object.hasOwn(objectives, objective) ? objective : undefined;
 }

@@ -3,21 +3,21 @@ import { bind } from "./compensate/bind.ts";
 import type { Compensation } from "./compensate/compensator.ts";
 import type { Criterion } from "./criteria/criterion.ts";
 import { criterionOf } from "./criteria/index.ts";
-import type { Dataset } from "./data.ts";
-import type { ProbeOptions } from "./graph/made-up.ts";
-import type { ObjectiveName } from "./measure/objective.ts";
-import type { Subject } from "./measure/subject.ts";
-import { readModel } from "./onnx/index.ts";
+import { bindSamples } from "./data/bind.ts";
+import type { Dataset } from "./data/dataset.ts";
+import type { ProbeOptions } from "./graph/input-layout.ts";
+import type { Evaluator } from "./measure/evaluator.ts";
+import type { ObjectiveOptions } from "./measure/objectives/model-objective.ts";
+import { openModel } from "./open.ts";
 import type { Budget } from "./plan/budget.ts";
 import { type ChooseProgress, choose, type Schedule } from "./plan/choose.ts";
 import { underRepair } from "./plan/criterion-for.ts";
 import type { Selection } from "./plan/select.ts";
-import { stateOfModel, withDataShapes } from "./prune.ts";
+import { evaluateAll, modelState } from "./prune.ts";
 import type { CompareRun, CompareStep, CompareSummary, Removal } from "./results.ts";
 import type { Runner } from "./runner.ts";
-import { prepare } from "./units/prepare.ts";
 
-export interface CompareOptions extends Selection, ProbeOptions {
+export interface CompareOptions extends Selection, Omit<ProbeOptions, "samples">, ObjectiveOptions {
   readonly runner: Runner;
   readonly data: Dataset;
   readonly test?: Dataset | undefined;
@@ -25,7 +25,6 @@ export interface CompareOptions extends Selection, ProbeOptions {
   readonly criteria?: readonly (string | Criterion)[];
   /** Default rerank. */
   readonly schedules?: readonly Schedule[];
-  readonly objective?: ObjectiveName | undefined;
   /** What is done to the consumers of removed units, each in runs of its own; default `none`. */
   readonly compensations?: readonly Compensation[];
   /** How far each run goes; default: every unit but one of each group. */
@@ -41,27 +40,29 @@ export interface CompareOptions extends Selection, ProbeOptions {
 
 /** Removes units by each criterion under each schedule and notes the error after every removal. */
 export async function compare(file: Uint8Array, options: CompareOptions): Promise<CompareSummary> {
-  const { runner, data, criteria = ["oracle", "taylor1", "taylor2"], schedules = ["rerank"], seed = 0 } = options;
+  const { criteria = ["oracle", "taylor1", "taylor2"], schedules = ["rerank"], seed = 0 } = options;
   const { compensations = ["none"] } = options;
   for (const asked of criteria) criterionOf(asked); // refuses an unknown name before anything runs
-  const model = readModel(file);
-  const prepared = await prepare(model, runner, withDataShapes(model.graph, options));
-  const { subject, test } = await bind(prepared, { runner, data, test: options.test, objective: options.objective });
+  const { original, prepared, samples } = await openModel(file, options);
+  const given = { ...options, data: samples, test: options.test && bindSamples(options.test, original.graph.feeds) };
+  const shown = await bind(prepared, given);
   const intact = new Uint8Array(prepared.units.count);
-  const baseline = await stateOfModel(prepared, intact, file.byteLength, subject, test);
+  const evaluations = await evaluateAll(shown, prepared.model);
+  const baseline = modelState(prepared, intact, { model: original, bytes: file.byteLength }, evaluations);
   const runs: CompareRun[] = [];
   for (const compensate of compensations) {
     for (const schedule of schedules) {
       for (const asked of criteria) {
-        const criterion = criterionOf(asked); // anew: what it has seen belongs to one run
+        const criterion = criterionOf(asked);
         const started = Date.now();
-        const bound = await bind(prepared, { ...options, compensate }, criterion.needsMoments);
-        const run = await choose(bound.prunable, bound.subject, {
+        const bound = await bind(prepared, { ...given, compensate }, criterion.needsMoments);
+        const run = await choose(bound.prunable, bound.evaluator, {
           ...options,
           criterion: underRepair(criterion, compensate),
           schedule,
           seed,
           test: bound.test,
+          heldOut: undefined,
           compensator: bound.compensator,
           traceEvery: 1, // the curves are what is asked for
           budget: options.budget ?? {},
@@ -82,7 +83,7 @@ export async function compare(file: Uint8Array, options: CompareOptions): Promis
   }
   return {
     model: options.name ?? "",
-    objective: (subject as Subject).objective.name,
+    objective: (shown.evaluator as Evaluator).objective,
     baseline,
     layers: prepared.units.groups.map(({ id, layer, kind, size }) => ({ group: id, layer, kind, size })),
     runs,

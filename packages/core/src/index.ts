@@ -4,24 +4,19 @@
  */
 
 // The path as one call
-export {
-  type PruneOptions,
-  type PruneResult,
-  layerWidths,
-  prune,
-  stateOfModel,
-  withDataShapes,
-} from "./prune.ts";
+export { type PruneOptions, type PruneResult, layerWidths, prune } from "./prune.ts";
+export { type EvaluateOptions, evaluate } from "./evaluate.ts";
 export { type InspectOptions, inspect } from "./inspect.ts";
 export { type CompareOptions, compare } from "./compare.ts";
 export { applyPlan } from "./apply.ts";
+export { type OpenedModel, type OpenOptions, openModel } from "./open.ts";
 
 // Files and graphs
-export * from "./onnx/index.ts";
+export { modelChunks, modelSize, type ReadOptions, readModel, writeModel } from "./onnx/index.ts";
 export * from "./graph/graph.ts";
 export * from "./graph/tensor.ts";
 export { emptyGraph, GraphBuilder, opsetOf, type PlainAttribute } from "./graph/builder.ts";
-export type { ProbeOptions } from "./graph/made-up.ts";
+export type { ProbeOptions } from "./graph/input-layout.ts";
 export { probeShapes, type Shapes, type ValueShape } from "./graph/shapes.ts";
 
 // Compensation
@@ -29,7 +24,8 @@ export { bind, type BindOptions, type Bound } from "./compensate/bind.ts";
 export { type Compensation, Compensator } from "./compensate/compensator.ts";
 
 // Units
-export { type Prunable, prepare } from "./units/prepare.ts";
+export { type Prunable, prepare, prepareForData } from "./units/prepare.ts";
+export type { Batching } from "./graph/batching.ts";
 export {
   type Frozen,
   type Group,
@@ -41,20 +37,31 @@ export {
 } from "./units/units.ts";
 
 // Operators
-export { type OperatorFeatures, operatorTable } from "./ops/index.ts";
+export { type OperatorFeatures, operatorTable } from "./ops/table.ts";
 
 // Derivatives
 export { GAINS, type GatedModel, gainsTensor, gateModel } from "./derive/gate.ts";
 export { type BackwardRequest, type Derivatives, differentiate } from "./derive/backward.ts";
 
 // Measuring
-export * from "./data.ts";
-export { type Chunk, type Subject, subjectOf } from "./measure/subject.ts";
-export { type Objective, type ObjectiveName, objectiveFor, TARGET, targetsOf } from "./measure/objective.ts";
+export { type Dataset, range } from "./data/dataset.ts";
+export { bindSamples } from "./data/bind.ts";
+export { feedOf, feedsOf, pick, type SampleInput, type Samples } from "./data/samples.ts";
+export { type Chunk, createEvaluator, type Evaluator, type EvaluatorOptions } from "./measure/evaluator.ts";
+export { Evaluation, type OutputEvaluation } from "./measure/evaluation.ts";
+export { objectiveOf, objectives } from "./measure/objectives/index.ts";
+export type { BoundObjective, Objective, OutputInfo } from "./measure/objectives/objective.ts";
+export {
+  derivativeSeeds,
+  type ObjectiveOptions,
+  type OutputTerm,
+  targetInputs,
+  termError,
+} from "./measure/objectives/model-objective.ts";
 export { type State, stateOf, unitsLeft } from "./measure/state.ts";
 export { Activations } from "./measure/activations.ts";
-export { QualityMeter, qualityOf } from "./measure/quality.ts";
-export { CONFIDENCE, accuracyByClass, pairedDrop, rightAnswers } from "./measure/answers.ts";
+export { type Measured, QualityMeter } from "./measure/quality.ts";
+export { CONFIDENCE, accuracyByClass, pairedDrop } from "./measure/correctness.ts";
 export { type LatencyOptions, latencyOf } from "./measure/latency.ts";
 export { type CostEstimate, type OracleCost, oracleCost } from "./measure/cost.ts";
 export { Oracle } from "./measure/oracle.ts";
@@ -77,8 +84,9 @@ export { modelHash, type Plan, parsePlan, removedByGroup, unitsOfPlan } from "./
 // Cutting and proving
 export { cut } from "./surgery/cut.ts";
 export type { RemovedUnits } from "./surgery/kept.ts";
-export { type Size, sizeAfter } from "./surgery/size.ts";
-export { VERIFY_TOLERANCE, verify } from "./surgery/verify.ts";
+export { type Size, sizeAfter, sizeOfModel } from "./surgery/size.ts";
+export { VERIFY_TOLERANCE } from "./surgery/differences.ts";
+export { verify, type VerifyRequest } from "./surgery/verify.ts";
 export { sampleFeeds } from "./surgery/samples.ts";
 
 // Training and looking closer

@@ -1,58 +1,60 @@
 /** What can be cut from a model, and what cannot and why. */
 
+import type { Dataset } from "./data/dataset.ts";
 import { opsetOf } from "./graph/builder.ts";
 import type { Model, ValueInfo } from "./graph/graph.ts";
-import { freeAxes, type ProbeOptions } from "./graph/made-up.ts";
+import { freeAxes, type ProbeOptions } from "./graph/input-layout.ts";
 import { networkSummary } from "./network.ts";
 import { readModel } from "./onnx/index.ts";
+import { openModel } from "./open.ts";
 import type { InspectSummary, MemberSummary } from "./results.ts";
 import type { Runner } from "./runner.ts";
-import { sizeAfter } from "./surgery/size.ts";
+import { sizeOfModel } from "./surgery/size.ts";
 import { findObstacles, removableShares } from "./units/obstacles.ts";
-import { prepare } from "./units/prepare.ts";
 import type { OwnedPlace } from "./units/units.ts";
 
-/** Length of axes that nobody states: of a sequence, mostly. What can be cut does not hang on it, MACs do. */
+/** Length of axes that nobody states: of a sequence, mostly. What can be cut does not depend on it, MACs do. */
 const FREE_LENGTH = 16;
 
-export interface InspectOptions extends ProbeOptions {
+export interface InspectOptions extends Omit<ProbeOptions, "samples"> {
   readonly runner: Runner;
+  /** Samples that say how long axes are that the file leaves open. */
+  readonly data?: Dataset | undefined;
   /** For the summary. */
   readonly name?: string;
 }
 
 /** Finds the groups of an ONNX file or of a model. Axes that neither it nor the options fix are taken to be 16 long. */
-export async function inspect(
-  file: Uint8Array | Model,
-  { runner, ...options }: InspectOptions,
-): Promise<InspectSummary> {
+export async function inspect(file: Uint8Array | Model, options: InspectOptions): Promise<InspectSummary> {
   const model = file instanceof Uint8Array ? readModel(file) : file;
-  const { name = "", shapes = {}, freeLength = FREE_LENGTH } = options;
-  const prunable = await prepare(model, runner, { shapes, freeLength }).catch((error: unknown) => {
-    const guessed = model.graph.feeds.some((input) => !shapes[input.name] && freeAxes(input).length > 0);
-    if (!guessed) throw error;
-    return prepare(model, runner, { shapes }); // the guess does not fit: say which length is missing
-  });
+  const { name = "", shapes = {}, freeLength = FREE_LENGTH, data } = options;
+  const isGuessed = (input: ValueInfo): boolean => !data && !shapes[input.name] && freeAxes(input).length > 0;
+  const { prepared: prunable } = await openModel(model, { ...options, freeLength, looksOnly: true }).catch(
+    (error: unknown) => {
+      if (!model.graph.feeds.some(isGuessed)) throw error;
+      return openModel(model, { ...options, freeLength: undefined, looksOnly: true }); // the guess does not fit: say which length is missing
+    },
+  );
   const { units } = prunable;
   return {
     model: name,
     inputs: model.graph.feeds.map(port),
     outputs: model.graph.outputs.map(port),
     opset: opsetOf(model),
-    ...sizeAfter(prunable, new Uint8Array(units.count)),
+    ...sizeOfModel(model, prunable.shapes),
     units: units.count,
     groups: units.groups.map(({ id, kind, size, layer, places, first }) => ({
       id,
       kind,
       size,
       layer,
-      members: places.filter((place) => place.use).map((place) => member(place, first, size)),
+      members: membersOf(places, first, size),
     })),
     frozen: units.frozen.map(({ value, axis, size, reason, layer }) => ({ value, axis, size, reason, layer })),
     removable: removableShares(prunable),
     obstacles: findObstacles(prunable),
     assumed: model.graph.feeds
-      .filter((input) => !shapes[input.name])
+      .filter(isGuessed)
       .flatMap((input) => freeAxes(input).map((axis) => ({ input: input.name, axis, length: freeLength }))),
     network: networkSummary(prunable),
   };
@@ -60,6 +62,12 @@ export async function inspect(
 
 function port({ name, type, shape }: ValueInfo): InspectSummary["inputs"][number] {
   return { name, type: type ?? "unknown", shape: shape ?? [] };
+}
+
+/** What the group holds of initializers. Uses of one that hold the same of it are one member. */
+function membersOf(places: readonly OwnedPlace[], first: number, size: number): MemberSummary[] {
+  const members = places.filter((place) => place.use).map((place) => member(place, first, size));
+  return [...new Map(members.map((one) => [JSON.stringify(one), one])).values()];
 }
 
 /** A place as offset, stride and count where it is regular: unit i lies at offset + i * stride. */

@@ -3,40 +3,42 @@
  * Follow it from here: each step is one folder.
  */
 
-import { bind, mixed } from "./compensate/bind.ts";
+import { type Bound, bind, mixed } from "./compensate/bind.ts";
 import type { Compensation } from "./compensate/compensator.ts";
-import { prove } from "./compensate/prove.ts";
 import { compensationCurves } from "./compensate/replay.ts";
+import { verifyRepair } from "./compensate/verify-repair.ts";
 import type { Criterion } from "./criteria/criterion.ts";
 import { criterionOf, type OracleMode } from "./criteria/index.ts";
 import type { RacingOptions } from "./criteria/racing.ts";
-import { bindInputs, type Dataset } from "./data.ts";
-import { ShrinkError } from "./errors.ts";
-import type { Graph } from "./graph/graph.ts";
-import type { ProbeOptions } from "./graph/made-up.ts";
+import { bindSamples } from "./data/bind.ts";
+import type { Dataset } from "./data/dataset.ts";
+import type { Model } from "./graph/graph.ts";
+import type { ProbeOptions } from "./graph/input-layout.ts";
 import type { CostEstimate } from "./measure/cost.ts";
+import type { Evaluation } from "./measure/evaluation.ts";
+import { createEvaluator, type Evaluator } from "./measure/evaluator.ts";
 import { type LatencyOptions, latencyOf } from "./measure/latency.ts";
-import type { ObjectiveName } from "./measure/objective.ts";
-import { qualityOf } from "./measure/quality.ts";
+import type { ObjectiveOptions } from "./measure/objectives/model-objective.ts";
 import { stateOf } from "./measure/state.ts";
-import { type Subject, subjectOf } from "./measure/subject.ts";
-import { readModel, writeModel } from "./onnx/index.ts";
-import { type Budget, checkBudget, goalReached } from "./plan/budget.ts";
+import { writeModel } from "./onnx/index.ts";
+import { openModel } from "./open.ts";
+import { type Attempt, betterFirst } from "./plan/attempt.ts";
+import { type Budget, checkBudget, defaultBudget, goalReached, hasGoal } from "./plan/budget.ts";
 import { certificatesOf } from "./plan/certificates.ts";
 import { type ChooseProgress, choose, type Schedule } from "./plan/choose.ts";
 import { criterionFor, defaultCriterion } from "./plan/criterion-for.ts";
 import { modelHash, type Plan, removedByGroup } from "./plan/plan.ts";
 import type { Selection } from "./plan/select.ts";
 import { checkReachable, shortfall } from "./plan/shortfall.ts";
-import { answersOf, heldOutPart, splitData } from "./plan/split.ts";
+import { heldOutPart, predictionsOf, splitData } from "./plan/split.ts";
 import type { LayerWidth, ModelState, PruneSummary } from "./results.ts";
 import type { Runner } from "./runner.ts";
 import type { RemovedUnits } from "./surgery/kept.ts";
 import { sampleFeeds } from "./surgery/samples.ts";
-import { sizeAfter } from "./surgery/size.ts";
-import { type Prunable, prepare } from "./units/prepare.ts";
+import { sizeOfModel } from "./surgery/size.ts";
+import type { Prunable } from "./units/prepare.ts";
 
-export interface PruneOptions extends Selection, ProbeOptions {
+export interface PruneOptions extends Selection, Omit<ProbeOptions, "samples">, ObjectiveOptions {
   readonly runner: Runner;
   /** Calibration samples. May be left out for criteria that need none (`magnitude`, `random`). */
   readonly data?: Dataset | undefined;
@@ -63,11 +65,9 @@ export interface PruneOptions extends Selection, ProbeOptions {
   readonly schedule?: Schedule;
   /** Whether units change places after the loop while the error falls; default false. Needs data. */
   readonly polish?: boolean;
-  /** Default: see {@link objectiveFor}. */
-  readonly objective?: ObjectiveName | undefined;
-  /** When to stop. Default: when accuracy on the calibration data has dropped by one point, or the error by 10 %. */
+  /** When to stop. Default: see {@link defaultBudget}. */
   readonly budget?: Budget;
-  /** Share of the calibration samples that no unit is scored on; see {@link SplitOptions} for the default. */
+  /** Share of the calibration samples that no unit is scored on; see `SplitOptions` for the default. */
   readonly holdOut?: number | undefined;
   /** Where given, the latency of both files is measured at the end. */
   readonly latency?: LatencyOptions | undefined;
@@ -88,77 +88,93 @@ export interface PruneOptions extends Selection, ProbeOptions {
 }
 
 export interface PruneResult {
-  /** The smaller ONNX file, verified. */
+  /** The smaller ONNX file, verified unless `summary.inDoubt`. */
   readonly bytes: Uint8Array;
   readonly plan: Plan;
   readonly summary: PruneSummary;
 }
 
-/** Makes a model smaller. Throws a {@link ShrinkError} where something is wrong; the input is never changed. */
+/** Makes a model smaller. Throws a `ShrinkError` where something is wrong; the input is never changed. */
 export async function prune(file: Uint8Array, options: PruneOptions): Promise<PruneResult> {
   const started = Date.now();
   const { runner, schedule = "rerank", seed = 0, compensate = "none", names = { model: "", out: "" } } = options;
   const asked = criterionOf(options.criterion ?? defaultCriterion(compensate));
-  const original = readModel(file);
-  const prepared = await prepare(original, runner, withDataShapes(original.graph, options));
-  const parts = splitData(options.data && bindInputs(options.data, original.graph.feeds), { ...options, seed });
-  const bound = await bind(prepared, { ...options, data: parts.fit }, asked.needsMoments);
-  const { prunable, subject, test, compensator } = bound;
-  const measuredOn = (data: Dataset | undefined): Promise<Subject> | undefined =>
-    data && subjectOf(prunable, runner, data, options.objective, options.memory);
-  const heldOut = await measuredOn(parts.heldOut);
-  const intact = stateOf(prepared, new Uint8Array(prunable.units.count));
+  const { original, prepared, samples } = await openModel(file, options);
+  const parts = splitData(samples, { ...options, seed });
+  const test = options.test && bindSamples(options.test, original.graph.feeds);
+  const given = { ...options, data: parts.fit, heldOut: parts.heldOut, test };
+  const first = await bind(prepared, given, asked.needsMoments);
+  const { prunable, evaluator } = first;
+  const none = new Uint8Array(prunable.units.count);
   const passStarted = Date.now();
-  const before = await stateOfModel(prepared, intact.removed, file.byteLength, subject, test, heldOut);
-  const samples = (subject?.data.size ?? 0) + (test?.data.size ?? 0) + (heldOut?.data.size ?? 0);
-  const passSeconds = ((Date.now() - passStarted) / 1000 / samples) * (subject?.data.size ?? 0);
-  const budget = options.budget ?? defaultBudget(subject && before);
-  checkBudget(budget, subject && before);
+  const intact = await evaluateAll(first, stateOf(prepared, none).model);
+  const passSeconds = ((Date.now() - passStarted) / 1000) * shareOfFit(first);
+  const before = modelState(prepared, none, { model: original, bytes: file.byteLength }, intact);
+  const budget = options.budget ?? defaultBudget(evaluator?.terms ?? []);
+  checkBudget(budget, evaluator && before);
   if (!options.bestEffort) checkReachable(prepared, budget, options, { ...before, removed: 0 });
 
-  const { criterion, mode } = criterionFor(asked, { ...options, compensate, budget, schedule, subject, passSeconds });
-  const measured = mode === "racing" && parts.fit && !compensator ? await measuredOn(mixed(parts.fit)) : subject;
-  const followed = (options.traceTest ?? true) ? test : undefined;
-  const chosen = await choose(prunable, measured, {
-    ...options,
-    criterion,
-    schedule,
-    seed,
-    budget,
-    compensator,
-    heldOut,
-    test: followed,
-    fileBytes: file.byteLength,
-  });
+  const fitting = criterionFor(asked, { ...options, compensate, budget, schedule, evaluator, passSeconds });
+  const isRacing = fitting.mode === "racing" && parts.fit && !first.compensator;
+  const raced = isRacing
+    ? await createEvaluator(prunable, runner, mixed(parts.fit), { ...options, like: evaluator })
+    : undefined;
+  const isFollowed = options.traceTest ?? true;
+  const attempt = async (criterion: Criterion, bound: Bound): Promise<Attempt> => {
+    const { compensator, heldOut } = bound;
+    const followed = isFollowed ? bound.test : undefined;
+    const how = {
+      ...options,
+      criterion,
+      schedule,
+      seed,
+      budget,
+      compensator,
+      heldOut,
+      test: followed,
+      fileSize: before,
+    };
+    return { criterion, bound, chosen: await choose(bound.prunable, raced ?? bound.evaluator, how) };
+  };
+  const asAsked = await attempt(fitting.criterion, first);
+  const { rival } = fitting.criterion;
+  const [{ criterion, bound, chosen }, other] =
+    rival && asAsked.chosen.stopped !== "interrupted"
+      ? await betterFirst(asAsked, await attempt(rival, await bind(prepared, given, rival.needsMoments)), budget)
+      : [asAsked];
+  const { compensator } = bound;
   const { removed, prunable: repaired } = chosen;
-  const bytes = writeModel(stateOf(repaired, removed).model);
-  const end = { ...chosen.after, bytes: bytes.byteLength };
+  const end = stateOf(repaired, removed);
+  const { model } = end;
+  const bytes = writeModel(model);
+  const size = { ...chosen.after, ...sizeOfModel(model, end.shapes), bytes: bytes.byteLength };
   // what was counted is checked on the real file
-  const fits = !budget.targetBytes || goalReached(budget, end, chosen.before, prunable.units.count) !== undefined;
-  const reached = chosen.reached && fits;
+  const reached =
+    chosen.reached &&
+    (!hasGoal(budget) || goalReached(budget, size, chosen.before, prunable.units.count) !== undefined);
   if (!reached && !options.bestEffort && chosen.stopped !== "interrupted") {
-    throw shortfall(prunable, budget, { ...chosen, after: end });
+    throw shortfall(prunable, budget, { ...chosen, after: size });
   }
-  const feeds = sampleFeeds(prunable, subject);
-  const verified = await prove({ original, prepared, compensator, removed, bytes, feeds, runner });
-  const after = await stateOfModel(repaired, removed, bytes.byteLength, subject, test, heldOut);
-  const { confidence } = budget;
-  const answers = await answersOf(intact, stateOf(repaired, removed), { fit: subject, heldOut, test, confidence });
-  const one = sampleFeeds(prunable, subject, 1)[0] ?? {};
+  const feeds = sampleFeeds(prunable, evaluator);
+  const verification = await verifyRepair({ original, prepared, compensator, removed, bytes, feeds, runner });
+  const pruned = await evaluateAll(bound, model);
+  const after = modelState(repaired, removed, { model, bytes: bytes.byteLength }, pruned);
+  const one = sampleFeeds(prunable, evaluator, 1)[0] ?? {};
   const latency = options.latency && (await latencyOf(runner, { before: file, after: bytes }, one, options.latency));
   const isShown = options.compensationCurves && chosen.stopped !== "interrupted";
   const curves = isShown
     ? await compensationCurves(
         prepared,
         { trace: chosen.trace, intact: before },
-        { ...options, compensate, data: parts.fit, ...(!followed && { test: undefined }) },
+        { ...options, compensate, data: parts.fit, test: isFollowed ? test : undefined },
       )
     : [];
   const unfitted = compensator?.unfitted ?? [];
+  const predictions = predictionsOf(beforeAfter(bound, intact, pruned), budget.confidence);
   const decision = {
     criterion: criterion.name,
     schedule,
-    objective: subject?.objective.name ?? "none",
+    objective: evaluator?.objective ?? "none",
     compensation: compensate,
     seed,
   };
@@ -172,16 +188,16 @@ export async function prune(file: Uint8Array, options: PruneOptions): Promise<Pr
       ...(chosen.polish && chosen.polish.swaps > 0 && { polished: true }),
       ...(compensate !== "none" &&
         parts.fit &&
-        parts.heldOut && {
-          holdOut: parts.heldOut.size / (parts.heldOut.size + parts.fit.size),
-        }),
+        parts.heldOut && { holdOut: parts.heldOut.size / (parts.heldOut.size + parts.fit.size) }),
       ...(compensate !== "none" && options.recalibrate === false && { recalibrate: false }),
       ...(options.minKeep === 0 && { minKeep: 0 }),
+      ...(options.untie && { untie: true }),
       removed: removedByGroup(prunable.units, removed),
     },
     summary: {
       ...names,
       ...decision,
+      ...(other && { alsoTried: other.criterion.name }),
       before,
       after,
       removed: chosen.trace,
@@ -189,11 +205,13 @@ export async function prune(file: Uint8Array, options: PruneOptions): Promise<Pr
       layers: layerWidths(prunable, removed),
       evaluations: chosen.evaluations,
       seconds: (Date.now() - started) / 1000,
-      verified,
+      verified: verification.difference,
+      allowance: verification.allowance,
+      ...(verification.isInDoubt && { inDoubt: true }),
       stopped: chosen.stopped,
       ...(chosen.polish && { polish: chosen.polish }),
-      ...(subject && heldOut && { heldOut: heldOutPart(subject, heldOut, budget) }),
-      ...(answers && { answers }),
+      ...(evaluator && bound.heldOut && { heldOut: heldOutPart(evaluator, bound.heldOut, budget) }),
+      ...(predictions && { answers: predictions }),
       ...(latency && { latency }),
       ...(curves.length > 0 && { compensationCurves: curves }),
       ...(unfitted.length > 0 && { unfitted }),
@@ -201,23 +219,67 @@ export async function prune(file: Uint8Array, options: PruneOptions): Promise<Pr
   };
 }
 
-/** Size and quality of the model without the removed units. */
-export async function stateOfModel(
+/** The sets of samples of a run. */
+interface Evaluators {
+  readonly evaluator: Evaluator | undefined;
+  readonly heldOut: Evaluator | undefined;
+  readonly test: Evaluator | undefined;
+}
+
+/** What a model gives on each set of samples: one pass over each. */
+export interface Evaluations {
+  readonly fit?: Evaluation | undefined;
+  readonly heldOut?: Evaluation | undefined;
+  readonly test?: Evaluation | undefined;
+}
+
+/** Runs a model over all sets of samples. */
+export async function evaluateAll(
+  { evaluator, heldOut, test }: Evaluators,
+  model: Parameters<Evaluator["evaluate"]>[0],
+): Promise<Evaluations> {
+  return {
+    fit: await evaluator?.evaluate(model),
+    heldOut: await heldOut?.evaluate(model),
+    test: await test?.evaluate(model),
+  };
+}
+
+/** The samples that choose, as a share of all. */
+function shareOfFit({ evaluator, heldOut, test }: Evaluators): number {
+  const size = (one: Evaluator | undefined): number => one?.samples.size ?? 0;
+  const all = size(evaluator) + size(heldOut) + size(test);
+  return all > 0 ? size(evaluator) / all : 0;
+}
+
+function beforeAfter(
+  { evaluator, heldOut, test }: Evaluators,
+  before: Evaluations,
+  after: Evaluations,
+): Parameters<typeof predictionsOf>[0] {
+  const both = (of: Evaluator | undefined, was: Evaluation | undefined, is: Evaluation | undefined) =>
+    of && was && is ? { evaluator: of, before: was, after: is } : undefined;
+  return {
+    fit: both(evaluator, before.fit, after.fit),
+    heldOut: both(heldOut, before.heldOut, after.heldOut),
+    test: both(test, before.test, after.test),
+  };
+}
+
+/** Quality of the model without the removed units, and the size of its file. */
+export function modelState(
   prunable: Prunable,
   removed: RemovedUnits,
-  bytes: number,
-  subject: Subject | undefined,
-  test: Subject | undefined,
-  heldOut?: Subject,
-): Promise<ModelState> {
-  const state = stateOf(prunable, removed); // its model is only made where there is data to run it on
+  file: { readonly model: Model; readonly bytes: number },
+  { fit, heldOut, test }: Evaluations,
+): ModelState {
   return {
     units: prunable.units.count - removed.reduce((sum, gone) => sum + gone, 0),
-    ...sizeAfter(prunable, removed),
-    bytes,
-    ...(subject ? await qualityOf(subject, state.model) : { error: Number.NaN }),
-    ...(heldOut && { heldOut: await qualityOf(heldOut, state.model) }),
-    ...(test && { test: await qualityOf(test, state.model) }),
+    ...sizeOfModel(file.model, stateOf(prunable, removed).shapes),
+    bytes: file.bytes,
+    ...(fit?.quality ?? { error: Number.NaN }),
+    ...(heldOut && { heldOut: heldOut.quality }),
+    ...(test && { test: test.quality }),
   };
 }
 
@@ -227,28 +289,4 @@ export function layerWidths({ units }: Prunable, removed: RemovedUnits): LayerWi
     const gone = removed.subarray(group.first, group.first + group.size).reduce((sum, one) => sum + one, 0);
     return { group: group.id, layer: group.layer, kind: group.kind, before: group.size, after: group.size - gone };
   });
-}
-
-/** One point of accuracy where that can be measured, else 10 % more error. */
-function defaultBudget(before: ModelState | undefined): Budget {
-  if (!before) {
-    throw new ShrinkError(
-      "option",
-      "budget: none given, expected how much to remove, such as --remove 30%, as there is no data to measure a loss on",
-    );
-  }
-  return before.accuracy === undefined ? { maxErrorRise: 0.1 } : { maxAccuracyDrop: 0.01 };
-}
-
-/**
- * Dims of free axes come from the data where the caller gives none. Throws a `data` error where the data does not fit.
- */
-export function withDataShapes(
-  graph: Graph,
-  { shapes, data }: ProbeOptions & { readonly data?: Dataset | undefined },
-): ProbeOptions {
-  if (!data) return { shapes };
-  const { inputs } = bindInputs(data, graph.feeds);
-  const fromData = Object.fromEntries(Object.entries(inputs).map(([name, tensor]) => [name, tensor.dims]));
-  return { shapes: { ...fromData, ...shapes } };
 }

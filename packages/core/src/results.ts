@@ -2,12 +2,24 @@
  * What the commands return: plain data, JSON as it stands. `--json` prints these objects, the report draws them.
  * Names are fixed by the command-line contract; more may be added, none renamed.
  */
-/** Error (summed over samples) and share of right answers of a model on one data set. */
+/** Error and accuracy of a model on one data set: means over its samples. */
 export interface Quality {
-  /** The objective, summed over all samples. */
+  /** Mean over samples of the sum of all outputs' errors, each by its own objective. */
   readonly error: number;
-  /** Share of samples whose largest output is the right class, 0 to 1; left out for regression. */
+  /** Share of right classes, 0 to 1: the mean over outputs with labels; left out without any. */
   readonly accuracy?: number;
+  /** By output; left out for models with one. */
+  readonly outputs?: readonly OutputQuality[];
+}
+
+/** Error and accuracy of one output. */
+export interface OutputQuality {
+  readonly name: string;
+  readonly objective: string;
+  readonly error: number;
+  readonly accuracy?: number;
+  /** Share of classes that are those of the original model. */
+  readonly agreement?: number;
 }
 
 /** Size and quality of a model. */
@@ -24,6 +36,25 @@ export interface ModelState extends Quality {
   readonly heldOut?: Quality;
   /** Quality on `--test` data. */
   readonly test?: Quality;
+}
+
+/** What `evaluate` says of a model. */
+export interface EvaluateSummary extends Quality {
+  /** Name or path of the model file, of the data, and of the model that it is held to. */
+  readonly model: string;
+  readonly data: string;
+  readonly against?: string;
+  readonly samples: number;
+  readonly objective: string;
+  readonly outputs: readonly OutputQuality[];
+  /** Accuracy of the model that it is held to. */
+  readonly accuracyOfOther?: number;
+  /** Whether each sample was a run of its own. */
+  readonly isOneByOne: boolean;
+  readonly parameters: number;
+  readonly macs: number;
+  readonly bytes: number;
+  readonly runner: string;
 }
 
 /**
@@ -158,11 +189,23 @@ export interface CompensationCurve {
   readonly points: readonly (Quality & { readonly removed: number; readonly test?: Quality })[];
 }
 
+/** How the written file compares with the original whose removed units' outputs are 0. */
+export interface Verification {
+  /** Largest difference of any output, relative to the largest value of its column. */
+  readonly difference: number;
+  /** What rounding explains: a multiple of what one unit in the last place of every weight and input does to this model. */
+  readonly allowance: number;
+  /** Whether the difference is above the allowance, but not so far that it must be something else. */
+  readonly isInDoubt: boolean;
+}
+
 export interface PruneSummary {
   /** Name or path of the model file. */
   readonly model: string;
   readonly out: string;
   readonly criterion: string;
+  /** A criterion whose result was worse and not kept; left out where only one was tried. */
+  readonly alsoTried?: string;
   readonly schedule: string;
   readonly objective: string;
   readonly compensation: string;
@@ -175,8 +218,12 @@ export interface PruneSummary {
   /** Candidate evaluations: how often the error of the network without one unit was measured. */
   readonly evaluations: number;
   readonly seconds: number;
-  /** Largest difference between the written file and the gated original, relative to the largest output. */
+  /** Largest difference between the written file and the gated original; see {@link Verification}. */
   readonly verified: number;
+  /** What rounding explains of that. */
+  readonly allowance: number;
+  /** Whether the difference is above the allowance, so that the file must not be taken for verified; else left out. */
+  readonly inDoubt?: boolean;
   /** Why it stopped, in words. */
   readonly stopped: string;
   /** Left out where nothing was held out. */

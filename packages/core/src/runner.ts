@@ -6,7 +6,9 @@ import type { Tensor } from "./graph/tensor.ts";
 
 /** A loaded model, ready to run. */
 export interface Session {
-  /** Runs once. `fetches` are output names; all outputs when left out. */
+  /** Outputs that are tensors of numbers: no others can be fetched. Left out: all are. */
+  readonly outputs?: ReadonlySet<string>;
+  /** Runs once. `fetches` are output names; when left out, all outputs that can be fetched. */
   run(feeds: Readonly<Record<string, Tensor>>, fetches?: readonly string[]): Promise<Record<string, Tensor>>;
   release(): Promise<void>;
 }

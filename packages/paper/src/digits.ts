@@ -70,7 +70,6 @@ export function datasetOf(digits: Digits, source: string, from: number, to: numb
   const pixels = digits.images.subarray(from * width, to * width);
   return {
     source,
-    size: to - from,
     inputs: { x: float32(pixels, [to - from, width]) },
     labels: digits.labels.slice(from, to),
   };

@@ -1,15 +1,15 @@
 /** Training a network with our own training-step graphs, until it is good enough. */
 import {
+  createEvaluator,
   type Dataset,
+  feedsOf,
   type Model,
-  type ObjectiveName,
+  pick,
   prepare,
   type Quality,
-  qualityOf,
   type Runner,
   randomSource,
   shuffled,
-  subjectOf,
   take,
   trainingStep,
 } from "shrinknet";
@@ -17,7 +17,8 @@ import {
 export interface TrainingPlan {
   readonly runner: Runner;
   readonly data: Dataset;
-  readonly objective: ObjectiveName;
+  /** Name of the objective. */
+  readonly objective: string;
   /** Weight decay of the steps; default 0. */
   readonly decay?: number;
   /** Samples in a step. */
@@ -40,15 +41,15 @@ export async function train(
 ): Promise<{ model: Model; quality: Quality; epochs: number }> {
   const { runner, data, batch, seed, rate, steps = Infinity } = plan;
   const prunable = await prepare(model, runner);
-  const subject = await subjectOf(prunable, runner, data, plan.objective);
+  const evaluator = await createEvaluator(prunable, runner, data, { objective: plan.objective });
   const training = await trainingStep(prunable, {
     runner,
-    objective: subject.objective,
+    terms: evaluator.terms,
     ...(plan.decay !== undefined && { decay: plan.decay }),
   });
   const random = randomSource(seed);
-  let order = Array.from({ length: data.size }, (_, i) => i);
-  let quality = await qualityOf(subject);
+  let order = Array.from({ length: evaluator.samples.size }, (_, i) => i);
+  let quality = (await evaluator.evaluate()).quality;
   let epoch = 0;
   try {
     while (epoch < plan.maxEpochs && !plan.done(quality, epoch)) {
@@ -57,10 +58,12 @@ export async function train(
       order = shuffled(order.length, random).map((index) => order[index] as number);
       for (let from = 0; from < Math.min(order.length, steps * batch); from += batch) {
         const chosen = order.slice(from, from + batch);
-        const feeds = Object.entries(subject.data.inputs).map(([name, tensor]) => [name, take(tensor, 0, chosen)]);
-        await training.step(Object.fromEntries(feeds), take(subject.targets, 0, chosen), step);
+        const batchOf = pick(evaluator.samples, chosen);
+        const feeds = feedsOf(batchOf, 0, chosen.length, prunable.batching);
+        const targets = evaluator.terms.map(({ target, bound }) => [target, take(bound.targets, 0, chosen)]);
+        await training.step(feeds, Object.fromEntries(targets), step);
       }
-      quality = await qualityOf(subject, training.model());
+      quality = (await evaluator.evaluate(training.model())).quality;
       plan.onEpoch?.(epoch, quality);
     }
     return { model: training.model(), quality, epochs: epoch };

@@ -1,6 +1,6 @@
 /** What is promised of the demo's network: the paper's figure, and the paper's order of the three criteria. */
 import { nodeRunner } from "@shrinknet/runtime";
-import { compare, prepare, prune, qualityOf, readModel, subjectOf, writeModel } from "shrinknet";
+import { compare, createEvaluator, prepare, prune, readModel, writeModel } from "shrinknet";
 import { expect, test } from "vitest";
 import { demoDigits, trainDemo } from "../src/demo/network.ts";
 
@@ -28,6 +28,6 @@ test("the demo's network loses 60 % of its neurons and stays above 95 %; oracle,
     budget: { remove: { share: 0.6 } },
   });
   expect(summary.after.accuracy).toBeGreaterThanOrEqual(0.95);
-  const small = await subjectOf(await prepare(readModel(bytes), runner), runner, data, "sse");
-  expect(await qualityOf(small)).toMatchObject({ accuracy: summary.after.accuracy });
+  const small = await createEvaluator(await prepare(readModel(bytes), runner), runner, data, { objective: "sse" });
+  expect((await small.evaluate()).quality).toMatchObject({ accuracy: summary.after.accuracy });
 });

@@ -6,14 +6,14 @@ import { nodeRunner } from "@shrinknet/runtime";
 import {
   type Criterion,
   choose,
+  createEvaluator,
   criteria,
   type Dataset,
   float32,
   type Model,
   prepare,
   randomSource,
-  slice,
-  subjectOf,
+  range,
   type Tensor,
   writeModel,
 } from "shrinknet";
@@ -37,7 +37,6 @@ function randomCase(): Case {
   const x = Float32Array.from({ length: samples * 5 }, () => random() * 2 - 1);
   const data = {
     source: "random samples",
-    size: samples,
     inputs: { x: float32(x, [samples, 5]) },
     labels: Int32Array.from({ length: samples }, () => Math.floor(random() * 3)),
   };
@@ -47,7 +46,7 @@ function randomCase(): Case {
 /** The paper's network 400-50-50-10, trained for a little on a few digits. */
 async function digitsCase(): Promise<Case> {
   const widths = [400, 50, 50, 10] as const;
-  const data = slice(experiment("mnist-2layer").samples(1).calibration, 0, 200);
+  const data = range(experiment("mnist-2layer").samples(1).calibration, 0, 200);
   const { model } = await train(denseModel({ widths, output: "Sigmoid", seed: 1 }), {
     ...{ runner, data, objective: "sse", batch: 20, rate: 0.01, maxEpochs: 10, seed: 1, done: () => false },
   });
@@ -60,7 +59,7 @@ async function firstScores(
   criterion: Criterion,
 ): Promise<{ scores: readonly number[]; removed: number }> {
   const prunable = await prepare(model, runner);
-  const subject = await subjectOf(prunable, runner, data, "sse");
+  const evaluator = await createEvaluator(prunable, runner, data, { objective: "sse" });
   let scores: readonly number[] = [];
   const listening: Criterion = {
     ...criterion,
@@ -70,16 +69,17 @@ async function firstScores(
       return result;
     },
   };
-  const { removed } = await choose(prunable, subject, { criterion: listening, budget: { remove: { count: 1 } } });
+  const { removed } = await choose(prunable, evaluator, { criterion: listening, budget: { remove: { count: 1 } } });
   return { scores, removed: removed.indexOf(1) };
 }
 
+const sizeOf = ({ inputs }: Dataset): number => (inputs.x as Tensor).dims[0] as number;
 const weights = ({ model }: Case, name: string): number[] =>
   Array.from((model.graph.initializers.get(name) as Tensor).numbers);
 const at = (values: readonly number[], index: number): number => values[index] as number;
 const logistic = (x: number): number => 1 / (1 + Math.exp(-x));
 
-/** taylor2 of all hidden units, layer by layer: sums over samples of -o dE/do + 1/2 o^2 d2E/do^2. */
+/** taylor2 of all hidden units, layer by layer, times the number of samples: sums over samples of -o dE/do + 1/2 o^2 d2E/do^2. */
 function taylor2Scores(network: Case): number[] {
   const { data, widths } = network;
   const layers = ["hidden1", "hidden2", "output"].map((name) => {
@@ -87,7 +87,7 @@ function taylor2Scores(network: Case): number[] {
   });
   const scores = [new Array<number>(widths[1]).fill(0), new Array<number>(widths[2]).fill(0)];
   const x = Array.from((data.inputs.x as Tensor).numbers);
-  for (let n = 0; n < data.size; n++) {
+  for (let n = 0; n < sizeOf(data); n++) {
     const outputs = [x.slice(n * widths[0], (n + 1) * widths[0])];
     for (const { w, bias } of layers) {
       const input = outputs.at(-1) as number[];
@@ -149,6 +149,11 @@ async function errorOf({ data, widths }: Case, file: Uint8Array): Promise<number
   }, 0);
 }
 
+/** Scores are means over samples. */
+function sums({ data }: Case, scores: readonly number[]): number[] {
+  return scores.map((score) => score * sizeOf(data));
+}
+
 /** Sums over samples in single precision agree to so much of the largest. */
 function expectClose(scores: readonly number[], expected: readonly number[]): void {
   const tolerance = 1e-5 * Math.max(1, ...expected.map(Math.abs));
@@ -166,7 +171,7 @@ describe.each([
     const network = await make();
     const expected = taylor2Scores(network);
     const { scores, removed } = await firstScores(network, criteria.taylor2 as Criterion);
-    expectClose(scores, expected);
+    expectClose(sums(network, scores), expected);
     expect(removed).toBe(expected.indexOf(Math.min(...expected)));
   });
 
@@ -179,7 +184,7 @@ describe.each([
         changes.push((await errorOf(network, writeModel(without(network, layer, unit)))) - intact);
     }
     const { scores, removed } = await firstScores(network, criteria.oracle as Criterion);
-    expectClose(scores, changes);
+    expectClose(sums(network, scores), changes);
     expect(removed).toBe(changes.indexOf(Math.min(...changes)));
   });
 });

@@ -1,5 +1,5 @@
 /** Experiments and results small enough for tests. */
-import { type AnalyzeSummary, type CompareRun, slice } from "shrinknet";
+import { type AnalyzeSummary, type CompareRun, range } from "shrinknet";
 import type { Experiment, Samples } from "../src/experiments/experiment.ts";
 import { experiments } from "../src/experiments/table.ts";
 import { type CriterionName, criteria, type Measured } from "../src/measure/measured.ts";
@@ -14,8 +14,8 @@ export function experiment(id: string): Experiment {
 export function shrunk(id: string, hidden: readonly number[]): Experiment {
   const full = experiment(id);
   const few = ({ calibration, test }: Samples): Samples => ({
-    calibration: slice(calibration, 0, 200),
-    test: slice(test, 0, 100),
+    calibration: range(calibration, 0, 200),
+    test: range(test, 0, 100),
   });
   return {
     ...full,

@@ -78,7 +78,7 @@ describe.each(Object.entries(charts))("%s", (_name, draw) => {
 describe("charts", () => {
   it("name axes with units and lines in the legend", () => {
     const svg = errorChart(computePruneCurves(summary, "error"));
-    for (const text of ["units removed", "error (sum over samples)", "calibration", "test"])
+    for (const text of ["units removed", "error (mean over samples)", "calibration", "test"])
       expect(svg).toContain(`>${text}<`);
     expect(accuracyChart(computePruneCurves(summary, "accuracy"))).toContain(">accuracy (%)<");
   });
@@ -90,8 +90,8 @@ describe("charts", () => {
     expect(count(whole, ">gain (0 = removed, 1 = intact)<")).toBe(2);
     expect(count(one, ">gain (0 = removed, 1 = intact)<")).toBe(1);
     for (const svg of [whole, one]) expect(count(svg, ">measured: ")).toBe(1); // one legend
-    expect(whole).toContain(">error (sum over samples), gains up to 2<");
-    expect(whole).toContain(">error (sum over samples), all gains<");
+    expect(whole).toContain(">error (mean over samples), gains up to 2<");
+    expect(whole).toContain(">error (mean over samples), all gains<");
     const coarse = gainFixture().points.filter((_, i) => i % 10 === 0); // 0, 1, 2: no curve to look at
     expect(gainChart({ ...gainFixture(), points: coarse })).not.toContain("gains up to 2");
   });

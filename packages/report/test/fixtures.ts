@@ -115,6 +115,7 @@ export function pruneFixture(options: FixtureOptions = {}): PruneSummary {
     evaluations: 5035,
     seconds: 12.34,
     verified: 3.1e-7,
+    allowance: 4e-6,
     stopped: `${removals} units removed`,
   };
 }

@@ -17,6 +17,27 @@ describe("pruneReport", () => {
     expect(words(pruneReport(pruneFixture({ removals: 3 })))).toMatchSnapshot();
   });
 
+  it("shows every output, what else was tried, and a doubt", () => {
+    const fixture = pruneFixture({ removals: 3 });
+    const outputs = [
+      { name: "class", objective: "match", error: 0.02, agreement: 0.985 },
+      { name: "box", objective: "match", error: 0.13 },
+    ];
+    const text = words(
+      pruneReport({
+        ...fixture,
+        after: { ...fixture.after, outputs },
+        alsoTried: "obs",
+        inDoubt: true,
+        verified: 1e-3,
+      }),
+    );
+    expect(text).toContain("class match 0.02 — 98.50 % box match 0.13 — —");
+    expect(text).toContain("Also tried: obs. The result by taylor2 has the lower error");
+    expect(text).toContain("Not verified: the written file was run beside the original");
+    expect(text).toContain("Try the file before it is used.");
+  });
+
   it("loads nothing and is the same each time", () => {
     const html = pruneReport(pruneFixture());
     expect(loads(html)).toEqual([]);

@@ -1,6 +1,7 @@
 /** The Runner over onnxruntime-node: native, one process, CPU. */
 import * as ort from "onnxruntime-node";
-import { type ElementType, type Runner, type Session, ShrinkError, Tensor, type TypedArray } from "shrinknet";
+import { type Runner, type Session, ShrinkError } from "shrinknet";
+import { failureOf, notNumeric, numericOutputs, tensorFrom } from "./results.ts";
 
 export interface NodeRunnerOptions {
   /** Threads inside one operator; default 1. Results do not depend on it beyond rounding. */
@@ -54,8 +55,14 @@ async function createSession(
 }
 
 function wrap(session: ort.InferenceSession): Session {
+  const { outputNames, outputMetadata } = session;
+  const outputs = numericOutputs(outputMetadata);
   return {
-    async run(feeds, fetches = session.outputNames) {
+    outputs,
+    async run(feeds, fetches = outputNames.filter((name) => outputs.has(name))) {
+      const refused = fetches.find((name) => !outputs.has(name));
+      if (refused !== undefined) throw notNumeric(refused, outputMetadata);
+      if (fetches.length === 0) return {};
       const given: Record<string, ort.Tensor> = {};
       for (const [name, tensor] of Object.entries(feeds)) {
         given[name] = new ort.Tensor(tensor.type as "float32", tensor.data as Float32Array, tensor.dims);
@@ -63,17 +70,12 @@ function wrap(session: ort.InferenceSession): Session {
       let results: ort.InferenceSession.OnnxValueMapType;
       try {
         // a list of fetches is looked up name by name, which takes seconds for thousands of outputs
-        const isAll = fetches.length === session.outputNames.length;
+        const isAll = fetches.length === outputNames.length;
         results = await (isAll ? session.run(given) : session.run(given, fetches as string[]));
       } catch (cause) {
-        throw new ShrinkError("model", `onnxruntime cannot run the model: ${reason(cause)}`, { cause });
+        throw new ShrinkError("model", failureOf(reason(cause)), { cause });
       }
-      const out: Record<string, Tensor> = {};
-      for (const name of fetches) {
-        const result = results[name] as ort.Tensor;
-        out[name] = new Tensor(result.type as ElementType, result.dims, result.data as TypedArray);
-      }
-      return out;
+      return Object.fromEntries(fetches.map((name) => [name, tensorFrom(name, results[name])]));
     },
     async release() {
       await session.release();

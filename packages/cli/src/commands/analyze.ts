@@ -11,15 +11,18 @@ import { parseNames, parseRemoval, parseWhole } from "../options/quantities.ts";
 import {
   dataHelp,
   jsonOption,
+  labelsOption,
   minKeepOption,
   objectiveOption,
   onlyOption,
+  outputOption,
   quietOption,
   scaleOption,
   seedOption,
   shapeOption,
   skipOption,
   threadsOption,
+  untieOption,
 } from "../options/shared.ts";
 import { interruptible } from "../progress/interrupt.ts";
 import { withProgress } from "../progress/progress.ts";
@@ -48,12 +51,15 @@ export function analyzeCommand(io: Io): CommandUnknownOpts {
     .option("--steps <n>", "stages to look at, the intact network among them", parseStages, 8)
     .option("--pair-units <n>", "most units to pair; n of them make n (n - 1) / 2 pairs", parseWhole, 128)
     .addOption(objectiveOption)
+    .addOption(outputOption)
+    .addOption(labelsOption)
     .addOption(minKeepOption)
     .addOption(onlyOption)
     .addOption(skipOption)
     .option("--report <file>", "write an HTML report")
     .addOption(scaleOption)
     .addOption(shapeOption)
+    .addOption(untieOption)
     .addOption(seedOption)
     .addOption(threadsOption)
     .addOption(jsonOption)
@@ -75,7 +81,7 @@ export function analyzeCommand(io: Io): CommandUnknownOpts {
       } = options;
       await checkOutputs({ "--report": options.report }, { "the model": path, "--data": options.data });
       const { bytes } = await loadModel(path, shapes);
-      const data = await loadData(options.data, { scale });
+      const data = await loadData(options.data, { scale, labels: options.labels });
       const { nodeRunner } = await import("@shrinknet/runtime");
       const summary = await withProgress(io, { title: `Analyzing ${path}`, quiet: options.quiet }, (tell) =>
         interruptible(io, tell, (signal) =>
@@ -87,8 +93,10 @@ export function analyzeCommand(io: Io): CommandUnknownOpts {
               steps,
               pairUnits,
               objective,
+              outputs: options.output,
               seed,
               shapes,
+              untie: options.untie,
               signal,
               name: path,
               ...(criteria && { criteria }),

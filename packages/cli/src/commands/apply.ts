@@ -6,13 +6,15 @@ import { checkOutputs } from "../files/check-outputs.ts";
 import { loadModel } from "../files/load-model.ts";
 import { naming } from "../files/naming.ts";
 import { readInput } from "../files/read-input.ts";
+import { nameOf, throwIfInDoubt } from "../files/unverified.ts";
 import { writeFiles } from "../files/write-files.ts";
 import { type Io, printJson } from "../io.ts";
 import { dataHelp, jsonOption, scaleOption, shapeOption, threadsOption } from "../options/shared.ts";
 import { withProgress } from "../progress/progress.ts";
 import { beforeAfter } from "../text/before-after.ts";
 import { colorsOf } from "../text/colors.ts";
-import { formatCount, formatNumber, plural } from "../text/format.ts";
+import { formatCount, plural } from "../text/format.ts";
+import { verifiedText } from "../text/verified.ts";
 
 export function applyCommand(io: Io): CommandUnknownOpts {
   return new Command("apply")
@@ -40,7 +42,7 @@ export function applyCommand(io: Io): CommandUnknownOpts {
         return { units, parameters, macs, bytes: file.byteLength };
       };
       const progress = { title: `Applying ${planPath}`, quiet: !io.terminal };
-      const { bytes, verified, before, after } = await withProgress(io, progress, (tell) =>
+      const { bytes, verification, before, after } = await withProgress(io, progress, (tell) =>
         naming({ model: path, plan: planPath }, async () => {
           const plan = parsePlan(new TextDecoder().decode(planBytes));
           tell(plan.compensation === "none" ? "cutting" : "cutting, and fitting what reads the removed units");
@@ -48,14 +50,20 @@ export function applyCommand(io: Io): CommandUnknownOpts {
           return { ...applied, before: await sizeOf(original), after: await sizeOf(applied.bytes) };
         }),
       );
-      await writeFiles([{ path: out, content: bytes }]);
-      const result = { model: path, plan: planPath, out, before, after, verified };
-      if (json) return printJson(io, result);
+      const written = nameOf(out, verification);
+      await writeFiles([{ path: written, content: bytes }]);
+      const { difference: verified, allowance } = verification;
+      const result = { model: path, plan: planPath, out: written, before, after, verified, allowance };
+      if (json) {
+        printJson(io, result);
+        return throwIfInDoubt(verification, written);
+      }
       const colors = colorsOf(io);
       const removed = `removed ${formatCount(before.units - after.units)} of ${plural(before.units, "unit")}`;
       io.stdout.write(
         `${colors.bold(path)}: ${removed} as ${planPath} says\n\n${beforeAfter(before, after, colors)}\n` +
-          `${colors.green("verified")}: largest difference ${formatNumber(verified)}\nwrote ${out}\n`,
+          `${verifiedText(verification, colors)}\nwrote ${written}\n`,
       );
+      throwIfInDoubt(verification, written);
     });
 }

@@ -11,15 +11,18 @@ import { parseNames, parseRemoval } from "../options/quantities.ts";
 import {
   dataHelp,
   jsonOption,
+  labelsOption,
   minKeepOption,
   objectiveOption,
   onlyOption,
+  outputOption,
   quietOption,
   scaleOption,
   seedOption,
   shapeOption,
   skipOption,
   threadsOption,
+  untieOption,
 } from "../options/shared.ts";
 import { interruptible } from "../progress/interrupt.ts";
 import { paceTeller } from "../progress/pace.ts";
@@ -59,6 +62,8 @@ export function compareCommand(io: Io): CommandUnknownOpts {
         .default({ share: 1 }, "100%"),
     )
     .addOption(objectiveOption)
+    .addOption(outputOption)
+    .addOption(labelsOption)
     .addOption(minKeepOption)
     .addOption(onlyOption)
     .addOption(skipOption)
@@ -66,6 +71,7 @@ export function compareCommand(io: Io): CommandUnknownOpts {
     .option("--csv <file>", "write one row per removal")
     .addOption(scaleOption)
     .addOption(shapeOption)
+    .addOption(untieOption)
     .addOption(seedOption)
     .addOption(threadsOption)
     .addOption(jsonOption)
@@ -81,8 +87,9 @@ export function compareCommand(io: Io): CommandUnknownOpts {
         { "the model": path, "--data": options.data, "--test": options.test },
       );
       const { bytes } = await loadModel(path, shapes);
-      const data = await loadData(options.data, { scale });
-      const test = options.test === undefined ? undefined : await loadData(options.test, { scale });
+      const data = await loadData(options.data, { scale, labels: options.labels });
+      const test =
+        options.test === undefined ? undefined : await loadData(options.test, { scale, labels: options.labels });
       const { nodeRunner } = await import("@shrinknet/runtime");
       const runs = options.criteria.length * options.schedules.length * options.compensate.length;
       const pace = new Map<string, ReturnType<typeof paceTeller>>();
@@ -98,8 +105,10 @@ export function compareCommand(io: Io): CommandUnknownOpts {
               compensations: options.compensate,
               budget: { remove },
               objective,
+              outputs: options.output,
               seed,
               shapes,
+              untie: options.untie,
               signal,
               name: path,
               ...(minKeep !== undefined && { minKeep }),

@@ -1,6 +1,6 @@
 /** `shrinknet gain`: the error as the output of single units is scaled. */
 import { Command, type CommandUnknownOpts } from "@commander-js/extra-typings";
-import { type GainSummary, gainCurves, parseUnit, prepare, ShrinkError, subjectOf, withDataShapes } from "shrinknet";
+import { createEvaluator, type GainSummary, gainCurves, openModel, parseUnit, ShrinkError } from "shrinknet";
 import { loadData } from "../data/load-data.ts";
 import { checkOutputs } from "../files/check-outputs.ts";
 import { loadModel } from "../files/load-model.ts";
@@ -11,11 +11,14 @@ import { parseNumber } from "../options/quantities.ts";
 import {
   dataHelp,
   jsonOption,
+  labelsOption,
   objectiveOption,
+  outputOption,
   quietOption,
   scaleOption,
   shapeOption,
   threadsOption,
+  untieOption,
 } from "../options/shared.ts";
 import { withProgress } from "../progress/progress.ts";
 import { colorsOf } from "../text/colors.ts";
@@ -34,10 +37,13 @@ export function gainCommand(io: Io): CommandUnknownOpts {
     .option("--to <gain>", "last gain", parseNumber, 10)
     .option("--step <gain>", "distance between gains", parseNumber, 0.1)
     .addOption(objectiveOption)
+    .addOption(outputOption)
+    .addOption(labelsOption)
     .option("--csv <file>", "write one row per unit and gain")
     .option("--svg <file>", "write a chart; of several units one each: curve.svg becomes curve-1.svg, curve-2.svg, ...")
     .addOption(scaleOption)
     .addOption(shapeOption)
+    .addOption(untieOption)
     .addOption(threadsOption)
     .addOption(jsonOption)
     .addOption(quietOption)
@@ -57,19 +63,20 @@ export function gainCommand(io: Io): CommandUnknownOpts {
         { "the model": path, "--data": options.data },
       );
       const { model } = await loadModel(path, shapes);
-      const data = await loadData(options.data, { scale });
+      const data = await loadData(options.data, { scale, labels: options.labels });
       const { nodeRunner } = await import("@shrinknet/runtime");
       const summary = await withProgress(io, { title: `Measuring ${path}`, quiet }, (tell) =>
         naming({ model: path }, async (): Promise<GainSummary> => {
           const runner = nodeRunner({ threads });
-          const prunable = await prepare(model, runner, withDataShapes(model.graph, { shapes, data }));
-          const units = options.unit.map((unit) => parseUnit(unit, prunable.units));
-          const subject = await subjectOf(prunable, runner, data, objective);
+          const { prepared, samples } = await openModel(model, { runner, shapes, untie: options.untie, data });
+          const units = options.unit.map((unit) => parseUnit(unit, prepared.units));
+          const measured = { objective, outputs: options.output };
+          const evaluator = await createEvaluator(prepared, runner, samples ?? data, measured);
           const onProgress = (done: number, of: number): void => tell(`${done} of ${of} gains`, done / of);
           return {
             model: path,
-            objective: subject.objective.name,
-            curves: await gainCurves(subject, { units, gains, onProgress }),
+            objective: evaluator.objective,
+            curves: await gainCurves(evaluator, { units, gains, onProgress }),
           };
         }),
       );

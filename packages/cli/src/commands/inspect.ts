@@ -3,12 +3,13 @@ import { availableParallelism } from "node:os";
 import { basename } from "node:path";
 import { Command, type CommandUnknownOpts } from "@commander-js/extra-typings";
 import { inspect } from "shrinknet";
+import { loadData } from "../data/load-data.ts";
 import { checkOutputs } from "../files/check-outputs.ts";
 import { loadModel } from "../files/load-model.ts";
 import { naming } from "../files/naming.ts";
 import { writeFiles } from "../files/write-files.ts";
 import { type Io, printJson } from "../io.ts";
-import { jsonOption, shapeOption } from "../options/shared.ts";
+import { jsonOption, shapeOption, untieOption } from "../options/shared.ts";
 import { colorsOf } from "../text/colors.ts";
 import { inspectText } from "../text/inspect.ts";
 
@@ -17,17 +18,20 @@ export function inspectCommand(io: Io): CommandUnknownOpts {
     .description("Shows the groups of units that can be removed, sizes, and what is frozen and why.")
     .argument("<model>", "ONNX file")
     .option("--graph <file>", "draw the network as SVG: groups in colours, frozen places and why")
+    .option("--data <file>", "samples that say how long axes are that the file leaves open")
     .addOption(shapeOption)
+    .addOption(untieOption)
     .addOption(jsonOption)
     .addHelpText("after", "\nExample:\n  $ shrinknet inspect digits.onnx --graph digits.svg")
-    .action(async (path, { shape: shapes, json, graph }) => {
-      await checkOutputs({ "--graph": graph }, { "the model": path });
+    .action(async (path, { shape: shapes, untie, json, graph, data: dataPath }) => {
+      await checkOutputs({ "--graph": graph }, { "the model": path, "--data": dataPath });
       const [{ model }, { nodeRunner }] = await Promise.all([loadModel(path, shapes), import("@shrinknet/runtime")]);
       const runner = nodeRunner({ threads: Math.min(4, availableParallelism()) }); // it only learns shapes
-      const summary = await naming({ model: path }, () => inspect(model, { runner, name: path, shapes }));
+      const data = dataPath === undefined ? undefined : await loadData(dataPath);
+      const summary = await naming({ model: path }, () => inspect(model, { runner, name: path, shapes, untie, data }));
       for (const { input, axis, length } of summary.assumed) {
         io.stderr.write(
-          `note: input "${input}": the file does not say how long axis ${axis} is, ${length} was taken; MACs hang on it, give your own with --shape\n`,
+          `note: input "${input}": the file does not say how long axis ${axis} is, ${length} was taken; MACs depend on it, give your own with --shape or --data\n`,
         );
       }
       if (graph !== undefined) {

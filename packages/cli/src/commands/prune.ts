@@ -5,6 +5,7 @@ import { loadData } from "../data/load-data.ts";
 import { checkOutputs } from "../files/check-outputs.ts";
 import { loadModel } from "../files/load-model.ts";
 import { naming } from "../files/naming.ts";
+import { nameOf, throwIfInDoubt } from "../files/unverified.ts";
 import { type OutputFile, writeFiles } from "../files/write-files.ts";
 import { type Io, printJson } from "../io.ts";
 import {
@@ -21,15 +22,18 @@ import {
 import {
   dataHelp,
   jsonOption,
+  labelsOption,
   minKeepOption,
   objectiveOption,
   onlyOption,
+  outputOption,
   quietOption,
   scaleOption,
   seedOption,
   shapeOption,
   skipOption,
   threadsOption,
+  untieOption,
 } from "../options/shared.ts";
 import { interruptible } from "../progress/interrupt.ts";
 import { paceTeller } from "../progress/pace.ts";
@@ -38,14 +42,14 @@ import { colorsOf } from "../text/colors.ts";
 import { costText } from "../text/cost.ts";
 import { plural } from "../text/format.ts";
 import { planText } from "../text/plan.ts";
-import { pruneText } from "../text/prune.ts";
+import { pruneText, verificationOf } from "../text/prune.ts";
 import { traceText } from "../text/trace.ts";
 
 export function pruneCommand(io: Io): CommandUnknownOpts {
   return new Command("prune")
     .description(
       "Removes the units that matter least, one after the other, until a budget is used up (default: one point of " +
-        "accuracy, or 10% more error), and writes the smaller model once it is verified.",
+        "accuracy, or 10% more error; of outputs without labels 10% of their variance), and writes the smaller model once it is verified.",
     )
     .argument("<model>", "ONNX file; never changed")
     .option("--data <file>", `${dataHelp}; may be left out for magnitude and random`)
@@ -74,6 +78,8 @@ export function pruneCommand(io: Io): CommandUnknownOpts {
     .option("--memory <size>", "kept activations take no more than this, such as 2GB (default)", parseBytes)
     .option("--shortlist <share>", "racing: share of the units that race, chosen by Taylor estimates", parseShare)
     .addOption(objectiveOption)
+    .addOption(outputOption)
+    .addOption(labelsOption)
     .addOption(
       new Option("--compensate <how>", "what makes up for removed units: nothing, their mean, or refitted consumers")
         .choices(["none", "mean", "lstsq"] as const)
@@ -98,7 +104,11 @@ export function pruneCommand(io: Io): CommandUnknownOpts {
         "500 samples, or with --confidence, else 0%",
       parseHoldOut,
     )
-    .option("--max-error-rise <share>", "limit: relative rise of the error, such as 10%", parseRise)
+    .option(
+      "--max-error-rise <share>",
+      "limit: rise of each output's error, such as 10%; of outputs held to the original's own as a share of their variance",
+      parseRise,
+    )
     .option("--target-macs <share>", "goal: MACs that are left, such as 50%", parseShare)
     .option("--target-params <share>", "goal: parameters that are left, such as 50%", parseShare)
     .option("--target-bytes <size>", "goal: bytes of the file, such as 200KB or 50% of the original", parseFileSize)
@@ -118,6 +128,7 @@ export function pruneCommand(io: Io): CommandUnknownOpts {
     .option("--latency", "measure the latency of both files; --report does so too")
     .addOption(scaleOption)
     .addOption(shapeOption)
+    .addOption(untieOption)
     .addOption(seedOption)
     .addOption(threadsOption)
     .addOption(jsonOption)
@@ -146,8 +157,10 @@ export function pruneCommand(io: Io): CommandUnknownOpts {
         { "the model": path, "--data": options.data, "--test": options.test },
       );
       const { bytes } = await loadModel(path, shapes);
-      const data = options.data === undefined ? undefined : await loadData(options.data, { scale });
-      const test = options.test === undefined ? undefined : await loadData(options.test, { scale });
+      const data =
+        options.data === undefined ? undefined : await loadData(options.data, { scale, labels: options.labels });
+      const test =
+        options.test === undefined ? undefined : await loadData(options.test, { scale, labels: options.labels });
       const { nodeRunner } = await import("@shrinknet/runtime");
       const budget = budgetOf(options);
       const pace = paceTeller({
@@ -169,8 +182,10 @@ export function pruneCommand(io: Io): CommandUnknownOpts {
               schedule,
               polish: options.polish ?? false,
               objective,
+              outputs: options.output,
               seed,
               shapes,
+              untie: options.untie,
               signal,
               oracle: options.oracle,
               memory: options.memory,
@@ -206,9 +221,12 @@ export function pruneCommand(io: Io): CommandUnknownOpts {
       const files = await outputsOf(result, options, isPartial);
       await writeFiles(files);
       if (isPartial) throw interrupted(summary.removed.length, options.plan);
-      if (options.json) return printJson(io, summary);
+      const verification = verificationOf(summary);
+      const written = nameOf(out, verification);
       const names = files.map((file) => file.path);
-      io.stdout.write(pruneText(summary, names, colorsOf(io)));
+      if (options.json) printJson(io, { ...summary, out: written });
+      else io.stdout.write(pruneText(summary, names, colorsOf(io)));
+      throwIfInDoubt(verification, written);
     });
 }
 
@@ -230,7 +248,7 @@ async function outputsOf(result: PruneResult, wanted: Wanted, isPartial: boolean
     const { pruneReport } = await import("@shrinknet/report");
     files.push({ path: wanted.report, content: pruneReport(summary) });
   }
-  return [...files, { path: wanted.out, content: bytes }];
+  return [...files, { path: nameOf(wanted.out, verificationOf(summary)), content: bytes }];
 }
 
 interface BudgetOptions {

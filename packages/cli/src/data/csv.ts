@@ -57,7 +57,7 @@ export function readCsv(bytes: Uint8Array, source: string): Dataset {
   const y = last.every(isInt32)
     ? { labels: Int32Array.from(last) }
     : { targets: new Tensor("float64", [samples.length, 1], last) };
-  return { source, size: samples.length, inputs: { x }, ...y };
+  return { source, inputs: { x }, ...y };
 }
 
 const form = "Write one sample a line: features, then the class";

@@ -4,7 +4,6 @@ import { readFile } from "node:fs/promises";
 import { basename, extname } from "node:path";
 import { gunzipSync } from "fflate";
 import { type Dataset, ShrinkError, sizeOf, type Tensor, tensorOf } from "shrinknet";
-import { answersOf } from "./answers.ts";
 import { readCsv } from "./csv.ts";
 import { isIdx, readIdx } from "./idx.ts";
 import { isNpy, readNpy } from "./npy.ts";
@@ -16,30 +15,38 @@ export interface LoadOptions {
    * stay as the file has them. Labels and targets are never scaled.
    */
   readonly scale?: number | undefined;
+  /** Arrays that hold labels or targets, by output; "" for the first output that they fit. Default: `y` and `y_OUTPUT`. */
+  readonly labels?: Readonly<Record<string, string>> | undefined;
 }
 
 const forms = "Supported: .npz, .npy, .csv, or IDX files as IMAGES or IMAGES,LABELS (each may be gzipped)";
 
 /**
  * Reads a data file:
- * - `.npz`: `x`, or one array per model input, and perhaps `y` (integers `[N]`: classes; floats: targets);
+ * - `.npz`: `x`, or one array per model input, and perhaps `y` or `y_OUTPUT` (integers: classes; floats: targets);
  * - `.npy`: `x` alone;
  * - `images-idx3-ubyte,labels-idx1-ubyte`, or the images alone: `x` is uint8 `[N, rows, columns]`, 0..255;
  * - `.csv`: features, last column the class or target, see {@link readCsv}.
  *
  * The contents decide, then the name. Gzipped files are unpacked. That arrays fit each other and the model is checked
- * by `bindInputs` of shrinknet, not here; `size` is the length of `x` (or of the first input) until then.
+ * by `bindSamples` of shrinknet, not here.
  *
  * Throws a `data` error for a file that is missing, a folder, empty, damaged or of another kind, and an `option` error
  * for a scale that is 0 or not finite.
  */
-export async function loadData(path: string, { scale }: LoadOptions = {}): Promise<Dataset> {
+export async function loadData(path: string, { scale, labels }: LoadOptions = {}): Promise<Dataset> {
   if (scale !== undefined && (!Number.isFinite(scale) || scale === 0)) {
     throw new ShrinkError("option", `scale: got ${scale}, expected a finite number other than 0, such as 0.00392157.`);
   }
-  const dataset = path.includes(",") && !existsSync(path) ? await loadPair(path) : await loadFile(path);
+  const loaded = path.includes(",") && !existsSync(path) ? await loadPair(path) : await loadFile(path);
+  const dataset = labels ? { ...loaded, labelArrays: labels } : loaded;
   if (scale === undefined) return dataset;
-  const inputs = Object.entries(dataset.inputs).map(([name, tensor]) => [name, scaled(tensor, scale)]);
+  const isLabels = (name: string): boolean =>
+    /^(y|labels)(_|$)/.test(name) || Object.values(labels ?? {}).includes(name);
+  const inputs = Object.entries(dataset.inputs).map(([name, tensor]) => [
+    name,
+    isLabels(name) ? tensor : scaled(tensor, scale),
+  ]);
   return { ...dataset, inputs: Object.fromEntries(inputs) };
 }
 
@@ -81,7 +88,7 @@ async function loadPair(path: string): Promise<Dataset> {
       `${source} has ${x.dims[0]} images but ${labelsName} ${y.dims[0]} labels, expected as many. Pair the right files.`,
     );
   }
-  return { ...datasetOf(source, x), ...answersOf(y, labelsName) };
+  return { ...datasetOf(source, x), labels: Int32Array.from(y.numbers as ArrayLike<number>) };
 }
 
 function imagesIn(bytes: Uint8Array, source: string): Tensor {
@@ -93,19 +100,15 @@ function imagesIn(bytes: Uint8Array, source: string): Tensor {
 }
 
 function fromNpz(arrays: Readonly<Record<string, Tensor>>, source: string): Dataset {
-  const { y, ...inputs } = arrays;
-  const [first] = Object.values(inputs);
-  if (!first) fail(`${source}: found only the array "y", expected "x" or one array for each model input. Save both.`);
-  return {
-    source,
-    size: (inputs.x ?? first).dims[0] ?? 0,
-    inputs,
-    ...(y && answersOf(y, `${source}: array "y"`)),
-  };
+  const names = Object.keys(arrays);
+  if (names.length === 1 && names[0] === "y") {
+    fail(`${source}: found only the array "y", expected "x" or one array for each model input. Save both.`);
+  }
+  return { source, inputs: arrays };
 }
 
 function datasetOf(source: string, x: Tensor): Dataset {
-  return { source, size: x.dims[0] ?? 0, inputs: { x } };
+  return { source, inputs: { x } };
 }
 
 /** The file's bytes, unpacked if gzipped. */

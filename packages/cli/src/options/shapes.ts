@@ -10,7 +10,7 @@ export function parseShape(text: string, previous: InputShapes = {}): InputShape
   const [, name, dims] = /^(.+)=(\d+(?:x\d+)*)$/i.exec(text.trim()) ?? [];
   const numbers = dims?.split(/x/i).map(Number) ?? [];
   if (!name || numbers.some((dim) => dim < 1)) {
-    throw new InvalidArgumentError("expected NAME=DIMS with the samples first, such as x=1x3x224x224");
+    throw new InvalidArgumentError("expected NAME=DIMS of one sample, such as x=1x3x224x224");
   }
   return { ...previous, [name]: numbers };
 }
@@ -29,9 +29,11 @@ export function checkShapes(shapes: InputShapes, feeds: readonly ValueInfo[]): v
     const fits =
       !shape ||
       (shape.length === dims.length &&
-        shape.every((dim, axis) => axis === 0 || typeof dim !== "number" || dim < 1 || dim === dims[axis]));
+        shape.every(
+          (dim, axis) => (axis === 0 && dim === 1) || typeof dim !== "number" || dim < 1 || dim === dims[axis],
+        ));
     if (!fits) {
-      const wanted = shape.map((dim, axis) => (axis === 0 ? "N" : (dim ?? "?"))).join("x");
+      const wanted = shape.map((dim, axis) => (axis === 0 && dim === 1 ? "N" : (dim ?? "?"))).join("x");
       throw new ShrinkError(
         "option",
         `--shape ${name}=${dims.join("x")}: does not fit the model, expected ${name}=${wanted}`,

@@ -1,19 +1,28 @@
 /** Options that several commands take. */
 import { availableParallelism } from "node:os";
 import { Option } from "@commander-js/extra-typings";
+import { type ByOutput, parseByOutput, parseObjective } from "./outputs.ts";
 import { parseNumber, parseThreads, parseWhole } from "./quantities.ts";
 import { type InputShapes, parseShape } from "./shapes.ts";
 
 type Parsed<Usage extends string, Value> = Option<Usage, undefined, undefined, Value>;
 type Defaulted<Usage extends string, Value> = Option<Usage, undefined, Value, Value>;
-type Choice<Usage extends string, Name extends string> = Option<Usage, undefined, undefined, undefined, false, Name>;
-
 export const dataHelp = "calibration samples: .npz, .npy, .csv, or IDX files as IMAGES,LABELS";
 
-export const objectiveOption: Choice<"--objective <name>", "sse" | "cross-entropy" | "match"> = new Option(
+export const objectiveOption: Parsed<"--objective <name>", ByOutput | string> = new Option(
   "--objective <name>",
-  "the error to measure; default: what fits the data and the model",
-).choices(["sse", "cross-entropy", "match"] as const);
+  "the error to measure: sse, cross-entropy or match, for all outputs or as OUTPUT=NAME (repeatable); default: what fits the data and the model",
+).argParser((text: string, previous: ByOutput | string | undefined) => parseObjective(text, previous));
+
+export const outputOption: Option<"--output <name...>"> = new Option(
+  "--output <name...>",
+  "measure only these outputs of the model; default: all",
+);
+
+export const labelsOption: Parsed<"--labels <name>", ByOutput> = new Option(
+  "--labels <name>",
+  "array that holds labels or targets, or OUTPUT=ARRAY (repeatable); default: y, y_OUTPUT, or labels",
+).argParser((text: string, previous: ByOutput | undefined) => ({ ...previous, ...parseByOutput(text) }));
 
 export const scaleOption: Parsed<"--scale <factor>", number> = new Option(
   "--scale <factor>",
@@ -24,6 +33,11 @@ export const shapeOption: Parsed<"--shape <name=dims>", InputShapes> = new Optio
   "--shape <name=dims>",
   "dims of an input that the file leaves free, such as x=1x3x224x224; repeatable",
 ).argParser(parseShape);
+
+export const untieOption: Option<"--untie"> = new Option(
+  "--untie",
+  "cut layers that share weights each by itself; the weights are copied where cuts differ",
+);
 
 export const threadsOption: Defaulted<"--threads <n>", number> = new Option(
   "--threads <n>",

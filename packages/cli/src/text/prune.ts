@@ -5,11 +5,14 @@ import {
   type LayerWidth,
   type Polish,
   type PruneSummary,
+  type Verification,
 } from "shrinknet";
 import { beforeAfter } from "./before-after.ts";
 import type { Colors } from "./colors.ts";
+import { outputTable } from "./evaluate.ts";
 import { formatChange, formatCount, formatNumber, formatSeconds, formatShare, plural } from "./format.ts";
 import { table } from "./table.ts";
+import { verifiedText } from "./verified.ts";
 
 /** What `prune` prints; `files` are the files that were written. */
 export function pruneText(summary: PruneSummary, files: readonly string[], colors: Colors): string {
@@ -23,17 +26,26 @@ export function pruneText(summary: PruneSummary, files: readonly string[], color
   return [
     `${colors.bold(model)}: removed ${formatCount(before.units - after.units)} of ${plural(before.units, "unit")} (${by.join(", ")})\n`,
     beforeAfter(before, after, colors),
+    ...(after.outputs ? [`after, by output:\n${outputTable(after.outputs, colors)}`] : []),
     ...facts(summary),
     widths(layers, colors),
     ...(certificates.evaluations > 0 ? [`${certificatesInWords(certificates)}\n`] : []),
-    `stopped: ${summary.stopped}\n${colors.green("verified")}: largest difference ${formatNumber(summary.verified)}\n` +
+    `stopped: ${summary.stopped}\n${verifiedText(verificationOf(summary), colors)}\n` +
       `wrote ${files.toReversed().join(", ")}\n`,
   ].join("\n");
 }
 
+/** The verification that a summary tells of. */
+export function verificationOf({ verified, allowance, inDoubt = false }: PruneSummary): Verification {
+  return { difference: verified, allowance, isInDoubt: inDoubt };
+}
+
 /** What else was measured, a line each. */
-function facts({ answers, heldOut, latency, polish, unfitted = [] }: PruneSummary): string[] {
+function facts({ criterion, alsoTried, answers, heldOut, latency, polish, unfitted = [] }: PruneSummary): string[] {
   const lines = [
+    ...(alsoTried === undefined
+      ? []
+      : [`also tried: ${alsoTried}; ${criterion} leaves the lower error on held-out samples`]),
     ...unfitted.map(({ layer, reason }) => `not repaired: ${layer}: ${reason}`),
     ...(polish ? [polishText(polish)] : []),
     ...(heldOut

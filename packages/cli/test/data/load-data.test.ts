@@ -2,7 +2,7 @@ import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { gzipSync } from "fflate";
-import { bindInputs, float32, int64, type Tensor, tensorOf } from "shrinknet";
+import { bindSamples, float32, int64, type Samples, type Tensor, tensorOf } from "shrinknet";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type LoadOptions, loadData } from "../../src/data/load-data.ts";
 import { writeNpy } from "../../src/data/npy.ts";
@@ -29,13 +29,21 @@ describe(".npz", () => {
   const load = async (arrays: Record<string, Tensor>, options: LoadOptions = {}) =>
     loadData(await save("a.npz", writeNpz(arrays)), options);
 
+  /** What the file holds for a model of one input of two numbers. */
+  const bound = async (arrays: Record<string, Tensor>, options: LoadOptions = {}): Promise<Samples> =>
+    bindSamples(await load(arrays, options), [{ name: "input", type: "float32", shape: ["N", 2] }]);
+  const answersTo = async (y: Tensor): Promise<Tensor | undefined> => (await bound({ x, y })).answers[""];
+
   test("x and integer y", async () => {
     const data = await load({ x, y: int64([0, 1, 2]) });
     expect(data.source).toBe("a.npz");
-    expect(data.size).toBe(3);
-    expect(Object.keys(data.inputs)).toEqual(["x"]);
-    expect(data.labels).toEqual(Int32Array.of(0, 1, 2));
+    expect(Object.keys(data.inputs)).toEqual(["x", "y"]);
     expect(data.targets).toBeUndefined();
+    const samples = await bound({ x, y: int64([0, 1, 2]) });
+    expect(samples.size).toBe(3);
+    expect(Object.keys(samples.inputs)).toEqual(["input"]);
+    expect(Object.keys(samples.answers)).toEqual([""]);
+    expect(samples.answers[""]?.data).toEqual(Int32Array.of(0, 1, 2));
   });
 
   test("inputs by name, without y", async () => {
@@ -43,34 +51,48 @@ describe(".npz", () => {
       ids: int64([1, 2], [2, 1]),
       mask: float32([0, 1], [2, 1]),
     });
-    expect(Object.keys(data)).toEqual(["source", "size", "inputs"]);
+    expect(Object.keys(data)).toEqual(["source", "inputs"]);
     expect(Object.keys(data.inputs)).toEqual(["ids", "mask"]);
-    expect(data.size).toBe(2);
+    expect(data.inputs.ids?.dims).toEqual([2, 1]);
   });
 
   test("integer y [N, 1] and bool y are labels", async () => {
-    expect((await load({ x, y: tensorOf("uint8", [2, 1, 0], [3, 1]) })).labels).toEqual(Int32Array.of(2, 1, 0));
-    expect((await load({ x, y: tensorOf("bool", [1, 0, 1]) })).labels).toEqual(Int32Array.of(1, 0, 1));
+    const column = await answersTo(tensorOf("uint8", [2, 1, 0], [3, 1]));
+    expect(column?.type).toBe("int32");
+    expect(column?.data).toEqual(Int32Array.of(2, 1, 0));
+    expect((await answersTo(tensorOf("bool", [1, 0, 1])))?.data).toEqual(Int32Array.of(1, 0, 1));
   });
 
   test("float y are targets", async () => {
-    const flat = (await load({ x, y: float32([0, 0.5, 1]) })).targets;
+    const flat = await answersTo(float32([0, 0.5, 1]));
+    expect(flat?.type).toBe("float32");
     expect(flat?.dims).toEqual([3, 1]);
-    const half = (await load({ x, y: tensorOf("float16", [0, 0.5, 1, 1, 1, 1], [3, 2]) })).targets;
+    const half = await answersTo(tensorOf("float16", [0, 0.5, 1, 1, 1, 1], [3, 2]));
     expect(half?.type).toBe("float32");
     expect(half?.dims).toEqual([3, 2]);
     expect(numbersOf(half)).toEqual([0, 0.5, 1, 1, 1, 1]);
-    expect((await load({ x, y: tensorOf("float64", [0, 1, 2], [3, 1]) })).targets?.type).toBe("float64");
+    expect((await answersTo(tensorOf("float64", [0, 1, 2], [3, 1])))?.type).toBe("float64");
   });
 
   test("other y", async () => {
-    expect(await messageOf(() => load({ x, y: int64([0, 1, 1, 0, 0, 1], [3, 2]) }))).toBe(
-      'a.npz: array "y" is int64 [3, 2], expected classes [N]. Save one-hot classes as y.argmax(axis=1), or targets ' +
-        "as y.astype('float32').",
+    expect((await answersTo(int64([0, 1, 1, 0, 0, 1], [3, 2])))?.dims).toEqual([3, 2]); // perhaps one for each position
+    expect(await messageOf(() => answersTo(float32([1], [])))).toBe(
+      'a.npz: array "y" is a single number, expected classes [N] or targets [N, ...]. Save one answer for each sample.',
     );
-    expect(await messageOf(() => load({ x, y: float32([1], []) }))).toContain('array "y" is a single number');
-    expect(await messageOf(() => load({ x, y: int64([0, 2 ** 40, 0]) }))).toBe(
+    expect(await messageOf(() => answersTo(int64([0, 2 ** 40, 0])))).toBe(
       'a.npz: array "y" holds the label 1099511627776 for sample 1, expected a class number. Number classes from 0.',
+    );
+  });
+
+  test("labels of several outputs, by their names or by the names that are told", async () => {
+    const arrays = { x, y_mask: int64([0, 1, 1]), y_size: float32([1, 2, 3]), classes: int64([2, 1, 0]) };
+    const named = await bound(arrays);
+    expect(Object.keys(named.answers)).toEqual(["mask", "size"]);
+    const told = await bound(arrays, { labels: { "": "classes", size: "y_size" } });
+    expect(Object.keys(told.answers).sort()).toEqual(["", "mask", "size"]);
+    expect(told.answers[""]?.data).toEqual(Int32Array.of(2, 1, 0));
+    expect(await messageOf(() => bound(arrays, { labels: { "": "class" } }))).toBe(
+      'a.npz: no array "class" for labels, found "x", "y_mask", "y_size", "classes".',
     );
   });
 
@@ -87,12 +109,12 @@ describe(".npz", () => {
   });
 
   test("binds to a model", async () => {
-    const data = bindInputs(await load({ x: tensorOf("uint8", [1, 2, 3, 4], [1, 4]), y: int64([0]) }), [
+    const data = bindSamples(await load({ x: tensorOf("uint8", [1, 2, 3, 4], [1, 4]), y: int64([0]) }), [
       { name: "input", type: "float32", shape: ["N", 1, 2, 2] },
     ]);
-    expect(data.inputs.input?.type).toBe("float32");
-    expect(data.inputs.input?.dims).toEqual([1, 1, 2, 2]);
-    expect(data.labels).toEqual(Int32Array.of(0));
+    expect(data.inputs.input?.tensor.type).toBe("float32");
+    expect(data.inputs.input?.tensor.dims).toEqual([1, 1, 1, 2, 2]);
+    expect(data.answers[""]?.data).toEqual(Int32Array.of(0));
   });
 });
 
@@ -100,10 +122,10 @@ describe(".npy", () => {
   test("is x, also gzipped or by content alone", async () => {
     for (const name of ["a.npy", "noname"]) {
       const data = await loadData(await save(name, writeNpy(x)));
-      expect(data.size).toBe(3);
+      expect(data.inputs.x?.dims).toEqual([3, 2]);
       expect(numbersOf(data.inputs.x)).toEqual([1, 2, 3, 4, 5, 6]);
     }
-    expect((await loadData(await save("a.npy.gz", gzipSync(writeNpy(x))))).size).toBe(3);
+    expect((await loadData(await save("a.npy.gz", gzipSync(writeNpy(x))))).inputs.x?.dims).toEqual([3, 2]);
   });
 
   test("wrong magic and truncation", async () => {
@@ -133,7 +155,7 @@ describe("IDX", () => {
 
   test("images alone", async () => {
     const data = await loadData(await save("images", images));
-    expect(data.size).toBe(2);
+    expect(data.inputs.x?.dims).toEqual([2, 2, 1]);
     expect(data.labels).toBeUndefined();
   });
 
@@ -162,7 +184,7 @@ describe("IDX", () => {
   });
 
   test("a file whose name has a comma is a file", async () => {
-    expect((await loadData(await save("a,b.npy", writeNpy(x)))).size).toBe(3);
+    expect((await loadData(await save("a,b.npy", writeNpy(x)))).inputs.x?.dims).toEqual([3, 2]);
   });
 });
 
@@ -179,7 +201,18 @@ describe("scale", () => {
     expect(data.inputs.x?.type).toBe("float32");
     expect(data.inputs.x?.dims).toEqual([2, 1]);
     expect(numbersOf(data.inputs.x)).toEqual([0, 1]);
-    expect(numbersOf(data.targets)).toEqual([3, 4]);
+    expect(numbersOf(data.inputs.y)).toEqual([3, 4]);
+  });
+
+  test("leaves labels and targets of any name as they are", async () => {
+    const numbers = tensorOf("uint8", [0, 255], [2, 1]);
+    const names = ["x", "y_mask", "labels", "labels_size", "classes", "yaw"];
+    const path = await save("n.npz", writeNpz(Object.fromEntries(names.map((name) => [name, numbers]))));
+    const { inputs } = await loadData(path, { scale: 1 / 255, labels: { "": "classes" } });
+    const scaled = names.filter((name) => inputs[name]?.type === "float32");
+    expect(scaled).toEqual(["x", "yaw"]);
+    expect(numbersOf(inputs.yaw)).toEqual([0, 1]);
+    for (const name of names.filter((one) => !scaled.includes(one))) expect(numbersOf(inputs[name])).toEqual([0, 255]);
   });
 
   test.each([0, Number.NaN, Infinity])("%d is an error", async (scale) => {

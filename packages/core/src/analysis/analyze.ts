@@ -4,21 +4,20 @@
  * do to each other.
  */
 import type { Criterion, ScoringContext } from "../criteria/criterion.ts";
-import { subjectIn } from "../criteria/criterion.ts";
+import { evaluatorIn } from "../criteria/criterion.ts";
 import { criterionOf } from "../criteria/index.ts";
-import type { Dataset } from "../data.ts";
+import type { Dataset } from "../data/dataset.ts";
 import { ShrinkError } from "../errors.ts";
-import type { ProbeOptions } from "../graph/made-up.ts";
-import type { ObjectiveName } from "../measure/objective.ts";
-import { type Subject, subjectOf } from "../measure/subject.ts";
-import { readModel } from "../onnx/index.ts";
+import type { ProbeOptions } from "../graph/input-layout.ts";
+import { createEvaluator, type Evaluator } from "../measure/evaluator.ts";
+import type { ObjectiveOptions } from "../measure/objectives/model-objective.ts";
+import { openModel } from "../open.ts";
 import { type Budget, removalGoal } from "../plan/budget.ts";
 import { choose } from "../plan/choose.ts";
 import { type Selection, selectGroups } from "../plan/select.ts";
-import { stateOfModel, withDataShapes } from "../prune.ts";
+import { modelState } from "../prune.ts";
 import type { AnalyzedStep, AnalyzeSummary, Interactions, TellingCurve, UnitCost } from "../results.ts";
 import type { Runner } from "../runner.ts";
-import { prepare } from "../units/prepare.ts";
 import { agreementOf, compareRankings } from "./agreement.ts";
 import { failureSizes } from "./failure.ts";
 import { gainCurves } from "./gain.ts";
@@ -28,12 +27,11 @@ import { tellingUnits } from "./telling.ts";
 import { unitCosts } from "./unit-costs.ts";
 import { unsigned } from "./unsigned.ts";
 
-export interface AnalyzeOptions extends Selection, ProbeOptions {
+export interface AnalyzeOptions extends Selection, Omit<ProbeOptions, "samples">, ObjectiveOptions {
   readonly runner: Runner;
   readonly data: Dataset;
   /** Criteria to hold to the oracle. Default: {@link analyzedCriteria}, all of them. */
   readonly criteria?: readonly (string | Criterion)[];
-  readonly objective?: ObjectiveName | undefined;
   /** How far the oracle run goes; default 60 % of the units. */
   readonly remove?: Budget["remove"];
   /** At how many stages of the run to look, evenly spaced, the intact network among them; default 8. */
@@ -64,7 +62,7 @@ export const analyzedCriteria: Readonly<Record<string, Criterion>> = Object.from
 /** Analyzes a model on data. Nothing is written; the input is never changed. */
 export async function analyze(file: Uint8Array, options: AnalyzeOptions): Promise<AnalyzeSummary> {
   const started = Date.now();
-  const { runner, data, seed = 0, minKeep = 1, remove = { share: 0.6 }, pairUnits = 128 } = options;
+  const { runner, seed = 0, minKeep = 1, remove = { share: 0.6 }, pairUnits = 128 } = options;
   const tell = (doing: string, share: number): void => {
     if (options.signal?.aborted) throw new ShrinkError("budget", "interrupted; nothing was written");
     options.onProgress?.(doing, share);
@@ -72,15 +70,15 @@ export async function analyze(file: Uint8Array, options: AnalyzeOptions): Promis
   const criteria = (options.criteria ?? Object.values(analyzedCriteria)).map((criterion) =>
     typeof criterion === "string" ? (analyzedCriteria[criterion] ?? criterionOf(criterion)) : criterion,
   );
-  const model = readModel(file);
-  const prunable = await prepare(model, runner, withDataShapes(model.graph, options));
-  const subject = await subjectOf(prunable, runner, data, options.objective);
-  const baseline = await stateOfModel(
+  const { original, prepared, samples } = await openModel(file, options);
+  const evaluator = await createEvaluator(prepared, runner, samples ?? options.data, options);
+  const { prunable } = evaluator;
+  const fit = await evaluator.evaluate();
+  const baseline = modelState(
     prunable,
     new Uint8Array(prunable.units.count),
-    file.byteLength,
-    subject,
-    undefined,
+    { model: original, bytes: file.byteLength },
+    { fit },
   );
   const supply = selectGroups(prunable.units, options).reduce((sum, { size }) => sum + Math.max(0, size - minKeep), 0);
   const planned = Math.min(removalGoal({ remove }, prunable.units.count) ?? 0, supply);
@@ -118,7 +116,13 @@ export async function analyze(file: Uint8Array, options: AnalyzeOptions): Promis
     },
   };
   const budget = { remove: { count: planned } };
-  const run = await choose(prunable, subject, { ...options, criterion: watched, seed, budget, onProgress: undefined });
+  const run = await choose(prunable, evaluator, {
+    ...options,
+    criterion: watched,
+    seed,
+    budget,
+    onProgress: undefined,
+  });
 
   const steps = drafts.map((draft): AnalyzedStep => {
     const accuracy = (run.trace[draft.removed - 1] ?? baseline).accuracy;
@@ -135,16 +139,16 @@ export async function analyze(file: Uint8Array, options: AnalyzeOptions): Promis
   });
   return {
     model: options.name ?? "",
-    objective: subject.objective.name,
+    objective: evaluator.objective,
     seed,
-    samples: subject.data.size,
+    samples: evaluator.samples.size,
     baseline,
     layers: prunable.units.groups.map(({ id, layer, kind, size }) => ({ group: id, layer, kind, size })),
     criteria: criteria.map(({ name }) => name),
     removed: run.trace.length,
     steps,
     ...(interactions && { interactions }),
-    curves: await tellingCurves(subject, steps[0]?.costs ?? [], (share) =>
+    curves: await tellingCurves(evaluator, steps[0]?.costs ?? [], (share) =>
       tell("measuring gain curves", (1 + wanted.size + share) / (wanted.size + 2)),
     ),
     evaluations: evaluations + run.evaluations,
@@ -170,7 +174,7 @@ async function lookAt(
   const error = await context.error();
   const measured = left.map((unit) => costs[unit] as number);
   const ranking = order(measured).map((at) => left[at] as number);
-  const split = await unitCosts(subjectIn(context), state, evenly(ranking, SPLIT_UNITS), costs);
+  const split = await unitCosts(evaluatorIn(context), state, evenly(ranking, SPLIT_UNITS), costs);
   return {
     error,
     left: left.length,
@@ -199,13 +203,13 @@ function evenly(units: readonly number[], most: number): number[] {
 
 /** Gain curves from 0 to 2 of the units that tell most, on the intact network. */
 async function tellingCurves(
-  subject: Subject,
+  evaluator: Evaluator,
   costs: readonly UnitCost[],
   onProgress: (share: number) => void,
 ): Promise<TellingCurve[]> {
   const telling = tellingUnits(costs);
-  const { units } = subject.prunable;
-  const curves = await gainCurves(subject, {
+  const { units } = evaluator.prunable;
+  const curves = await gainCurves(evaluator, {
     units: telling.map(({ cost }) => {
       const group = units.groups.find(({ id }) => id === cost.group);
       return (group?.first ?? Number.NaN) + cost.unit;

@@ -1,7 +1,7 @@
-import { type Criterion, subjectIn } from "../criteria/criterion.ts";
+import { type Criterion, evaluatorIn } from "../criteria/criterion.ts";
 import { Activations } from "../measure/activations.ts";
 import { taylorTerms } from "../measure/taylor.ts";
-import { bendsOf } from "./bends.ts";
+import { curvaturesOf } from "./curvatures.ts";
 
 /**
  * taylor2 with the exact second derivative in each unit's gain in place of the diagonal recursion's: -E'(1) + E''(1) / 2.
@@ -12,9 +12,9 @@ export const exactParabola: Criterion = {
   inErrorUnits: true,
   needsData: true,
   async score(context) {
-    const [subject, { state, left }] = [subjectIn(context), context];
-    const { slope } = await taylorTerms(subject, state, false);
-    const bends = await bendsOf(subject, new Activations(subject, state), left);
-    return slope.map((value, unit) => -value + (bends.get(unit) ?? 0) / 2);
+    const [evaluator, { state, left }] = [evaluatorIn(context), context];
+    const { gradient } = await taylorTerms(evaluator, state, false);
+    const curvatures = await curvaturesOf(evaluator, new Activations(evaluator, state), left);
+    return gradient.map((value, unit) => -value + (curvatures.get(unit) ?? 0) / 2);
   },
 };

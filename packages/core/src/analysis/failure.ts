@@ -1,30 +1,30 @@
 /** Why taylor2 is wrong about a unit, as numbers: pure arithmetic on what was measured. */
 import type { FailureSizes, UnitCost, UnitName } from "../results.ts";
 
-/** What is known of the error as a function of one unit's gain alpha; 1 intact, 0 removed. Summed over samples. */
+/** What is known of the error as a function of one unit's gain alpha; 1 intact, 0 removed. Means over samples. */
 export interface GainFacts {
   /** E(0) - E(1). */
   readonly measured: number;
   /** E'(1). */
-  readonly slope: number;
+  readonly gradient: number;
   /** E''(1) by the diagonal recursion. */
-  readonly bend: number;
+  readonly curvature: number;
   /** E''(1). */
-  readonly exactBend: number;
+  readonly exactCurvature: number;
 }
 
 /**
  * Splits taylor2's error on a unit. The parabola through gain 1 with the exact derivatives predicts -E' + E''/2 for gain
  * 0. What the measurement differs from that is truncation; what the diagonal recursion differs from it is diagonal.
  */
-export function splitFailure(name: UnitName, { measured, slope, bend, exactBend }: GainFacts): UnitCost {
+export function splitFailure(name: UnitName, { measured, gradient, curvature, exactCurvature }: GainFacts): UnitCost {
   return {
     ...name,
     measured,
-    taylor1: -slope,
-    taylor2: -slope + bend / 2,
-    diagonal: (exactBend - bend) / 2,
-    truncation: measured - (-slope + exactBend / 2),
+    taylor1: -gradient,
+    taylor2: -gradient + curvature / 2,
+    diagonal: (exactCurvature - curvature) / 2,
+    truncation: measured - (-gradient + exactCurvature / 2),
   };
 }
 

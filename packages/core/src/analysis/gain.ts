@@ -4,10 +4,10 @@ import { ShrinkError } from "../errors.ts";
 import { GraphBuilder, opsetOf } from "../graph/builder.ts";
 import type { Tensor } from "../graph/tensor.ts";
 import { Activations } from "../measure/activations.ts";
-import { TARGET } from "../measure/objective.ts";
+import type { Evaluator } from "../measure/evaluator.ts";
+import { targetInputs, termError } from "../measure/objectives/model-objective.ts";
 import { Oracle } from "../measure/oracle.ts";
 import { type State, stateOf } from "../measure/state.ts";
-import type { Subject } from "../measure/subject.ts";
 import { taylorTerms } from "../measure/taylor.ts";
 import { writeModel } from "../onnx/index.ts";
 import type { GainCurve } from "../results.ts";
@@ -26,14 +26,14 @@ export interface GainOptions {
 
 /** Measures gain curves of single units, all others at gain 1 (or gone). */
 export async function gainCurves(
-  subject: Subject,
+  evaluator: Evaluator,
   { units: wanted, gains, removed, onProgress }: GainOptions,
 ): Promise<GainCurve[]> {
-  const { prunable } = subject;
+  const { prunable } = evaluator;
   const { units } = prunable;
   const state = stateOf(prunable, removed ?? new Uint8Array(units.count));
-  const terms = await taylorTerms(subject, state, true);
-  const oracle = new Oracle(subject, new Activations(subject, state));
+  const terms = await taylorTerms(evaluator, state, true);
+  const oracle = new Oracle(evaluator, new Activations(evaluator, state));
   let gated: GatedErrors | undefined;
   const curves: GainCurve[] = [];
   try {
@@ -46,20 +46,20 @@ export async function gainCurves(
       let errors = await oracle.errorsAtGains(unit, all);
       if (errors) tell(all.length);
       else {
-        gated ??= await gatedErrors(subject, state);
+        gated ??= await gatedErrors(evaluator, state);
         errors = await gated.at(unit, all, tell);
       }
       const [baseline = Number.NaN, without = Number.NaN, ...measured] = errors;
       const group = groupOf(units, unit);
-      const slope = terms.slope[unit] as number;
+      const gradient = terms.gradient[unit] as number;
       curves.push({
         group: group.id,
         unit: unit - group.first,
         layer: group.layer,
         points: gains.map((gain, i) => ({ gain, error: measured[i] as number })),
         baseline,
-        tangent: baseline - slope,
-        parabola: baseline - slope + (terms.bend[unit] as number) / 2,
+        tangent: baseline - gradient,
+        parabola: baseline - gradient + (terms.curvature[unit] as number) / 2,
         removed: without,
       });
     }
@@ -75,14 +75,14 @@ interface GatedErrors {
   release(): Promise<void>;
 }
 
-async function gatedErrors(subject: Subject, { removed }: State): Promise<GatedErrors> {
-  const { prunable, runner, objective, targets, chunks } = subject;
+async function gatedErrors(evaluator: Evaluator, { removed }: State): Promise<GatedErrors> {
+  const { prunable, runner, terms, chunks, samples } = evaluator;
   const { model, shapes, units } = prunable;
   const gated = gateModel(model, shapes, units);
   const type = realTypeOf(model.graph, shapes);
   const b = new GraphBuilder({ opset: opsetOf(model), real: type, base: gated.model.graph });
-  b.input(TARGET, targets.type);
-  const errors = objective.error(b, objective.value, TARGET);
+  targetInputs(b, terms);
+  const errors = terms.map((term) => termError(b, term, term.value)).reduce((sum, error) => b.add(sum, error));
   const session = await runner.load(writeModel({ ...gated.model, graph: b.graph([errors]) }));
   return {
     async at(unit, gains, onDone) {
@@ -91,12 +91,12 @@ async function gatedErrors(subject: Subject, { removed }: State): Promise<GatedE
         const row = Float64Array.from(removed, (gone, other) => (other === unit ? gain : 1 - gone));
         const gainRow = gainsTensor(row, units.count, type);
         for (const chunk of chunks) {
-          const result = await session.run({ ...chunk.feeds, [TARGET]: chunk.targets, [GAINS]: gainRow });
+          const result = await session.run({ ...chunk.feeds, ...chunk.targets, [GAINS]: gainRow });
           for (const error of Array.from((result[errors] as Tensor).numbers)) sums[i] = (sums[i] as number) + error;
         }
         onDone(i + 1);
       }
-      return sums;
+      return sums.map((sum) => sum / samples.size);
     },
     release: () => session.release(),
   };

@@ -1,6 +1,7 @@
 /** Groups of units that cancel each other, grown greedily from pairs. */
+
+import type { Evaluator } from "../measure/evaluator.ts";
 import type { State } from "../measure/state.ts";
-import type { Subject } from "../measure/subject.ts";
 import { lowestPairs, oracleWithout } from "./pairs.ts";
 
 export interface GrowthOptions {
@@ -25,10 +26,17 @@ export interface GrownGroup {
 /** Cost of removing `chosen` and one more, by that one. */
 export type JointCosts = (chosen: readonly number[], more: readonly number[]) => Promise<ReadonlyMap<number, number>>;
 
-/** Joint costs by the oracle, at a state with the given error. */
-export function measuredJointCosts(subject: Subject, state: State, error: number): JointCosts {
+/** Joint costs by the oracle, at a state with the given error. `onMeasured` is told of every candidate evaluation. */
+export function measuredJointCosts(
+  evaluator: Evaluator,
+  state: State,
+  error: number,
+  onMeasured: (evaluations: number) => void = () => {},
+): JointCosts {
   return async (chosen, more) => {
-    const errors = await oracleWithout(subject, state, chosen).errorsWithout(more);
+    const oracle = oracleWithout(evaluator, state, chosen);
+    const errors = await oracle.errorsWithout(more);
+    onMeasured(oracle.evaluations);
     return new Map([...errors].map(([unit, without]) => [unit, without - error]));
   };
 }

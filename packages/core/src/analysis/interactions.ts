@@ -1,6 +1,6 @@
 /** The interactions of a network's units at one stage: pairs, partners and groups, measured and put into words. */
 import type { ScoringContext } from "../criteria/criterion.ts";
-import { subjectIn } from "../criteria/criterion.ts";
+import { evaluatorIn } from "../criteria/criterion.ts";
 import type { Interactions, Partnership, UnitCost, UnitPair } from "../results.ts";
 import type { RemovedUnits } from "../surgery/kept.ts";
 import { growGroups, measuredJointCosts } from "./groups.ts";
@@ -31,18 +31,22 @@ export async function interactionsOf(
 ): Promise<{ interactions: Interactions; evaluations: number } | undefined> {
   const { state, left } = context;
   const error = await context.error();
-  const subject = subjectIn(context);
-  const { units } = subject.prunable;
+  const evaluator = evaluatorIn(context);
+  const { units } = evaluator.prunable;
   if (left.length < 2) return undefined;
   const ranking = order(left.map((unit) => alone[unit] as number)).map((at) => left[at] as number);
   const { units: paired, chosen } = unitsToPair(ranking, most);
   const byGroup = units.groups.flatMap(({ first, size }) =>
     paired.filter((unit) => unit >= first && unit < first + size),
   );
-  const pairs = await measurePairs(subject, state, error, byGroup, alone, onProgress);
+  const pairs = await measurePairs(evaluator, state, error, byGroup, alone, onProgress);
   const matrix = interactionMatrix(pairs.costs);
   const own = byGroup.map((unit) => alone[unit] as number);
-  const grown = await growGroups(byGroup, own, matrix, measuredJointCosts(subject, state, error), {
+  let jointEvaluations = 0;
+  const count = (evaluations: number): void => {
+    jointEvaluations += evaluations;
+  };
+  const grown = await growGroups(byGroup, own, matrix, measuredJointCosts(evaluator, state, error, count), {
     admits: (gone) => keepsEnough(context, gone, minKeep),
   });
 
@@ -62,7 +66,7 @@ export async function interactionsOf(
     return { ...name(i), cost, partner: name(j), partnerCost, pairCost, after: pairCost - partnerCost };
   });
   return {
-    evaluations: pairs.evaluations,
+    evaluations: pairs.evaluations + jointEvaluations,
     interactions: {
       units: byGroup.map((_, i) => ({ ...name(i), cost: own[i] as number })),
       of: left.length,
@@ -88,7 +92,7 @@ export async function interactionsOf(
       return known.find((cost) => cost.group === group && cost.unit === index);
     };
     const found = byGroup.map(find).filter((cost) => cost !== undefined);
-    return found.length === byGroup.length ? found : unitCosts(subject, state, byGroup, alone);
+    return found.length === byGroup.length ? found : unitCosts(evaluator, state, byGroup, alone);
   }
 }
 

@@ -4,15 +4,15 @@
  * The error without i and j, for all j, is one sweep of the oracle over the network that has lost i.
  */
 import { Activations } from "../measure/activations.ts";
+import type { Evaluator } from "../measure/evaluator.ts";
 import { Oracle } from "../measure/oracle.ts";
 import { type State, stateOf } from "../measure/state.ts";
-import type { Subject } from "../measure/subject.ts";
 
 /** The network with some units gone, ready to be asked what one more would cost. */
-export function oracleWithout(subject: Subject, { removed }: State, units: readonly number[]): Oracle {
+export function oracleWithout(evaluator: Evaluator, { removed }: State, units: readonly number[]): Oracle {
   const gone = removed.slice();
   for (const unit of units) gone[unit] = 1;
-  return new Oracle(subject, new Activations(subject, stateOf(subject.prunable, gone)));
+  return new Oracle(evaluator, new Activations(evaluator, stateOf(evaluator.prunable, gone)));
 }
 
 export interface PairCosts {
@@ -27,7 +27,7 @@ export interface PairCosts {
  * groups.
  */
 export async function measurePairs(
-  subject: Subject,
+  evaluator: Evaluator,
   state: State,
   error: number,
   units: readonly number[],
@@ -39,7 +39,7 @@ export async function measurePairs(
   for (const [i, unit] of units.entries()) {
     const others = units.slice(i + 1);
     if (others.length === 0) break;
-    const oracle = oracleWithout(subject, state, [unit]);
+    const oracle = oracleWithout(evaluator, state, [unit]);
     const errors = await oracle.errorsWithout(others);
     others.forEach((other, at) => {
       const cost = (errors.get(other) as number) - error;

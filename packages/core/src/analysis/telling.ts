@@ -25,7 +25,7 @@ export function tellingUnits(costs: readonly UnitCost[]): TellingUnit[] {
     ({ diagonal }) => Math.abs(diagonal),
     costs.filter((cost) => isLarge(cost.diagonal, cost)),
   );
-  add("The largest diagonal error: the recursion's parabola bends differently from the curve at gain 1.", crossed);
+  add("The largest diagonal error: the recursion's parabola curvatures differently from the curve at gain 1.", crossed);
   const first = most(({ taylor2 }) => -taylor2);
   if (first && first !== most(({ measured }) => -measured))
     add("The unit that taylor2 would remove first; the oracle would remove another.", first);

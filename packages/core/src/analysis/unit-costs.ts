@@ -1,28 +1,28 @@
 /** Each unit's measured cost beside its Taylor estimates, with the estimates' failure split. */
 import { Activations } from "../measure/activations.ts";
+import type { Evaluator } from "../measure/evaluator.ts";
 import type { State } from "../measure/state.ts";
-import type { Subject } from "../measure/subject.ts";
 import { taylorTerms } from "../measure/taylor.ts";
 import type { UnitCost, UnitName } from "../results.ts";
 import { groupOf, type Units } from "../units/units.ts";
-import { bendsOf } from "./bends.ts";
+import { curvaturesOf } from "./curvatures.ts";
 import { splitFailure } from "./failure.ts";
 
 /** Splits taylor2's failure on the given units of a state. `measured` holds their costs, by number over all groups. */
 export async function unitCosts(
-  subject: Subject,
+  evaluator: Evaluator,
   state: State,
   units: readonly number[],
   measured: ArrayLike<number>,
 ): Promise<UnitCost[]> {
-  const { slope, bend } = await taylorTerms(subject, state, true);
-  const bends = await bendsOf(subject, new Activations(subject, state), units);
+  const { gradient, curvature } = await taylorTerms(evaluator, state, true);
+  const curvatures = await curvaturesOf(evaluator, new Activations(evaluator, state), units);
   return units.map((unit) =>
-    splitFailure(nameOf(subject.prunable.units, unit), {
+    splitFailure(nameOf(evaluator.prunable.units, unit), {
       measured: measured[unit] as number,
-      slope: slope[unit] as number,
-      bend: bend[unit] as number,
-      exactBend: bends.get(unit) as number,
+      gradient: gradient[unit] as number,
+      curvature: curvature[unit] as number,
+      exactCurvature: curvatures.get(unit) as number,
     }),
   );
 }

@@ -1,19 +1,20 @@
-/** From a prepared model and data to what a run measures, with or without compensation. */
-import { type Dataset, reorder } from "../data.ts";
+/** From a prepared model and samples to what a run measures, with or without compensation. */
+import { pick, type Samples } from "../data/samples.ts";
 import { ShrinkError } from "../errors.ts";
-import type { ObjectiveName } from "../measure/objective.ts";
-import { type Subject, subjectOf } from "../measure/subject.ts";
+import { createEvaluator, type Evaluator } from "../measure/evaluator.ts";
+import type { ObjectiveOptions } from "../measure/objectives/model-objective.ts";
 import type { Runner } from "../runner.ts";
 import type { Prunable } from "../units/prepare.ts";
 import { randomSource, shuffled } from "../util/random.ts";
 import { type Compensation, Compensator } from "./compensator.ts";
 import { fittable } from "./consumers.ts";
 
-export interface BindOptions {
+export interface BindOptions extends ObjectiveOptions {
   readonly runner: Runner;
-  readonly data?: Dataset | undefined;
-  readonly test?: Dataset | undefined;
-  readonly objective?: ObjectiveName | undefined;
+  readonly data?: Samples | undefined;
+  /** A part of the calibration samples that no unit is scored on. */
+  readonly heldOut?: Samples | undefined;
+  readonly test?: Samples | undefined;
   readonly memory?: number | undefined;
   /** Default `none`. */
   readonly compensate?: Compensation | undefined;
@@ -25,31 +26,39 @@ export interface BindOptions {
 export interface Bound {
   /** The prepared model; with a compensator one of the same units whose consumers can be fitted. */
   readonly prunable: Prunable;
-  readonly subject: Subject | undefined;
-  readonly test: Subject | undefined;
+  readonly evaluator: Evaluator | undefined;
+  readonly heldOut: Evaluator | undefined;
+  readonly test: Evaluator | undefined;
   readonly compensator: Compensator | undefined;
 }
 
 /**
- * Binds data to a prepared model. `needsMoments`: the run's criterion asks for the moments of consumers. Throws a `data`
+ * Binds samples to a prepared model. `needsMoments`: the run's criterion asks for the moments of consumers. Throws a `data`
  * error for compensation without data.
  */
 export async function bind(prepared: Prunable, options: BindOptions, needsMoments = false): Promise<Bound> {
-  const { runner, data, test, objective, memory, compensate = "none" } = options;
+  const { runner, data, compensate = "none" } = options;
   if (compensate !== "none" && !data) {
     throw new ShrinkError("data", `compensation ${compensate}: needs data, expected samples; give them with --data`);
   }
   const layers = compensate !== "none" || needsMoments ? fittable(prepared) : undefined;
   const prunable = layers?.prunable ?? prepared;
-  const subjectFor = async (samples: Dataset | undefined): Promise<Subject | undefined> =>
-    samples && (await subjectOf(prunable, runner, samples, objective, memory));
   // the last of the samples are held out of every fit, so they must be a fair part
-  const subject = await subjectFor(layers && data ? mixed(data) : data);
-  const compensator = layers && subject && (await Compensator.of(subject, layers, compensate, options.recalibrate));
-  return { prunable, subject, test: await subjectFor(test), compensator };
+  const fit = layers && data ? mixed(data) : data;
+  const evaluator = fit && (await createEvaluator(prunable, runner, fit, options));
+  const others = async (samples: Samples | undefined): Promise<Evaluator | undefined> =>
+    samples && (await createEvaluator(prunable, runner, samples, { ...options, like: evaluator }));
+  const compensator = layers && evaluator && (await Compensator.of(evaluator, layers, compensate, options.recalibrate));
+  return {
+    prunable: evaluator?.prunable ?? prunable,
+    evaluator,
+    heldOut: await others(options.heldOut),
+    test: await others(options.test),
+    compensator,
+  };
 }
 
 /** The samples in an order that does not depend on how the file sorts them, so that any part of them is a fair one. */
-export function mixed(data: Dataset): Dataset {
-  return reorder(data, shuffled(data.size, randomSource(data.size)));
+export function mixed(data: Samples): Samples {
+  return pick(data, shuffled(data.size, randomSource(data.size)));
 }

@@ -45,7 +45,7 @@ export async function calibration(
       removed[unit] = 1;
     }
     if (predicted <= 0) continue;
-    const fits = trial.map(({ surface }) => ({ layer: surface.known.layer, fit: surface.fit }));
+    const fits = trial.map(({ surface }) => ({ family: surface.known.family, fit: surface.fit }));
     const change = await compensator.sensitivities.changeTo(compensator.withFits(fits), removed);
     factors.set(group, change / predicted);
   }

@@ -1,40 +1,52 @@
 /**
  * Compensation: what surgery does to the consumers of removed units to make up for them, in closed form.
  *
- * Consumers are fitted again in the order of the graph, each from the input that it gets in the smaller network to the
+ * Consumers are fitted again in the order of the graph (those that share their weights together, when the first has its
+ * turn), each from the input that it gets in the smaller network to the
  * output that it gave in the original one, so that errors do not pile up along depth. `mean` fits the bias alone (the
  * removed units' mean output goes into it), `lstsq` weights and bias by ridge least squares.
  */
 import type { Tensor } from "../graph/tensor.ts";
 import { downstream } from "../graph/traverse.ts";
 import type { Activations } from "../measure/activations.ts";
+import type { Evaluator } from "../measure/evaluator.ts";
 import { HOLD_OUT_SHARE } from "../measure/hold-out.ts";
 import { stateOf } from "../measure/state.ts";
-import type { Subject } from "../measure/subject.ts";
 import type { Unfitted } from "../results.ts";
 import type { RemovedUnits } from "../surgery/kept.ts";
 import { nodeId } from "../units/places.ts";
 import type { Prunable } from "../units/prepare.ts";
 import { leastSquares, meanFit, RIDGES } from "./best-fit.ts";
-import { type Consumer, type Fittable, keptOutputs, MOST_FEATURES, unfitted, withoutIdleBiases } from "./consumers.ts";
+import {
+  type Consumer,
+  type ConsumerFamily,
+  type Fittable,
+  keptOutputs,
+  MOST_FEATURES,
+  unfitted,
+} from "./consumers.ts";
+import { idleBiases, withoutBiases } from "./idle-biases.ts";
 import { lastFit, withWeights } from "./last-fit.ts";
 import { type SplitMoments, streamMoments } from "./moments.ts";
 import { OriginalRows } from "./original-rows.ts";
 import { type Outlet, outletOf, wantedAlone, wantedInSum } from "./outlet.ts";
 import { rectified } from "./rectify.ts";
 import { type Fit, type Moments, sumOf } from "./ridge.ts";
-import { type Layer, layerAt, type RowSource, rowCount, rowReader } from "./rows.ts";
+import { familyAt, type Layer, type LayerFamily, layerAt, type RowSource, rowCount, rowReader } from "./rows.ts";
 import { Sensitivities } from "./sensitivities.ts";
 import { fitIn, withFit } from "./weights.ts";
 
 /** What surgery does to the consumers of removed units. */
 export type Compensation = "none" | "mean" | "lstsq";
 
-/** What is known of a consumer at the present stage. */
+/** What is known of consumers that share their weights at the present stage. */
 export interface KnownMoments {
-  readonly layer: Layer;
-  readonly moments: Moments;
-  /** Its original weights [features, outputs]. */
+  readonly family: LayerFamily;
+  readonly features: number;
+  readonly outputs: number;
+  /** By bias. */
+  readonly moments: readonly Moments[];
+  /** Their original weights [features, outputs]. */
   readonly start: Float64Array;
 }
 
@@ -43,22 +55,22 @@ export class Compensator {
   /** Multiply-accumulates that a repair of all consumers takes, about. */
   readonly macs: number;
   readonly sensitivities: Sensitivities;
-  readonly #subject: Subject;
+  readonly #evaluator: Evaluator;
   readonly #fittable: Fittable;
   readonly #recalibrates: boolean;
   /** Of the original network: consumers' outputs, or the sums that they are a part of. */
   readonly #wanted: OriginalRows;
   readonly #outlets: ReadonlyMap<Consumer, Outlet>;
-  /** Samples to fit on; the others judge. */
-  readonly #samples: number;
-  readonly #known = new Map<Consumer, KnownMoments>();
+  /** So many of the samples are fitted on; the others judge. */
+  readonly fitSamples: number;
+  readonly #known = new Map<ConsumerFamily, KnownMoments>();
   #weights: ReadonlyMap<string, Tensor> = new Map();
   #prunable: Prunable;
-  #written: Prunable | undefined;
+  #written: { readonly names: string; readonly of: Prunable; readonly prunable: Prunable } | undefined;
   #removed: RemovedUnits;
 
   private constructor(parts: {
-    readonly subject: Subject;
+    readonly evaluator: Evaluator;
     readonly fittable: Fittable;
     readonly kind: Compensation;
     readonly wanted: OriginalRows;
@@ -66,39 +78,47 @@ export class Compensator {
     readonly macs: number;
     readonly recalibrates: boolean;
   }) {
-    const { subject, fittable } = parts;
+    const { evaluator, fittable } = parts;
     this.kind = parts.kind;
     this.macs = parts.macs;
-    this.sensitivities = new Sensitivities(subject, fittable);
-    this.#subject = subject;
+    this.sensitivities = new Sensitivities(evaluator, fittable);
+    this.#evaluator = evaluator;
     this.#fittable = fittable;
     this.#recalibrates = parts.recalibrates;
     this.#wanted = parts.wanted;
     this.#outlets = parts.outlets;
-    this.#samples = Math.max(1, Math.round(subject.data.size * (1 - HOLD_OUT_SHARE)));
+    this.fitSamples = Math.max(1, Math.round(evaluator.samples.size * (1 - HOLD_OUT_SHARE)));
     this.#prunable = fittable.prunable;
     this.#removed = new Uint8Array(fittable.prunable.units.count);
   }
 
-  /** `subject` is one of the fittable model, its samples in a random order: the last of them are held out. */
-  static async of(subject: Subject, fittable: Fittable, kind: Compensation, recalibrates = true): Promise<Compensator> {
+  /** `evaluator` is one of the fittable model, its samples in a random order: the last of them are held out. */
+  static async of(
+    evaluator: Evaluator,
+    fittable: Fittable,
+    kind: Compensation,
+    recalibrates = true,
+  ): Promise<Compensator> {
     const { prunable, consumers } = fittable;
     const intact = stateOf(prunable, new Uint8Array(prunable.units.count));
     const layers = consumers.flatMap((consumer) => layerAt(consumer, prunable, intact) ?? []);
-    const outlets = new Map(
-      consumers.map((consumer) => [consumer, outletOf(prunable.model.graph, consumer, consumers)]),
-    );
+    const outlets = outletsOf(fittable);
     const values = new Map(
       layers.map((layer) => [outlets.get(layer.consumer)?.sum?.value ?? layer.consumer.output, layer]),
     );
-    const macs = kind === "none" ? 0 : layers.reduce((sum, layer) => sum + fitMacs(layer, subject.data.size), 0);
-    const wanted = await OriginalRows.of(subject, intact, values);
-    return new Compensator({ subject, fittable, kind, wanted, outlets, macs, recalibrates });
+    const macs = kind === "none" ? 0 : layers.reduce((sum, layer) => sum + fitMacs(layer, evaluator.samples.size), 0);
+    const wanted = await OriginalRows.of(evaluator, intact, values);
+    return new Compensator({ evaluator, fittable, kind, wanted, outlets, macs, recalibrates });
   }
 
   /** The consumers that can be fitted, in topological order. */
   get consumers(): readonly Consumer[] {
     return this.#fittable.consumers;
+  }
+
+  /** The same by shared weights, in the order in which they are fitted. */
+  get families(): readonly ConsumerFamily[] {
+    return this.#fittable.families;
   }
 
   /** The model that repairs start from: it computes what the original does. */
@@ -116,13 +136,15 @@ export class Compensator {
     return this.#prunable;
   }
 
-  /** The same as it is written: without biases that were added and are not used. */
+  /** The same as it is written, not cut: without biases that were added and that all outputs that stay have at 0. */
   get written(): Prunable {
-    this.#written ??= {
-      ...this.#prunable,
-      model: withoutIdleBiases(this.#prunable.model, this.#fittable.added),
-    };
-    return this.#written;
+    if (this.kind === "none") return this.#fittable.original;
+    const idle = idleBiases(this.#fittable, this.#prunable, this.#removed);
+    const names = [...idle].join("\n");
+    if (this.#written?.names !== names || this.#written.of !== this.#prunable) {
+      this.#written = { names, of: this.#prunable, prunable: withoutBiases(this.#prunable, idle) };
+    }
+    return this.#written.prunable;
   }
 
   /**
@@ -143,48 +165,61 @@ export class Compensator {
     const noticed = downstream(model.graph, changed);
     activations.advance(stateOf(this.#prunable, removed));
     const fitted: string[] = [];
-    for (const consumer of this.#fittable.consumers) {
-      const id = nodeId(consumer.node);
+    const notices = (consumer: Consumer): boolean => {
       const other = this.#outlets.get(consumer)?.sum?.other;
-      if (!noticed.has(id) && !(other !== undefined && noticed.has(other))) continue;
-      this.#known.delete(consumer);
-      if (this.kind === "none" || !(await this.#fit(consumer, activations))) continue;
-      activations.advance(stateOf(this.#prunable, removed), [id]);
-      fitted.push(id);
+      return noticed.has(nodeId(consumer.node)) || (other !== undefined && noticed.has(other));
+    };
+    for (const family of this.families) {
+      if (!family.some(notices)) continue;
+      this.#known.delete(family);
+      if (this.kind === "none" || !(await this.#fit(family, activations))) continue;
+      const ids = family.map(({ node }) => nodeId(node));
+      activations.advance(stateOf(this.#prunable, removed), ids);
+      fitted.push(...ids);
     }
     return fitted;
   }
 
-  /** Moments of what a consumer reads now and of what it should give, over all samples; undefined where it is gone. */
-  async momentsOf(consumer: Consumer, activations: Activations): Promise<KnownMoments | undefined> {
-    const known = this.#known.get(consumer);
+  /** Moments of what consumers read now and of what they should give, over all samples; undefined where they are gone. */
+  async momentsOf(consumers: ConsumerFamily, activations: Activations): Promise<KnownMoments | undefined> {
+    const known = this.#known.get(consumers);
     if (known) return known;
-    const layer = layerAt(consumer, this.#fittable.prunable, activations.state);
-    if (!layer || layer.features > MOST_FEATURES) return undefined;
-    return this.#keep(layer, await this.#moments(layer, activations));
+    const family = familyAt(consumers, this.#fittable.prunable, activations.state);
+    if (!family || family.layers[0].features > MOST_FEATURES) return undefined;
+    const sources = await this.#sourcesOf(family, activations);
+    try {
+      return this.#keep(consumers, family, await this.#moments(family, activations, sources));
+    } finally {
+      await release(sources);
+    }
   }
 
-  /** See {@link Sensitivities.of}. */
-  sensitivityOf(consumer: Consumer, { state }: Activations): Promise<Float64Array | undefined> {
+  /** The consumers' sensitivities together; see {@link Sensitivities.of}. */
+  async sensitivityOf({ layers }: LayerFamily, { state }: Activations): Promise<Float64Array | undefined> {
     const isRepaired = state.removed.every((one, unit) => one === this.#removed[unit]);
-    return this.sensitivities.of(consumer, state, isRepaired);
+    let sum: Float64Array | undefined;
+    for (const { consumer } of layers) {
+      const own = await this.sensitivities.of(consumer, state, isRepaired);
+      if (own) sum = sum?.map((value, o) => value + (own[o] as number)) ?? own;
+    }
+    return sum;
   }
 
   /** The present model, not cut, with other fits of some consumers. */
-  withFits(fits: readonly { readonly layer: Layer; readonly fit: Fit }[]): Prunable {
-    const { initializers } = this.#prunable.model.graph;
-    return withWeights(this.#prunable, new Map(fits.flatMap(({ layer, fit }) => withFit(initializers, layer, fit))));
+  withFits(fits: readonly { readonly family: LayerFamily; readonly fit: Fit }[]): Prunable {
+    const { graph } = this.#prunable.model;
+    return withWeights(this.#prunable, new Map(fits.flatMap(({ family, fit }) => withFit(graph, family, fit))));
   }
 
   /** The end of a run, see {@link lastFit}. Returns the consumers that have changed, as {@link repair} does. */
   async finish(): Promise<string[]> {
     if (this.kind === "none" || !this.#removed.includes(1)) return [];
     const weights = await lastFit({
-      subject: this.#subject,
+      evaluator: this.#evaluator,
       fittable: this.#fittable,
       repaired: this.#prunable,
       removed: this.#removed,
-      fit: this.#samples,
+      fit: this.fitSamples,
       recalibrates: this.#recalibrates,
       fitsWeights: this.kind === "lstsq",
     });
@@ -192,47 +227,68 @@ export class Compensator {
     return weights.size > 0 ? this.consumers.map(({ node }) => nodeId(node)) : [];
   }
 
-  /** Gives a consumer the weights that fit what it reads now. */
-  async #fit(consumer: Consumer, activations: Activations): Promise<boolean> {
+  /** Gives consumers the weights that fit what they read now. */
+  async #fit(consumers: ConsumerFamily, activations: Activations): Promise<boolean> {
     const { state } = activations;
-    const layer = layerAt(consumer, this.#fittable.prunable, state);
-    if (!layer) return false;
-    const { initializers } = this.#fittable.prunable.model.graph;
-    const original = fitIn(initializers, layer);
-    const source = await this.#rowsOf(layer, activations);
-    const [subject, fit] = [this.#subject, this.#samples];
+    const { graph } = this.#fittable.prunable.model;
+    const family = familyAt(consumers, this.#fittable.prunable, state);
+    if (!family) return false;
+    const { layers, biases } = family;
+    const original = fitIn(graph, family);
+    const sources = await this.#sourcesOf(family, activations);
     try {
-      const moments = await streamMoments(layer, subject, state, fit, source);
-      if (this.kind === "mean" || layer.features > MOST_FEATURES) {
-        this.#take(withFit(initializers, layer, meanFit(moments, original).fit));
-        return true;
+      const moments = await this.#moments(family, activations, sources);
+      const isFixed = layers.some(({ consumer }) => consumer.fixed !== undefined);
+      if (this.kind === "mean" || isFixed || layers[0].features > MOST_FEATURES) {
+        this.#take(withFit(graph, family, meanFit(moments, original).fit));
+      } else {
+        const { fit: best, solver } = leastSquares(moments, original);
+        const parts = layers.map((layer, at) => {
+          const { scale, isRectified } = this.#outlets.get(layer.consumer) as Outlet;
+          const signs = scale.map((factor) => (factor < 0 ? -1 : 1));
+          return {
+            layer,
+            source: sources[at] as RowSource,
+            signs,
+            bias: biases.indexOf(layer.consumer.bias),
+            isRectified,
+          };
+        });
+        const toFit = moments.map((one) => one.fit);
+        const [evaluator, fit] = [this.#evaluator, this.fitSamples];
+        const final =
+          solver && parts.every(({ isRectified }) => isRectified)
+            ? await rectified({ parts, evaluator, state, fit, moments: toFit, solver, start: original.weights }, best)
+            : best;
+        this.#take(withFit(graph, family, final));
       }
-      const best = leastSquares(moments, original);
-      const { isRectified, scale } = this.#outlets.get(consumer) as Outlet;
-      const signs = scale.map((factor) => (factor < 0 ? -1 : 1));
-      const { solver } = best;
-      const final =
-        isRectified && solver
-          ? await rectified(
-              { layer, subject, state, fit, source, moments: moments.fit, signs, solver, start: original.weights },
-              best.fit,
-            )
-          : best.fit;
-      this.#take(withFit(initializers, layer, final));
-      this.#keep(layer, moments);
+      this.#keep(consumers, family, moments);
       return true;
     } finally {
-      await source.release();
+      await release(sources);
     }
   }
 
-  async #moments(layer: Layer, activations: Activations): Promise<SplitMoments> {
-    const source = await this.#rowsOf(layer, activations);
-    try {
-      return await streamMoments(layer, this.#subject, activations.state, this.#samples, source);
-    } finally {
-      await source.release();
+  /** Moments by bias: of the rows of all layers that add it. */
+  async #moments(
+    { layers, biases }: LayerFamily,
+    { state }: Activations,
+    sources: readonly RowSource[],
+  ): Promise<SplitMoments[]> {
+    const byBias = new Map<string, SplitMoments>();
+    for (const [at, layer] of layers.entries()) {
+      const { bias } = layer.consumer;
+      const own = await streamMoments(layer, this.#evaluator, state, this.fitSamples, sources[at] as RowSource);
+      const known = byBias.get(bias);
+      byBias.set(bias, known ? { fit: sumOf(known.fit, own.fit), heldOut: sumOf(known.heldOut, own.heldOut) } : own);
     }
+    return biases.map((name) => byBias.get(name) as SplitMoments);
+  }
+
+  async #sourcesOf({ layers }: LayerFamily, activations: Activations): Promise<RowSource[]> {
+    const sources: RowSource[] = [];
+    for (const layer of layers) sources.push(await this.#rowsOf(layer, activations));
+    return sources;
   }
 
   /** What a layer reads now, and what it is fitted to. */
@@ -242,7 +298,7 @@ export class Compensator {
     const outlet = this.#outlets.get(layer.consumer) as Outlet;
     const { sum } = outlet;
     const kept = keptOutputs(this.#fittable.prunable, layer.consumer, state);
-    const others = sum && (await rowReader(layer, this.#subject, state, kept?.length ?? layer.outputs));
+    const others = sum && (await rowReader(layer, this.#evaluator, state, kept?.length ?? layer.outputs));
     const now = await activations.reader(sum ? [input, sum.other] : [input]);
     const original = await this.#wanted.reader(sum?.value ?? output);
     return {
@@ -263,10 +319,12 @@ export class Compensator {
     };
   }
 
-  #keep(layer: Layer, { fit, heldOut }: SplitMoments): KnownMoments {
-    const start = fitIn(this.#fittable.prunable.model.graph.initializers, layer).weights;
-    const known = { layer, moments: sumOf(fit, heldOut), start };
-    this.#known.set(layer.consumer, known);
+  #keep(consumers: ConsumerFamily, family: LayerFamily, moments: readonly SplitMoments[]): KnownMoments {
+    const { features, outputs } = family.layers[0];
+    const start = fitIn(this.#fittable.prunable.model.graph, family).weights;
+    const all = moments.map(({ fit, heldOut }) => sumOf(fit, heldOut));
+    const known = { family, features, outputs, moments: all, start };
+    this.#known.set(consumers, known);
     return known;
   }
 
@@ -274,8 +332,22 @@ export class Compensator {
   #take(weights: Iterable<readonly [name: string, tensor: Tensor]>): void {
     this.#weights = new Map([...this.#weights, ...weights]);
     this.#prunable = withWeights(this.#fittable.prunable, this.#weights);
-    this.#written = undefined;
   }
+}
+
+async function release(sources: readonly RowSource[]): Promise<void> {
+  for (const source of sources) await source.release();
+}
+
+/** What follows each consumer. Families are fitted one after another, so that only earlier ones are settled. */
+function outletsOf({ prunable, families }: Fittable): Map<Consumer, Outlet> {
+  const later = new Set(families.flat().map(({ node }) => nodeId(node)));
+  const outlets = new Map<Consumer, Outlet>();
+  for (const family of families) {
+    for (const consumer of family) outlets.set(consumer, outletOf(prunable, consumer, later));
+    for (const { node } of family) later.delete(nodeId(node));
+  }
+  return outlets;
 }
 
 /** A multiply-accumulate of the solver takes as long as about so many of the runtime. */

@@ -4,8 +4,9 @@
  * ({@link outputSteps}) as long as that gains something.
  */
 import type { Tensor } from "../graph/tensor.ts";
+import type { Evaluator } from "../measure/evaluator.ts";
 import { stateOf } from "../measure/state.ts";
-import type { Subject } from "../measure/subject.ts";
+import { NoDerivative } from "../ops/no-derivative.ts";
 import type { RemovedUnits } from "../surgery/kept.ts";
 import type { Prunable } from "../units/prepare.ts";
 import { type Fittable, keptOutputs } from "./consumers.ts";
@@ -20,7 +21,7 @@ const MOST_STEPS = 8;
 const LEAST_GAIN = 0.01;
 
 export interface LastFitRequest {
-  readonly subject: Subject;
+  readonly evaluator: Evaluator;
   readonly fittable: Fittable;
   /** The repaired model, not cut, and the units that are gone. */
   readonly repaired: Prunable;
@@ -34,23 +35,23 @@ export interface LastFitRequest {
 
 /** New initializers of the intact model, by name; empty where nothing helps. */
 export async function lastFit(request: LastFitRequest): Promise<Map<string, Tensor>> {
-  const { subject, fittable, repaired, removed, fit } = request;
+  const { evaluator, fittable, repaired, removed, fit } = request;
   const intact = stateOf(fittable.prunable, new Uint8Array(removed.length));
-  const shared = { subject, original: await outputsOf(subject, intact.model), fit };
+  const shared = { evaluator, original: await outputsOf(evaluator, intact.model), fit };
   const found = new Map<string, Tensor>();
   let prunable = repaired;
-  let outputs = await outputsOf(subject, stateOf(repaired, removed).model);
+  let outputs = await outputsOf(evaluator, stateOf(repaired, removed).model);
   let best = heldOutChange(shared, outputs);
   const keepIfCloser = async (from: Prunable, weights: ReadonlyMap<string, Tensor>): Promise<void> => {
     const trial = withWeights(from, weights);
-    const now = await outputsOf(subject, stateOf(trial, removed).model);
+    const now = await outputsOf(evaluator, stateOf(trial, removed).model);
     const change = heldOutChange(shared, now);
     if (!(change < best)) return;
     [best, outputs, prunable] = [change, now, trial];
     for (const [name, tensor] of weights) found.set(name, tensor);
   };
   if (request.recalibrates) {
-    const statistics = await recalibrated(fittable.prunable, subject, intact, stateOf(repaired, removed), fit);
+    const statistics = await recalibrated(fittable.prunable, evaluator, intact, stateOf(repaired, removed), fit);
     if (statistics.size > 0) await keepIfCloser(repaired, statistics);
   }
   for (let step = 0; request.fitsWeights && step < MOST_STEPS; step++) {
@@ -61,10 +62,14 @@ export async function lastFit(request: LastFitRequest): Promise<Map<string, Tens
       const width = layer && (keptOutputs(fittable.prunable, consumer, state)?.length ?? layer.outputs);
       return layer && width ? [{ layer, width }] : [];
     });
-    const { initializers } = from.model.graph;
-    for (const adjustments of await outputSteps({ ...shared, state, layers, outputs })) {
+    const { graph } = from.model;
+    const steps = await outputSteps({ ...shared, state, layers, outputs }).catch((cause: unknown) => {
+      if (cause instanceof NoDerivative) return []; // each layer's own fit stays
+      throw cause;
+    });
+    for (const adjustments of steps) {
       const weights = adjustments.flatMap((one) =>
-        withAdjustment(initializers, one, keptOutputs(fittable.prunable, one.layer.consumer, state)),
+        withAdjustment(graph, one, keptOutputs(fittable.prunable, one.layer.consumer, state)),
       );
       await keepIfCloser(from, new Map(weights));
     }

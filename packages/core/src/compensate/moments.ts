@@ -1,8 +1,8 @@
 /** Moments of a layer's rows, streamed over the data: what least squares need to know of the samples. */
 import { emptyGraph, GraphBuilder, opsetOf } from "../graph/builder.ts";
 import type { Tensor } from "../graph/tensor.ts";
+import type { Evaluator } from "../measure/evaluator.ts";
 import type { State } from "../measure/state.ts";
-import type { Subject } from "../measure/subject.ts";
 import { writeModel } from "../onnx/index.ts";
 import type { Session } from "../runner.ts";
 import { emptyMoments, type Moments } from "./ridge.ts";
@@ -18,12 +18,12 @@ class MomentsGraph {
     this.#session = session;
   }
 
-  static async of(layer: Layer, { runner, data, targets }: Subject, { model }: State): Promise<MomentsGraph> {
+  static async of(layer: Layer, { runner, samples, type }: Evaluator, { model }: State): Promise<MomentsGraph> {
     const { consumer, regression, features } = layer;
-    const b = new GraphBuilder({ opset: opsetOf(model), real: targets.type, base: emptyGraph("moments") });
-    b.input(consumer.input, targets.type);
-    b.input("wanted", targets.type);
-    const rows = rowsOf(b, regression.features(b, consumer.input), layer, features, data.size);
+    const b = new GraphBuilder({ opset: opsetOf(model), real: type, base: emptyGraph("moments") });
+    b.input(consumer.input, type);
+    b.input("wanted", type);
+    const rows = rowsOf(b, regression.features(b, consumer.input), layer, features, samples.size);
     const [x, z] = [b.cast(rows, "float64"), b.cast("wanted", "float64")];
     const names = [
       b.sum(x, [0]),
@@ -73,18 +73,18 @@ export interface SplitMoments {
 /** Streams moments of a layer over the data. `fit`: number of samples to fit on. Takes as much memory for any number of samples. */
 export async function streamMoments(
   layer: Layer,
-  subject: Subject,
+  evaluator: Evaluator,
   state: State,
   fit: number,
   source: RowSource,
 ): Promise<SplitMoments> {
-  const graph = await MomentsGraph.of(layer, subject, state);
+  const graph = await MomentsGraph.of(layer, evaluator, state);
   const parts = {
     fit: emptyMoments(layer.features, layer.outputs),
     heldOut: emptyMoments(layer.features, layer.outputs),
   };
   try {
-    await eachPart(source, subject, fit, ({ input, rows }, isFit) =>
+    await eachPart(source, evaluator, fit, ({ input, rows }, isFit) =>
       graph.add(isFit ? parts.fit : parts.heldOut, input, rows),
     );
   } finally {

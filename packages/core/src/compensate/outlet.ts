@@ -6,22 +6,29 @@
  */
 import { floatAttribute } from "../graph/attributes.ts";
 import type { Graph, Node } from "../graph/graph.ts";
+import { dimsOf } from "../graph/shapes.ts";
 import { type Tensor, tensorOf } from "../graph/tensor.ts";
 import { needed } from "../graph/traverse.ts";
 import { nodeId } from "../units/places.ts";
+import type { Prunable } from "../units/prepare.ts";
 import type { Consumer } from "./consumers.ts";
 
 export interface Outlet {
   /** By output. */
   readonly scale: Float64Array;
   readonly shift: Float64Array;
-  /** The sum u and the other value in it; undefined where there is none, or layers that it hangs on are fitted later. */
+  /** The sum u and the other value in it; undefined where there is none, or layers that it depends on are fitted later. */
   readonly sum?: { readonly value: string; readonly other: string };
   /** Whether u is read by a Relu alone. */
   readonly isRectified: boolean;
 }
 
-export function outletOf(graph: Graph, consumer: Consumer, consumers: readonly Consumer[]): Outlet {
+/** `later`: ids of the layers that are not fitted before this one. */
+export function outletOf(
+  { model: { graph }, shapes }: Prunable,
+  consumer: Consumer,
+  later: ReadonlySet<string>,
+): Outlet {
   const outputs = graph.initializers.get(consumer.bias)?.size ?? 0;
   let value = consumer.output;
   let affine: { readonly scale: Float64Array; readonly shift: Float64Array } = {
@@ -41,10 +48,13 @@ export function outletOf(graph: Graph, consumer: Consumer, consumers: readonly C
   const other =
     reader?.opType === "Add" && reader.domain === "" ? reader.inputs.find((name) => name !== value) : undefined;
   if (other === undefined || graph.initializers.has(other)) return { ...affine, isRectified: isRelu(reader) };
-  const makers = new Set(needed(graph, [other]).map(nodeId));
-  const later = consumers.slice(consumers.indexOf(consumer) + 1);
-  if (later.some((one) => makers.has(nodeId(one.node)))) return { ...affine, isRectified: false };
   const sum = nodeId(reader as Node);
+  const isBroadcast =
+    dimsOf(shapes, other).join() !== dimsOf(shapes, sum).join() ||
+    shapes.get(other)?.batchAxis !== shapes.get(sum)?.batchAxis;
+  if (isBroadcast || needed(graph, [other]).some((node) => later.has(nodeId(node)))) {
+    return { ...affine, isRectified: false };
+  }
   return { ...affine, sum: { value: sum, other }, isRectified: isOnlyRectified(graph, sum) };
 }
 

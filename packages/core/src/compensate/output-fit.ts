@@ -5,11 +5,14 @@
  */
 import { differentiate } from "../derive/backward.ts";
 import { emptyGraph, GraphBuilder, opsetOf } from "../graph/builder.ts";
-import { Tensor, tensorOf } from "../graph/tensor.ts";
+import { slice, Tensor } from "../graph/tensor.ts";
+import type { Evaluator } from "../measure/evaluator.ts";
+import { fromSamplesFirst } from "../measure/objectives/layout.ts";
+import type { OutputTerm } from "../measure/objectives/model-objective.ts";
 import type { State } from "../measure/state.ts";
-import type { Subject } from "../measure/subject.ts";
 import { writeModel } from "../onnx/index.ts";
-import { distanceFactor, outputChange } from "./output-change.ts";
+import { directionsOf, distanceFactor, outputDistance } from "./output-distance.ts";
+import type { Outputs } from "./outputs.ts";
 import { factorise, solveFactored } from "./ridge.ts";
 import type { Layer } from "./rows.ts";
 
@@ -36,7 +39,11 @@ const DAMPINGS = [1e-2, 1e-1, 1] as const;
 /** More unknowns than this are not fitted: their normal equations would take too long. */
 const MOST_UNKNOWNS = 2560;
 
-const DIRECTION = "shrinknet/direction";
+/** More output elements of one sample than this are not fitted to: each takes a pass backward. */
+const MOST_OUTPUTS = 1024;
+
+/** Name of the graph input that takes the directions of a term. */
+const directionAt = (term: number): string => `shrinknet/direction/${term}`;
 
 /** A consumer, and how many of its outputs are left. */
 interface Adjusted {
@@ -44,34 +51,66 @@ interface Adjusted {
   readonly width: number;
 }
 
-/** Unknowns of a consumer: those of its weights (or scales), then those of its bias. */
-function unknownsOf({ layer, width }: Adjusted, rows: number): { whole: boolean; weights: number } {
-  const whole = layer.features * width <= Math.min(FEW_WEIGHTS, rows / ROWS_PER_WEIGHT);
-  return { whole, weights: whole ? layer.features * width : width };
+/** Some of the unknowns: where the first one stands, and how many there are. */
+interface Block {
+  readonly at: number;
+  readonly count: number;
+}
+
+/** The unknowns of a consumer. Those that share an initializer share its unknowns. */
+interface Unknowns {
+  /** Whether every weight is one, or the scale of every output. */
+  readonly whole: boolean;
+  /** None where the weights stay as they are. */
+  readonly weights: Block | undefined;
+  readonly bias: Block;
+}
+
+/** The unknowns of all consumers, in their order, and how many there are in all. */
+function unknownsOf(layers: readonly Adjusted[], rows: number): { all: Unknowns[]; count: number } {
+  const blocks = new Map<string, Block>(); // by initializer
+  let total = 0;
+  const blockOf = (name: string, count: number): Block => {
+    const block = blocks.get(name) ?? { at: total, count };
+    if (!blocks.has(name)) total += count;
+    blocks.set(name, block);
+    return block;
+  };
+  const all = layers.map(({ layer, width }): Unknowns => {
+    const { weights, bias, fixed } = layer.consumer;
+    const whole = layer.features * width <= Math.min(FEW_WEIGHTS, rows / ROWS_PER_WEIGHT);
+    const count = whole ? layer.features * width : width;
+    return {
+      whole,
+      weights: fixed === undefined ? blockOf(weights, count) : undefined,
+      bias: blockOf(bias, width),
+    };
+  });
+  return { all, count: total };
 }
 
 export interface OutputFitRequest {
-  readonly subject: Subject;
+  readonly evaluator: Evaluator;
   readonly state: State;
   /** Consumers that are adjusted, with the number of their outputs that are left. */
   readonly layers: readonly Adjusted[];
   /** Outputs of the original network, by chunk. */
-  readonly original: readonly Tensor[];
+  readonly original: readonly Outputs[];
   /** Outputs at this state, by chunk. */
-  readonly outputs: readonly Tensor[];
+  readonly outputs: readonly Outputs[];
   /** Number of samples to fit on. */
   readonly fit: number;
 }
 
 /**
- * Candidates for one step, by damping, from weak to strong; none where there is too much to adjust, or where an output is
- * more than a row of numbers.
+ * Candidates for one step, by damping, from weak to strong; none where there is too much to adjust, or where a sample has too
+ * many outputs.
  */
 export async function outputSteps(request: OutputFitRequest): Promise<Adjustment[][]> {
   const { layers } = request;
   const rows = rowsOf(request);
-  const unknowns = layers.reduce((sum, one) => sum + unknownsOf(one, rows).weights + one.width, 0);
-  if (unknowns === 0 || unknowns > Math.min(MOST_UNKNOWNS, rows) || request.original[0]?.dims.length !== 2) return [];
+  const { all, count: unknowns } = unknownsOf(layers, rows);
+  if (unknowns === 0 || unknowns > Math.min(MOST_UNKNOWNS, rows) || outputsOf(request) > MOST_OUTPUTS) return [];
   const { jacobian, residuals } = await linearised(request, unknowns);
   const { gram, slope } = await normalEquations(request, jacobian, residuals, unknowns);
   let trace = 0;
@@ -86,40 +125,40 @@ export async function outputSteps(request: OutputFitRequest): Promise<Adjustment
     const step = slope.map((value) => -value);
     if (!factorise(damped, unknowns)) return [];
     solveFactored(damped, unknowns, step, 1);
-    let at = 0;
+    const stepOf = ({ at, count }: Block): Float64Array => step.slice(at, at + count);
     return [
-      layers.map((one) => {
-        const { whole, weights: count } = unknownsOf(one, rows);
-        const own = step.slice(at, at + count);
-        const bias = step.slice(at + count, at + count + one.width);
-        at += count + one.width;
-        const scale = whole ? new Float64Array(one.width).fill(1) : own.map((value) => 1 + value);
-        return { layer: one.layer, scale, weights: whole ? own : undefined, bias };
+      layers.map(({ layer, width }, i) => {
+        const { whole, weights, bias } = all[i] as Unknowns;
+        const own = weights && stepOf(weights);
+        const scale = own && !whole ? own.map((value) => 1 + value) : new Float64Array(width).fill(1);
+        return { layer, scale, weights: whole ? own : undefined, bias: stepOf(bias) };
       }),
     ];
   });
 }
 
+/** Output elements of one sample. */
+function outputsOf({ evaluator }: Pick<OutputFitRequest, "evaluator">): number {
+  return evaluator.terms.reduce((sum, term) => sum + directionsOf(term), 0);
+}
+
 /** Rows to fit on: samples times outputs. */
-function rowsOf({ original, fit }: OutputFitRequest): number {
-  return fit * (original[0]?.dims.at(-1) ?? 0);
+function rowsOf(request: OutputFitRequest): number {
+  return request.fit * outputsOf(request);
 }
 
 /** How far outputs are from the original network's, over the samples that nothing was fitted on. */
 export function heldOutChange(
-  { subject, original, fit }: Pick<OutputFitRequest, "subject" | "original" | "fit">,
-  outputs: readonly Tensor[],
+  { evaluator, original, fit }: Pick<OutputFitRequest, "evaluator" | "original" | "fit">,
+  outputs: readonly Outputs[],
 ): number {
-  let change = 0;
-  for (const [index, { from, to }] of subject.chunks.entries()) {
+  let distance = 0;
+  for (const [index, { from, to }] of evaluator.chunks.entries()) {
     const first = Math.min(Math.max(fit - from, 0), to - from);
-    const [before, after] = [original[index] as Tensor, outputs[index] as Tensor];
-    const perSample = before.size / (to - from);
-    const rest = (tensor: Tensor): ArrayLike<number> =>
-      (tensor.numbers as Float32Array).subarray(first * perSample, (to - from) * perSample);
-    change += outputChange(subject.objective, rest(before), rest(after), before.dims.at(-1) as number);
+    const rest = (all: Outputs): Outputs => all.map((tensor) => slice(tensor, 0, first, to - from));
+    distance += outputDistance(evaluator.terms, rest(original[index] as Outputs), rest(outputs[index] as Outputs));
   }
-  return change;
+  return distance;
 }
 
 /** Rows of the Jacobian times the square root of the distance's second derivative, and the same of what is wrong. */
@@ -127,39 +166,41 @@ async function linearised(
   request: OutputFitRequest,
   unknowns: number,
 ): Promise<{ jacobian: Float32Array; residuals: Float32Array }> {
-  const { subject, state, layers, original, outputs, fit } = request;
-  const allRows = rowsOf(request);
-  const { objective, chunks, runner, targets } = subject;
+  const { evaluator, state, layers, original, outputs, fit } = request;
+  const { all } = unknownsOf(layers, rowsOf(request));
+  const { terms, chunks, runner, type } = evaluator;
   const { model, shapes } = state;
-  const b = new GraphBuilder({ opset: opsetOf(model), real: targets.type, base: model.graph });
-  const seed = b.input(DIRECTION, targets.type);
+  const b = new GraphBuilder({ opset: opsetOf(model), real: type, base: model.graph });
+  const seeds = new Map<string, { gradient: string }>();
+  for (const [at, { value, layout, info }] of terms.entries()) {
+    const own = fromSamplesFirst(b, b.input(directionAt(at), type, ["N", ...info.dims]), layout);
+    const known = seeds.get(value);
+    seeds.set(value, { gradient: known ? b.add(known.gradient, own) : own });
+  }
   const { gradient } = differentiate({
     builder: b,
     graph: model.graph,
     shapes,
     opset: b.opset,
-    seeds: new Map([[objective.value, { gradient: seed }]]),
+    seeds,
     wanted: layers.map(({ layer }) => layer.consumer.output),
   });
-  const parts = layers.flatMap((one): { readonly name: string | undefined; readonly count: number }[] => {
+  const parts = layers.flatMap((one, i): { readonly name: string; readonly block: Block }[] => {
     const { layer, width: own } = one;
-    const { whole, weights: count } = unknownsOf(one, allRows);
+    const { whole, weights, bias } = all[i] as Unknowns;
     const slope = gradient.get(layer.consumer.output);
-    if (slope === undefined) return [{ name: undefined, count: count + own }];
+    if (slope === undefined) return [];
     const rows = (value: string, of: number): string => b.reshape(value, [-1, layer.positions, of]);
     const g = rows(layer.regression.outputs(b, slope), own);
     const z = (): string => rows(layer.regression.outputs(b, layer.consumer.output), own);
     const x = (): string => rows(layer.regression.features(b, layer.consumer.input), layer.features);
-    const weights = whole
-      ? b.op("MatMul", [b.op("Transpose", [x()], { perm: [0, 2, 1] }), g])
-      : b.sum(b.mul(g, z()), [1]);
-    return [
-      { name: weights, count },
-      { name: b.sum(g, [1]), count: own },
-    ];
+    const byWeights = (): string =>
+      whole ? b.op("MatMul", [b.op("Transpose", [x()], { perm: [0, 2, 1] }), g]) : b.sum(b.mul(g, z()), [1]);
+    return [...(weights ? [{ name: byWeights(), block: weights }] : []), { name: b.sum(g, [1]), block: bias }];
   });
-  const names = parts.flatMap(({ name }) => name ?? []);
-  const width = original[0]?.dims.at(-1) as number;
+  const names = parts.map(({ name }) => name);
+  if (names.length === 0) return { jacobian: new Float32Array(0), residuals: new Float32Array(0) };
+  const width = outputsOf(request);
   const most = Math.min(fit, Math.max(1, Math.floor(MOST_NUMBERS / (unknowns * width))));
   const rows = most * width;
   const jacobian = new Float32Array(rows * unknowns);
@@ -170,21 +211,27 @@ async function linearised(
     for (const [index, { from, to, feeds }] of chunks.entries()) {
       const samples = Math.min(to, most) - from;
       if (samples <= 0) break;
-      const [wanted, now] = [original[index] as Tensor, outputs[index] as Tensor];
-      for (let k = 0; k < width; k++) {
-        const directions = distanceFactor(objective, wanted.numbers, width, k);
-        const result = await session.run({ ...feeds, [DIRECTION]: tensorOf(targets.type, directions, wanted.dims) });
+      const [wanted, now] = [original[index] as Outputs, outputs[index] as Outputs];
+      const zeros = terms.map((_, at) => zerosLike(wanted[at] as Tensor));
+      for (const { term, at, k } of allDirections(terms)) {
+        const direction = distanceFactor(term, wanted[at] as Tensor, k);
+        const given = zeros.map((zero, other) => [directionAt(other), other === at ? direction : zero] as const);
+        const result = await session.run({ ...feeds, ...Object.fromEntries(given) });
+        const [then, is, along] = [wanted[at] as Tensor, now[at] as Tensor, direction.numbers];
+        const [before, after] = [then.numbers, is.numbers];
         for (let n = 0; n < samples; n++) {
-          let at = (row + n) * unknowns;
-          for (const { name, count } of parts) {
-            const values = name === undefined ? undefined : (result[name] as Tensor).numbers;
-            if (values) for (let i = 0; i < count; i++) jacobian[at + i] = values[n * count + i] as number;
-            at += count;
+          const first = (row + n) * unknowns;
+          for (const { name, block } of parts) {
+            const values = (result[name] as Tensor).numbers;
+            for (let i = 0; i < block.count; i++) {
+              const place = first + block.at + i;
+              jacobian[place] = (jacobian[place] as number) + (values[n * block.count + i] as number);
+            }
           }
-          const perSample = wanted.size / (to - from);
+          const perSample = then.size / (to - from);
           for (let i = n * perSample; i < (n + 1) * perSample; i++) {
-            const wrong = (now.numbers[i] as number) - (wanted.numbers[i] as number);
-            residuals[row + n] = (residuals[row + n] as number) + (directions[i] as number) * wrong;
+            const wrong = (after[i] as number) - (before[i] as number);
+            residuals[row + n] = (residuals[row + n] as number) + (along[i] as number) * wrong;
           }
         }
         row += samples;
@@ -196,9 +243,18 @@ async function linearised(
   return { jacobian: jacobian.subarray(0, row * unknowns), residuals: residuals.subarray(0, row) };
 }
 
+/** Every output element of a sample. */
+function allDirections(terms: readonly OutputTerm[]): { term: OutputTerm; at: number; k: number }[] {
+  return terms.flatMap((term, at) => Array.from({ length: directionsOf(term) }, (_, k) => ({ term, at, k })));
+}
+
+function zerosLike({ type, dims, size }: Tensor): Tensor {
+  return new Tensor(type, dims, type === "float64" ? new Float64Array(size) : new Float32Array(size));
+}
+
 /** J' J and J' r, in float64. */
 async function normalEquations(
-  { subject, state }: OutputFitRequest,
+  { evaluator, state }: OutputFitRequest,
   jacobian: Float32Array,
   residuals: Float32Array,
   unknowns: number,
@@ -208,7 +264,7 @@ async function normalEquations(
   const r = b.cast(b.input("residuals", "float32"), "float64");
   const transposed = b.op("Transpose", [j], { perm: [1, 0] });
   const names = [b.op("MatMul", [transposed, j]), b.op("MatMul", [transposed, r])] as const;
-  const session = await subject.runner.load(writeModel({ ...state.model, graph: b.graph(names) }));
+  const session = await evaluator.runner.load(writeModel({ ...state.model, graph: b.graph(names) }));
   const gram = new Float64Array(unknowns * unknowns);
   const slope = new Float64Array(unknowns);
   const STEP = 1024;

@@ -1,21 +1,29 @@
-/** The network's outputs for the data, where it is one question: what comes out in the end. */
+/** The network's outputs for the samples, where it is one question: what comes out in the end. */
+import { GraphBuilder, opsetOf } from "../graph/builder.ts";
 import type { Model } from "../graph/graph.ts";
 import type { Tensor } from "../graph/tensor.ts";
-import type { Subject } from "../measure/subject.ts";
+import type { Evaluator } from "../measure/evaluator.ts";
+import { samplesFirst } from "../measure/objectives/layout.ts";
 import { writeModel } from "../onnx/index.ts";
 
-/** Of a model of the subject's outputs, by chunk. `samples`: of the chunks that begin before that many; default all. */
+/** By output term, [samples, ...dims] in the type that errors are computed in. */
+export type Outputs = readonly Tensor[];
+
+/** What a model gives for the values that are compared, by chunk. `samples`: of the chunks that begin before that many; default all. */
 export async function outputsOf(
-  { objective, runner, chunks }: Subject,
+  { terms, runner, chunks, type }: Evaluator,
   model: Model,
   samples: number = Number.POSITIVE_INFINITY,
-): Promise<Tensor[]> {
-  const outputs = [{ name: objective.value }];
-  const session = await runner.load(writeModel({ ...model, graph: model.graph.with({ outputs }) }));
+): Promise<Outputs[]> {
+  const b = new GraphBuilder({ opset: opsetOf(model), real: type, base: model.graph });
+  const names = terms.map(({ value, layout }) => samplesFirst(b, value, layout));
+  const session = await runner.load(writeModel({ ...model, graph: b.graph([...new Set(names)]) }));
   try {
-    const result: Tensor[] = [];
+    const result: Outputs[] = [];
     for (const { from, feeds } of chunks) {
-      if (from < samples) result.push((await session.run(feeds))[objective.value] as Tensor);
+      if (from >= samples) continue;
+      const values = await session.run(feeds);
+      result.push(names.map((name) => values[name] as Tensor));
     }
     return result;
   } finally {

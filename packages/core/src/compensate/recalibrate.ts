@@ -6,8 +6,8 @@ import { GraphBuilder, opsetOf } from "../graph/builder.ts";
 import type { Node } from "../graph/graph.ts";
 import { dimsOf } from "../graph/shapes.ts";
 import { Tensor } from "../graph/tensor.ts";
+import type { Evaluator } from "../measure/evaluator.ts";
 import type { State } from "../measure/state.ts";
-import type { Subject } from "../measure/subject.ts";
 import { writeModel } from "../onnx/index.ts";
 import { keptIndexes } from "../surgery/kept.ts";
 import { nodeId, placeKey } from "../units/places.ts";
@@ -33,7 +33,7 @@ function normalisations({ model }: Prunable): Node[] {
 /** New statistics by initializer of the intact model; empty where nothing has moved or nothing normalises. */
 export async function recalibrated(
   prunable: Prunable,
-  subject: Subject,
+  evaluator: Evaluator,
   original: State,
   state: State,
   fit: number,
@@ -41,7 +41,7 @@ export async function recalibrated(
   const nodes = normalisations(prunable);
   const result = new Map<string, Tensor>();
   if (nodes.length === 0) return result;
-  const [then, now] = [await momentsOf(nodes, subject, original, fit), await momentsOf(nodes, subject, state, fit)];
+  const [then, now] = [await momentsOf(nodes, evaluator, original, fit), await momentsOf(nodes, evaluator, state, fit)];
   for (const [index, node] of nodes.entries()) {
     const [before, after] = [then[index] as Moment, now[index] as Moment];
     const [, , , mean = "", variance = ""] = node.inputs;
@@ -66,9 +66,9 @@ export async function recalibrated(
   return result;
 }
 
-async function momentsOf(nodes: readonly Node[], subject: Subject, state: State, fit: number): Promise<Moment[]> {
+async function momentsOf(nodes: readonly Node[], evaluator: Evaluator, state: State, fit: number): Promise<Moment[]> {
   const { model, shapes } = state;
-  const b = new GraphBuilder({ opset: opsetOf(model), real: subject.targets.type, base: model.graph });
+  const b = new GraphBuilder({ opset: opsetOf(model), real: evaluator.type, base: model.graph });
   const outputs = nodes.map((node) => {
     const x = node.inputs[0] as string;
     const axes = dimsOf(shapes, x).flatMap((_, axis) => (axis === 1 ? [] : [axis]));
@@ -76,14 +76,14 @@ async function momentsOf(nodes: readonly Node[], subject: Subject, state: State,
     return { sum: b.sum(wide, axes), squares: b.sum(b.square(wide), axes), perSample: dimsOf(shapes, x) };
   });
   const names = outputs.flatMap(({ sum, squares }) => [sum, squares]);
-  const session = await subject.runner.load(writeModel({ ...model, graph: b.graph(names) }));
+  const session = await evaluator.runner.load(writeModel({ ...model, graph: b.graph(names) }));
   const sums = outputs.map(({ perSample }) => ({
     sum: new Float64Array(perSample[1] as number),
     squares: new Float64Array(perSample[1] as number),
   }));
   let samples = 0;
   try {
-    for (const { from, to, feeds } of subject.chunks) {
+    for (const { from, to, feeds } of evaluator.chunks) {
       if (from > 0 && to > fit) break; // the held-out samples judge
       const result = await session.run(feeds, names);
       samples += to - from;

@@ -5,8 +5,8 @@
  */
 import { emptyGraph, GraphBuilder, opsetOf } from "../graph/builder.ts";
 import { Tensor } from "../graph/tensor.ts";
+import type { Evaluator } from "../measure/evaluator.ts";
 import type { State } from "../measure/state.ts";
-import type { Subject } from "../measure/subject.ts";
 import { writeModel } from "../onnx/index.ts";
 import type { Session } from "../runner.ts";
 import { accumulate } from "./moments.ts";
@@ -17,58 +17,91 @@ const ROUNDS = 2;
 
 const RESULTS = ["products", "sum", "errors"] as const;
 
-export interface RectifyRequest {
+/** One of the layers that share the weights. */
+export interface RectifiedLayer {
   readonly layer: Layer;
-  readonly subject: Subject;
-  readonly state: State;
-  /** Number of samples to fit on; the others judge. */
-  readonly fit: number;
   readonly source: RowSource;
   /** 1 where u rises with z, -1 where it falls, by output. */
   readonly signs: Float64Array;
-  /** Moments of the samples to fit on, and their solver. */
-  readonly moments: Moments;
+  /** Number of its bias. */
+  readonly bias: number;
+}
+
+export interface RectifyRequest {
+  readonly parts: readonly RectifiedLayer[];
+  readonly evaluator: Evaluator;
+  readonly state: State;
+  /** Number of samples to fit on; the others judge. */
+  readonly fit: number;
+  /** Moments of the samples to fit on, by bias, and their solver. */
+  readonly moments: readonly Moments[];
   readonly solver: RidgeSolver;
   readonly start: Float64Array;
 }
 
 /** The given fit, with the outputs that come closer to what is wanted behind the rectifier, on the samples that judge. */
 export async function rectified(request: RectifyRequest, given: Fit): Promise<Fit> {
-  const { moments, solver, start, layer } = request;
-  const session = await rectifiedGraph(request);
+  const { moments, solver, start, parts } = request;
+  const sessions: Session[] = [];
   try {
-    const first = await pass(request, session, given);
+    for (const part of parts) sessions.push(await rectifiedGraph(request, part));
+    const first = await passes(request, sessions, given);
     let last = first;
     let fit = given;
     for (let round = 0; round < ROUNDS; round++) {
-      fit = solver.fit({ ...moments, xz: last.xz, z: last.z }, start);
-      last = await pass(request, session, fit);
+      const { asked } = last;
+      fit = solver.fit(
+        moments.map((one, k) => ({ ...one, ...asked[k] })),
+        start,
+      );
+      last = await passes(request, sessions, fit);
     }
-    const result: Fit = { weights: given.weights.slice(), bias: given.bias.slice() };
-    for (let o = 0; o < layer.outputs; o++) {
+    const result: Fit = { weights: given.weights.slice(), biases: given.biases.map((bias) => bias.slice()) };
+    for (let o = 0; o < first.errors.length; o++) {
       if ((last.errors[o] as number) < (first.errors[o] as number)) copyOutput(fit, result, o);
     }
     return result;
   } finally {
-    await session.release();
+    for (const session of sessions) await session.release();
   }
 }
 
-/** What the samples to fit on ask for, given what a fit makes of them; errors behind the rectifier of those that judge. */
-async function pass(request: RectifyRequest, session: Session, fit: Fit) {
-  const { layer, subject, signs, source } = request;
+/** What a fit asks for and misses, over all layers. */
+interface Passed {
+  /** By bias: sums of x z' and z for the outputs that are asked for, over the samples to fit on. */
+  readonly asked: readonly Pick<Moments, "xz" | "z">[];
+  /** By output: squared errors behind the rectifier, over the samples that judge. */
+  readonly errors: Float64Array;
+}
+
+async function passes(request: RectifyRequest, sessions: readonly Session[], fit: Fit): Promise<Passed> {
+  const asked = request.moments.map(({ xz, z }) => ({
+    xz: new Float64Array(xz.length),
+    z: new Float64Array(z.length),
+  }));
+  const errors = new Float64Array(request.moments[0]?.outputs ?? 0);
+  for (const [at, part] of request.parts.entries()) {
+    const sums = { ...(asked[part.bias] as Pick<Moments, "xz" | "z">), errors };
+    await pass(request, part, sessions[at] as Session, fit, sums);
+  }
+  return { asked, errors };
+}
+
+/** Adds what the samples to fit on ask of a layer, given what a fit makes of them, and the errors of those that judge. */
+async function pass(
+  { evaluator, fit: border }: RectifyRequest,
+  { layer, signs, source, bias }: RectifiedLayer,
+  session: Session,
+  fit: Fit,
+  sums: Pick<Moments, "xz" | "z"> & { readonly errors: Float64Array },
+): Promise<void> {
   const { features, outputs } = layer;
-  const sums = {
-    xz: new Float64Array(features * outputs),
-    z: new Float64Array(outputs),
-    errors: new Float64Array(outputs),
-  };
   const weights = {
     weights: new Tensor("float64", [features, outputs], fit.weights),
-    bias: new Tensor("float64", [outputs], fit.bias),
+    bias: new Tensor("float64", [outputs], fit.biases[bias] as Float64Array),
     signs: new Tensor("float64", [outputs], signs),
   };
-  await eachPart(source, subject, request.fit, async ({ input, rows: wanted, thresholds }, isFit) => {
+  await eachPart(source, evaluator, border, async ({ input, rows: wanted, thresholds }, isFit) => {
     const feeds = { input, wanted, thresholds, ...weights };
     const result = await session.run(feeds, isFit ? RESULTS.slice(0, 2) : RESULTS.slice(2));
     const numbers = (name: string): Float64Array => (result[name] as Tensor).data as Float64Array;
@@ -77,24 +110,23 @@ async function pass(request: RectifyRequest, session: Session, fit: Fit) {
       accumulate(sums.z, numbers("sum"));
     } else accumulate(sums.errors, numbers("errors"));
   });
-  return sums;
 }
 
-async function rectifiedGraph({ layer, subject, state }: RectifyRequest): Promise<Session> {
-  const { runner, data, targets } = subject;
-  const b = new GraphBuilder({ opset: opsetOf(state.model), real: targets.type, base: emptyGraph("rectified") });
-  const input = b.input("input", targets.type);
+async function rectifiedGraph({ evaluator, state }: RectifyRequest, { layer }: RectifiedLayer): Promise<Session> {
+  const { runner, samples, type } = evaluator;
+  const b = new GraphBuilder({ opset: opsetOf(state.model), real: type, base: emptyGraph("rectified") });
+  const input = b.input("input", type);
   const weights = b.input("weights", "float64");
   const bias = b.input("bias", "float64");
   const signs = b.input("signs", "float64");
   const signed = (value: string): string => b.mul(signs, value);
-  const x = b.cast(rowsOf(b, layer.regression.features(b, input), layer, layer.features, data.size), "float64");
-  const wanted = signed(b.cast(b.input("wanted", targets.type), "float64"));
-  const edge = signed(b.cast(b.input("thresholds", targets.type), "float64"));
+  const x = b.cast(rowsOf(b, layer.regression.features(b, input), layer, layer.features, samples.size), "float64");
+  const wanted = signed(b.cast(b.input("wanted", type), "float64"));
+  const edge = signed(b.cast(b.input("thresholds", type), "float64"));
   const fitted = signed(b.add(b.op("MatMul", [x, weights]), bias));
-  const isOff = b.op("Not", [b.op("Greater", [wanted, edge])]);
-  const asked = signed(b.where(isOff, b.op("Min", [fitted, edge]), wanted));
-  const miss = b.sub(b.op("Max", [wanted, edge]), b.op("Max", [fitted, edge]));
+  const isOff = b.not(b.greater(wanted, edge));
+  const asked = signed(b.where(isOff, b.smaller(fitted, edge, "float64"), wanted, "float64"));
+  const miss = b.sub(b.larger(wanted, edge, "float64"), b.larger(fitted, edge, "float64"));
   const results = [
     b.op("MatMul", [b.op("Transpose", [x], { perm: [1, 0] }), asked]),
     b.sum(asked, [0]),

@@ -3,7 +3,6 @@
  * are those that the run chose; only the repair differs.
  */
 import { Activations } from "../measure/activations.ts";
-import { qualityOf } from "../measure/quality.ts";
 import { stateOf } from "../measure/state.ts";
 import type { CompensationCurve, Removal } from "../results.ts";
 import type { RemovedUnits } from "../surgery/kept.ts";
@@ -53,16 +52,16 @@ async function replay(
   trace: readonly Removal[],
   stages: readonly Removal[],
 ): Promise<Point[]> {
-  const { prunable, subject, test, compensator } = await bind(prepared, options);
-  if (!subject) return [];
-  const activations = new Activations(subject, stateOf(prunable, new Uint8Array(prunable.units.count)));
+  const { prunable, evaluator, test, compensator } = await bind(prepared, options);
+  if (!evaluator) return [];
+  const activations = new Activations(evaluator, stateOf(prunable, new Uint8Array(prunable.units.count)));
   const points: Point[] = [];
   for (const { step } of stages) {
     const removed = removedBy(trace.slice(0, step), prunable.units);
     await compensator?.repair(activations, removed);
     const { model } = stateOf(compensator?.prunable ?? prunable, removed);
-    const tested = test && (await qualityOf(test, model));
-    points.push(pointOf(step, { ...(await qualityOf(subject, model)), ...(tested && { test: tested }) }));
+    const tested = test && (await test.evaluate(model)).quality;
+    points.push(pointOf(step, { ...(await evaluator.evaluate(model)).quality, ...(tested && { test: tested }) }));
   }
   return points;
 }

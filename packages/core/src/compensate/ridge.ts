@@ -1,6 +1,9 @@
 /**
  * Least squares from moments, in float64: what a layer's weights should be when some of its input is gone, without
  * seeing the samples again.
+ *
+ * Layers that share their weights are one regression. Each bias has moments of its own, of the rows of the layers that add
+ * it, and centres them by itself; the weights come from all of them together. Mostly there is one layer and one bias.
  */
 
 /** Sums over rows (samples and positions) of features x[F] and wanted outputs z[O]. */
@@ -16,16 +19,18 @@ export interface Moments {
   readonly zz: Float64Array;
 }
 
-/** A layer as numbers: outputs = x * weights[F, O] + bias[O]. */
+/** A layer as numbers: outputs = x * weights[F, O] + bias[O], with one or several biases. */
 export interface Fit {
   readonly weights: Float64Array;
-  readonly bias: Float64Array;
+  readonly biases: readonly Float64Array[];
 }
 
-/** Takes the weights and bias of one output over from another fit. */
+/** Takes the weights and biases of one output over from another fit. */
 export function copyOutput(from: Fit, to: Fit, output: number): void {
-  const outputs = to.bias.length;
-  to.bias[output] = from.bias[output] as number;
+  const outputs = to.biases[0]?.length ?? 0;
+  to.biases.forEach((bias, k) => {
+    bias[output] = from.biases[k]?.[output] as number;
+  });
   for (let at = output; at < to.weights.length; at += outputs) to.weights[at] = from.weights[at] as number;
 }
 
@@ -57,22 +62,26 @@ export function sumOf(a: Moments, b: Moments): Moments {
   };
 }
 
-/** Covariance of the features, times rows: sum of (x - mean)(x - mean)', [F, F]. */
+/** Covariance of the features, times rows: sum of (x - mean)(x - mean)', [F, F], each bias's rows by their own mean. */
 export class Covariance {
   readonly matrix: Float64Array;
   readonly #features: number;
   #product: { readonly weights: Float64Array; readonly result: Float64Array } | undefined;
 
-  constructor({ features, rows, x, xx }: Moments) {
-    const matrix = xx.slice();
-    for (let i = 0; i < features; i++) {
-      const mean = (x[i] as number) / rows;
-      for (let j = 0; j < features; j++) {
-        matrix[i * features + j] = (matrix[i * features + j] as number) - mean * (x[j] as number);
+  /** @param moments by bias */
+  constructor(moments: readonly Moments[]) {
+    const features = moments[0]?.features ?? 0;
+    this.matrix = new Float64Array(features * features);
+    this.#features = features;
+    for (const { rows, x, xx } of moments) {
+      for (let i = 0; i < features; i++) {
+        const mean = (x[i] as number) / rows;
+        for (let j = 0; j < features; j++) {
+          const at = i * features + j;
+          this.matrix[at] = (this.matrix[at] as number) + ((xx[at] as number) - mean * (x[j] as number));
+        }
       }
     }
-    this.matrix = matrix;
-    this.#features = features;
   }
 
   /** Times weights [F, O]; those of the last question are not multiplied again. */
@@ -83,6 +92,26 @@ export class Covariance {
     }
     return this.#product.result;
   }
+}
+
+/** By bias: see {@link meanBias}. */
+export function meanBiases(moments: readonly Moments[], weights: Float64Array): Float64Array[] {
+  return moments.map((one) => meanBias(one, weights));
+}
+
+/** What weights leave to explain: C_xz - C weights, [F, O], with C the covariance. */
+export function unexplained(moments: readonly Moments[], weights: Float64Array, cov: Covariance): Float64Array {
+  const missing = cov.times(weights).map((value) => -value);
+  for (const { features, outputs, rows, x, z, xz } of moments) {
+    for (let i = 0; i < features; i++) {
+      const mean = (x[i] as number) / rows;
+      for (let o = 0; o < outputs; o++) {
+        const at = i * outputs + o;
+        missing[at] = (missing[at] as number) + ((xz[at] as number) - mean * (z[o] as number));
+      }
+    }
+  }
+  return missing;
 }
 
 /** The bias that makes the mean output right: mean z - mean x * weights. */
@@ -111,8 +140,12 @@ export class RidgeSolver {
   }
 
   /** Undefined where there is no solution in float64. */
-  static of(moments: Moments, ridge: number, cov: Covariance = new Covariance(moments)): RidgeSolver | undefined {
-    const { features } = moments;
+  static of(
+    moments: readonly Moments[],
+    ridge: number,
+    cov: Covariance = new Covariance(moments),
+  ): RidgeSolver | undefined {
+    const features = moments[0]?.features ?? 0;
     const { matrix } = cov;
     let trace = 0;
     for (let i = 0; i < features; i++) trace += matrix[i * features + i] as number;
@@ -123,27 +156,31 @@ export class RidgeSolver {
   }
 
   /** `moments`: the same x, any z. */
-  fit(moments: Moments, start: Float64Array): Fit {
-    const { features, outputs, rows, x, z, xz } = moments;
-    // (C + lambda) (W - start) = C_xz - C start
-    const change = this.#covariance.times(start).slice();
-    for (let i = 0; i < features; i++) {
-      const mean = (x[i] as number) / rows;
-      for (let o = 0; o < outputs; o++) {
-        const at = i * outputs + o;
-        change[at] = (xz[at] as number) - mean * (z[o] as number) - (change[at] as number);
-      }
-    }
+  fit(moments: readonly Moments[], start: Float64Array): Fit {
+    const { features = 0, outputs = 0 } = moments[0] ?? {};
+    const change = unexplained(moments, start, this.#covariance); // (C + lambda) (W - start) = C_xz - C start
     solveFactored(this.#factor, features, change, outputs);
     const weights = change.map((value, at) => value + (start[at] as number));
-    return { weights, bias: meanBias(moments, weights) };
+    return { weights, biases: meanBiases(moments, weights) };
   }
 }
 
-/** By output: sum over rows of (z - x W - b)^2. `fitted`: x x' W, where it is known. */
-export function squaredErrors(
+/** By output: sum over the rows of all biases of (z - x W - b)^2. */
+export function squaredErrors(moments: readonly Moments[], { weights, biases }: Fit): Float64Array {
+  const errors = new Float64Array(moments[0]?.outputs ?? 0);
+  moments.forEach((one, k) => {
+    squaredErrorsOf(one, weights, biases[k] as Float64Array).forEach((error, o) => {
+      errors[o] = (errors[o] as number) + error;
+    });
+  });
+  return errors;
+}
+
+/** The same for the rows of one bias. `fitted`: x x' W, where it is known. */
+export function squaredErrorsOf(
   moments: Moments,
-  { weights, bias }: Fit,
+  weights: Float64Array,
+  bias: Float64Array,
   fitted: Float64Array = product(moments.xx, weights, moments.features, moments.outputs),
 ): Float64Array {
   const { features, outputs, rows, x, z, xz, zz } = moments;

@@ -5,16 +5,17 @@
 import { emptyGraph, GraphBuilder, opsetOf } from "../graph/builder.ts";
 import { dimsOf } from "../graph/shapes.ts";
 import { sizeOf, Tensor } from "../graph/tensor.ts";
+import type { Evaluator } from "../measure/evaluator.ts";
 import type { State } from "../measure/state.ts";
-import type { Subject } from "../measure/subject.ts";
 import { writeModel } from "../onnx/index.ts";
 import { regressionOf } from "../ops/regression.ts";
 import type { Regression } from "../ops/rule.ts";
 import { keptIndexes } from "../surgery/kept.ts";
 import { nodeId, placeKey } from "../units/places.ts";
 import type { Prunable } from "../units/prepare.ts";
+import { hasPlacePerUse } from "../units/tables.ts";
 import { randomSource, shuffled } from "../util/random.ts";
-import type { Consumer } from "./consumers.ts";
+import type { Consumer, ConsumerFamily } from "./consumers.ts";
 import type { Wanted } from "./outlet.ts";
 
 /** About how many rows of a layer are looked at, at most. */
@@ -37,12 +38,13 @@ export function layerAt(consumer: Consumer, intact: Prunable, state: State): Lay
   const { model, shapes, removed } = state;
   const id = nodeId(consumer.node);
   const node = model.graph.nodes.find((candidate) => nodeId(candidate) === id);
-  const regression = node && regressionOf(node, model, shapes);
-  const left = model.graph.initializers.get(consumer.weights)?.dims;
-  const { dims } = intact.model.graph.initializers.get(consumer.weights) as Tensor;
+  const regression = node && regressionOf(node, model, shapes, intact.batching);
+  const left = node && dimsOf(shapes, node.inputs[1] as string);
+  const dims = dimsOf(intact.shapes, consumer.weights);
   if (!regression || !left || sizeOf(left) === 0) return undefined;
   const [inputAxis, outputAxis] = regression.outputsFirst ? [1, 0] : [0, 1];
-  const weightsInputs = placeKey(consumer.weights, inputAxis, { node: id, slot: 1 });
+  const use = hasPlacePerUse(intact.model.graph, consumer.weights) ? { node: id, slot: 1 } : undefined;
+  const weightsInputs = placeKey(consumer.weights, inputAxis, use);
   return {
     consumer,
     regression,
@@ -51,6 +53,21 @@ export function layerAt(consumer: Consumer, intact: Prunable, state: State): Lay
     positions: sizeOf(dimsOf(intact.shapes, id)) / (dims[outputAxis] as number),
     keptInputs: keptIndexes(intact.units.places, weightsInputs, removed),
   };
+}
+
+/** Layers that share their weights, at some stage of pruning. */
+export interface LayerFamily {
+  readonly layers: readonly [Layer, ...Layer[]];
+  /** Names of their biases, each once. */
+  readonly biases: readonly string[];
+}
+
+/** A family as it is in a state of a model; undefined where nothing of it is left. */
+export function familyAt(family: ConsumerFamily, intact: Prunable, state: State): LayerFamily | undefined {
+  const [first, ...others] = family.flatMap((consumer) => layerAt(consumer, intact, state) ?? []);
+  if (!first) return undefined;
+  const biases = [...new Set([first, ...others].map(({ consumer }) => consumer.bias))];
+  return { layers: [first, ...others], biases };
 }
 
 /** The positions of a layer that are looked at, ascending; undefined: all. */
@@ -78,13 +95,13 @@ export function rowsOf(b: GraphBuilder, value: string, layer: Layer, width: numb
 /** A graph that takes a layer's rows from a value that is shaped like its output now: [rows, width]. */
 export async function rowReader(
   layer: Layer,
-  { runner, data, targets }: Subject,
+  { runner, samples, type }: Evaluator,
   { model }: State,
   width: number,
 ): Promise<{ rows(value: Tensor): Promise<Tensor>; release(): Promise<void> }> {
-  const b = new GraphBuilder({ opset: opsetOf(model), real: targets.type, base: emptyGraph("rows") });
-  const value = b.input("value", targets.type);
-  const rows = rowsOf(b, layer.regression.outputs(b, value), layer, width, data.size);
+  const b = new GraphBuilder({ opset: opsetOf(model), real: type, base: emptyGraph("rows") });
+  const value = b.input("value", type);
+  const rows = rowsOf(b, layer.regression.outputs(b, value), layer, width, samples.size);
   const session = await runner.load(writeModel({ ...model, graph: b.graph([rows]) }));
   return {
     rows: async (tensor) => (await session.run({ value: tensor }))[rows] as Tensor,
@@ -109,7 +126,7 @@ export interface RowSource {
  */
 export async function eachPart(
   source: RowSource,
-  { chunks }: Subject,
+  { chunks }: Evaluator,
   fit: number,
   visit: (rows: LayerRows, isFit: boolean) => Promise<void>,
 ): Promise<void> {

@@ -1,15 +1,16 @@
 /**
  * Sensitivities through a run: measured at one stage, used for the next ones, and measured anew when enough units have gone.
  */
-import type { Tensor } from "../graph/tensor.ts";
+
+import type { Evaluator } from "../measure/evaluator.ts";
 import { type State, stateOf } from "../measure/state.ts";
-import type { Subject } from "../measure/subject.ts";
+import { NoDerivative } from "../ops/no-derivative.ts";
 import type { RemovedUnits } from "../surgery/kept.ts";
 import type { Prunable } from "../units/prepare.ts";
 import { type Consumer, type Fittable, keptOutputs } from "./consumers.ts";
-import { outputChange } from "./output-change.ts";
-import { outputsOf } from "./outputs.ts";
-import { layerAt } from "./rows.ts";
+import { outputDistance } from "./output-distance.ts";
+import { type Outputs, outputsOf } from "./outputs.ts";
+import { type Layer, layerAt } from "./rows.ts";
 import { measureSensitivities } from "./sensitivity.ts";
 
 /** Share of the units that may go before they are measured anew. */
@@ -18,22 +19,27 @@ const DRIFT = 0.05;
 /** Samples that are looked at, about. */
 const SAMPLES = 256;
 
+/** Where no derivative passes some node, all outputs of a layer count the same: calibration says how much. */
+function equal({ outputs }: Layer): Float64Array {
+  return new Float64Array(outputs).fill(1);
+}
+
 /** What was measured at one stage. */
 interface Stage {
   /** Units that were gone then. */
   readonly gone: number;
   readonly byConsumer: ReadonlyMap<Consumer, Float64Array>;
   /** Outputs for the first samples, by chunk. */
-  readonly outputs: readonly Tensor[];
+  readonly outputs: readonly Outputs[];
 }
 
 export class Sensitivities {
-  readonly #subject: Subject;
+  readonly #evaluator: Evaluator;
   readonly #fittable: Fittable;
   #stage: Stage = { gone: Number.NaN, byConsumer: new Map(), outputs: [] };
 
-  constructor(subject: Subject, fittable: Fittable) {
-    this.#subject = subject;
+  constructor(evaluator: Evaluator, fittable: Fittable) {
+    this.#evaluator = evaluator;
     this.#fittable = fittable;
   }
 
@@ -57,26 +63,32 @@ export class Sensitivities {
     return this.#stage.byConsumer.get(consumer)?.map((value, o) => (isLeft?.has(o) === false ? 0 : value));
   }
 
-  /** Change of the outputs ({@link outputChange}) from the last stage to a trial, summed over as many samples as there are. */
+  /** Distance of the outputs ({@link outputDistance}) from the last stage to a trial: the mean over the samples looked at. */
   async changeTo(trial: Prunable, removed: RemovedUnits): Promise<number> {
     const { outputs } = this.#stage;
-    const after = await outputsOf(this.#subject, stateOf(trial, removed).model, SAMPLES);
-    let change = 0;
+    const after = await outputsOf(this.#evaluator, stateOf(trial, removed).model, SAMPLES);
+    const { terms } = this.#evaluator;
+    let distance = 0;
     let samples = 0;
     for (const [chunk, before] of outputs.entries()) {
-      const now = (after[chunk] as Tensor).numbers;
-      change += outputChange(this.#subject.objective, before.numbers, now, before.dims.at(-1) as number);
-      samples += before.dims[0] as number;
+      distance += outputDistance(terms, before, after[chunk] as Outputs);
+      samples += before[0]?.dims[0] ?? 0;
     }
-    return change * (this.#subject.data.size / samples);
+    return distance / samples;
   }
 
   async #measure(state: State, gone: number): Promise<Stage> {
     const { prunable, consumers } = this.#fittable;
     const layers = consumers.flatMap((consumer) => layerAt(consumer, prunable, state) ?? []);
-    const outputs = await outputsOf(this.#subject, state.model, SAMPLES);
+    const outputs = await outputsOf(this.#evaluator, state.model, SAMPLES);
     const byConsumer = new Map<Consumer, Float64Array>();
-    for (const [layer, values] of await measureSensitivities(this.#subject, state, layers, outputs)) {
+    const measured = await measureSensitivities(this.#evaluator, state, layers, outputs).catch((cause: unknown) => {
+      if (cause instanceof NoDerivative) return undefined;
+      throw cause;
+    });
+    for (const layer of layers) {
+      const values = measured ? measured.get(layer) : equal(layer);
+      if (!values) continue;
       const all = new Float64Array(layer.outputs);
       const kept = keptOutputs(prunable, layer.consumer, state);
       for (const [i, value] of values.entries()) all[kept ? (kept[i] as number) : i] = value;

@@ -3,44 +3,52 @@
  * sum over positions of (d(v y)/dz)^2, with y the network's output, z an output of the layer and v random, whose
  * mean square is the squared norm of the Jacobian's column (Hutchinson 1990). It makes least-squares costs of different
  * layers comparable: sensitivity times mean squared error of z is, to first order, the mean change of y: its squared length,
- * or for cross-entropy on logits twice the divergence of the classes' probabilities ({@link outputChange}).
+ * twice the distance of the outputs ({@link outputDistance}).
  */
 import { differentiate } from "../derive/backward.ts";
 import { realTypeOf } from "../derive/gate.ts";
 import { GraphBuilder, opsetOf } from "../graph/builder.ts";
-import { type Tensor, tensorOf } from "../graph/tensor.ts";
+import type { Tensor } from "../graph/tensor.ts";
+import type { Evaluator } from "../measure/evaluator.ts";
+import { fromSamplesFirst } from "../measure/objectives/layout.ts";
 import type { State } from "../measure/state.ts";
-import type { Subject } from "../measure/subject.ts";
 import { writeModel } from "../onnx/index.ts";
 import { randomSource } from "../util/random.ts";
-import { randomDirections } from "./output-change.ts";
+import { randomDirections } from "./output-distance.ts";
+import type { Outputs } from "./outputs.ts";
 import type { Layer } from "./rows.ts";
 
 /** Random directions for each sample. */
 const DRAWS = 2;
 
-const SIGNS = "shrinknet/directions";
+/** Name of the graph input that takes the directions of a term. */
+const directionsAt = (term: number): string => `shrinknet/directions/${term}`;
 
 /**
  * By layer, by output that is left: its sensitivity. Layers that the output does not depend on are missing. `outputs`: the
  * network's outputs for the first chunks, which are looked at.
  */
 export async function measureSensitivities(
-  { objective, runner, chunks, targets, data }: Subject,
+  { terms, runner, chunks, samples: all }: Evaluator,
   { model, shapes }: State,
   layers: readonly Layer[],
-  outputs: readonly Tensor[],
+  outputs: readonly Outputs[],
 ): Promise<Map<Layer, Float64Array>> {
   const { graph } = model;
   const real = realTypeOf(graph, shapes);
   const b = new GraphBuilder({ opset: opsetOf(model), real, base: graph });
-  const signs = b.input(SIGNS, real);
+  const seeds = new Map<string, { gradient: string }>();
+  for (const [at, { value, layout, info }] of terms.entries()) {
+    const own = fromSamplesFirst(b, b.input(directionsAt(at), real, ["N", ...info.dims]), layout);
+    const known = seeds.get(value);
+    seeds.set(value, { gradient: known ? b.add(known.gradient, own) : own });
+  }
   const { gradient } = differentiate({
     builder: b,
     graph,
     shapes,
     opset: b.opset,
-    seeds: new Map([[objective.value, { gradient: signs }]]),
+    seeds,
     wanted: layers.map(({ consumer }) => consumer.output),
   });
   const sums = layers.flatMap((layer) => {
@@ -50,16 +58,15 @@ export async function measureSensitivities(
   const result = new Map<Layer, Float64Array>();
   if (sums.length === 0) return result;
   const session = await runner.load(writeModel({ ...model, graph: b.graph(sums.map(({ name }) => name)) }));
-  const random = randomSource(data.size);
-  const width = targets.dims.at(-1) as number;
+  const random = randomSource(all.size);
   let samples = 0;
   try {
     for (const [chunk, { from, to, feeds }] of chunks.entries()) {
       if (chunk >= outputs.length) break;
       for (let draw = 0; draw < DRAWS; draw++) {
-        const directions = randomDirections(objective, (outputs[chunk] as Tensor).numbers, width, random);
-        const drawn = tensorOf(real, directions, [to - from, ...targets.dims.slice(1)]);
-        const found = await session.run({ ...feeds, [SIGNS]: drawn });
+        const directions = randomDirections(terms, outputs[chunk] as Outputs, random);
+        const drawn = Object.fromEntries(directions.map((tensor, at) => [directionsAt(at), tensor]));
+        const found = await session.run({ ...feeds, ...drawn });
         samples += to - from;
         for (const { layer, name } of sums) {
           const values = (found[name] as Tensor).numbers;

@@ -1,8 +1,8 @@
 /** A criterion scores units: lower = remove first. One file per criterion; a user may pass one of their own. */
 import type { Compensator } from "../compensate/compensator.ts";
+import type { Evaluator } from "../measure/evaluator.ts";
 import type { Oracle } from "../measure/oracle.ts";
 import type { State } from "../measure/state.ts";
-import type { Subject } from "../measure/subject.ts";
 import type { Prunable } from "../units/prepare.ts";
 
 /** What a criterion may look at. */
@@ -13,7 +13,7 @@ export interface ScoringContext {
   /** Units that are left, ascending. */
   readonly left: readonly number[];
   /** Model, data and objective. Criteria that declare `needsData: false` work without. */
-  readonly subject: Subject | undefined;
+  readonly evaluator: Evaluator | undefined;
   /** Error at this stage, measured now if it has not been; NaN without data. */
   error(): Promise<number>;
   readonly oracle: Oracle | undefined;
@@ -51,14 +51,38 @@ export interface Criterion {
   /** Whether a score says how much the run's own error will change; default: as `inErrorUnits`. */
   readonly predictsError?: boolean;
   readonly needsData: boolean;
+  /** A cheaper criterion that may come to a better end: a run goes by both, and the better result is kept. */
+  readonly rival?: Criterion;
   /** Whether it asks for the least-squares moments of consumers; default false. */
   readonly needsMoments?: boolean;
+  /**
+   * For criteria that remember earlier rankings of a run: what scores in one run, with nothing remembered yet. Default: the
+   * criterion itself.
+   */
+  start?(run: RunStart): Scorer;
   /** Scores by unit for the units in `left`; other entries are ignored. Lower = remove first. */
+  score: Scorer["score"];
+}
+
+/** What scores units. */
+export interface Scorer {
   score(context: ScoringContext): Promise<Float64Array> | Float64Array;
 }
 
-/** The subject of a context, for criteria that need data. */
-export function subjectIn(context: ScoringContext): Subject {
-  if (!context.subject) throw new Error("the criterion needs data but declares needsData: false");
-  return context.subject;
+/** What a run begins with. */
+export interface RunStart {
+  readonly prunable: Prunable;
+  readonly evaluator: Evaluator | undefined;
+}
+
+/** A criterion as it scores in one run. */
+export function started(criterion: Criterion, run: RunStart): Criterion {
+  const scorer = criterion.start?.(run);
+  return scorer ? { ...criterion, score: (context) => scorer.score(context) } : criterion;
+}
+
+/** The evaluator of a context, for criteria that need data. */
+export function evaluatorIn(context: ScoringContext): Evaluator {
+  if (!context.evaluator) throw new Error("the criterion needs data but declares needsData: false");
+  return context.evaluator;
 }

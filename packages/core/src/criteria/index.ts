@@ -30,9 +30,9 @@ export const criteria: Readonly<Record<string, Criterion>> = Object.fromEntries(
 
 export type { OracleMode } from "../measure/cost.ts";
 
-/** The oracle measuring in the given way, for one run. */
+/** The oracle measuring in the given way. */
 export function oracleBy(mode: OracleMode, options: RacingOptions = {}): Criterion {
-  if (mode === "lazy") return lazyOracle();
+  if (mode === "lazy") return lazyOracle;
   return mode === "racing" ? racingOracle(options) : oracle;
 }
 

@@ -1,5 +1,5 @@
 import type { Oracle } from "../measure/oracle.ts";
-import type { Criterion } from "./criterion.ts";
+import type { Criterion, Scorer } from "./criterion.ts";
 
 /** Units measured together; fewer waste less, more keep the processor busier. */
 const BATCH = 4;
@@ -21,17 +21,23 @@ interface Key {
  *
  * Where a key has fallen, its unit would be missed. So a key is doubted the more the older it is: it counts as lower by
  * {@link DOUBT} times the root mean square of the falls seen so far per removal, times the root of its age in removals (as
- * if costs walked at random). For one run: the keys belong to it.
+ * if costs walked at random).
  */
-export function lazyOracle(): Criterion {
+export const lazyOracle: Criterion = {
+  name: "oracle",
+  inErrorUnits: true,
+  needsData: true,
+  certificate: "heuristic",
+  start: withKeys,
+  score: (context) => withKeys().score(context),
+};
+
+/** The keys belong to one run. */
+function withKeys(): Scorer {
   const keys = new Map<number, Key>();
   let step = 0;
   let squaredFall = 0; // per removal, averaged over what was measured again
   return {
-    name: "oracle",
-    inErrorUnits: true,
-    needsData: true,
-    certificate: "heuristic",
     async score({ prunable, left, error, oracle, rank = (_, score) => score }) {
       const now = await error();
       step++;

@@ -1,9 +1,10 @@
+import { partsOf } from "../measure/evaluator.ts";
 import type { Oracle } from "../measure/oracle.ts";
-import { partsOf } from "../measure/subject.ts";
 import { taylorTerms } from "../measure/taylor.ts";
 import { partsByGroup } from "../units/units.ts";
+import { lowest } from "../util/lowest.ts";
 import { quantile } from "../util/normal.ts";
-import { type Criterion, type ScoringContext, subjectIn } from "./criterion.ts";
+import { type Criterion, evaluatorIn, type Scorer, type ScoringContext } from "./criterion.ts";
 
 export interface RacingOptions {
   /** Chance that a pick is not the best of its candidates; default 0.001. */
@@ -32,18 +33,26 @@ const SHORTLIST_SAMPLES = 256;
  *
  * With a shortlist, one race decides about a block of removals: the best few go one after the other. If that raises the
  * error by more than twice what their own changes add up to, the next block is half as large, else twice. Certificate:
- * `racing` for all units, `heuristic` with a shortlist. For one run.
+ * `racing` for all units, `heuristic` with a shortlist.
  */
-export function racingOracle({ delta = 1e-3, shortlist = 1 }: RacingOptions = {}): Criterion {
+export function racingOracle(options: RacingOptions = {}): Criterion {
+  return {
+    name: "oracle",
+    inErrorUnits: true,
+    needsData: true,
+    certificate: (options.shortlist ?? 1) >= 1 ? "racing" : "heuristic",
+    start: () => withQueue(options),
+    score: (context) => withQueue(options).score(context),
+  };
+}
+
+/** What a race has decided about later removals belongs to one run. */
+function withQueue({ delta = 1e-3, shortlist = 1 }: RacingOptions): Scorer {
   const single = shortlist >= 1;
   let queue: { unit: number; change: number }[] = [];
   let block = 1;
   let expected = Number.NEGATIVE_INFINITY; // the most that the error should be after this block
   return {
-    name: "oracle",
-    inErrorUnits: true,
-    needsData: true,
-    certificate: single ? "racing" : "heuristic",
     async score(context) {
       const { left, prunable, rank = (_, score) => score } = context;
       const scores = new Float64Array(prunable.units.count).fill(Number.POSITIVE_INFINITY);
@@ -60,7 +69,7 @@ export function racingOracle({ delta = 1e-3, shortlist = 1 }: RacingOptions = {}
         const places = context.rank && !single ? PLACES_PER_PICK * block : block;
         const changes: { unit: number; change: number }[] = [];
         for (const field of fields) {
-          const { size } = subjectIn(context).data;
+          const { size } = evaluatorIn(context).samples;
           const errors = await race(context.oracle as Oracle, size, field, delta / fields.length, places, single);
           for (const [unit, without] of errors) changes.push({ unit, change: without - error });
         }
@@ -79,15 +88,13 @@ export function racingOracle({ delta = 1e-3, shortlist = 1 }: RacingOptions = {}
 /** The lowest share of the units by signed taylor1, and as many by taylor-abs. */
 async function shortlisted(context: ScoringContext, share: number): Promise<number[]> {
   const { rank = (_, score) => score } = context;
-  const subject = subjectIn(context);
-  const chunks = subject.chunks.filter(({ to }) => to <= SHORTLIST_SAMPLES);
-  const { slope, absolute } = await taylorTerms({ ...subject, chunks }, context.state, false);
+  const evaluator = evaluatorIn(context);
+  const chunks = evaluator.chunks.filter(({ to }) => to <= SHORTLIST_SAMPLES);
+  const { gradient, absolute } = await taylorTerms({ ...evaluator, chunks }, context.state, false);
   const count = Math.max(1, Math.ceil(share * context.left.length));
-  const lowest = (score: (unit: number) => number): number[] =>
-    [...context.left].sort((a, b) => score(a) - score(b) || a - b).slice(0, count);
   const chosen = new Set([
-    ...lowest((unit) => rank(unit, -(slope[unit] as number))),
-    ...lowest((unit) => rank(unit, absolute[unit] as number)),
+    ...lowest(context.left, count, (unit) => rank(unit, -(gradient[unit] as number))),
+    ...lowest(context.left, count, (unit) => rank(unit, absolute[unit] as number)),
   ]);
   return context.left.filter((unit) => chosen.has(unit));
 }

@@ -1,8 +1,9 @@
-import { surfacesOf } from "../compensate/surface.ts";
-import { qualityOf } from "../measure/quality.ts";
+import { surfacesOf } from "../compensate/surfaces.ts";
 import { stateOf } from "../measure/state.ts";
+import type { RemovedUnits } from "../surgery/kept.ts";
 import { nodeId } from "../units/places.ts";
-import { groupOf } from "../units/units.ts";
+import { type Group, groupOf } from "../units/units.ts";
+import { lowest } from "../util/lowest.ts";
 import type { Criterion } from "./criterion.ts";
 import { obs } from "./obs.ts";
 
@@ -21,28 +22,33 @@ export function repairedOracle(all = false): Criterion {
     inErrorUnits: true,
     needsData: true,
     needsMoments: true,
+    rival: obs, // what it measures is fitted to the same samples
     certificate: "heuristic",
     async score(context) {
-      const { compensator, oracle, subject, prunable, state, left, rank = (_, score) => score } = context;
-      if (!compensator || !oracle || !subject) throw new Error("needs the moments of consumers");
-      const now = await context.error();
+      const { compensator, oracle, evaluator, prunable, state, left, rank = (_, score) => score } = context;
+      if (!compensator || !oracle || !evaluator) throw new Error("needs the moments of consumers");
       const estimates = await obs.score(context);
-      const order = left.toSorted((a, b) => rank(a, estimates[a] as number) - rank(b, estimates[b] as number) || a - b);
+      const measured = all ? left : lowest(left, SHORTLIST, (unit) => rank(unit, estimates[unit] as number));
       const surfaces = await surfacesOf(compensator, oracle.activations);
       const scores = new Float64Array(prunable.units.count).fill(Number.POSITIVE_INFINITY);
-      const measured = all ? left : order.slice(0, SHORTLIST);
-      for (const unit of measured) {
-        const group = groupOf(prunable.units, unit);
+      const errorOf = async (group: Group, removed: RemovedUnits, unit?: number): Promise<number> => {
         const readers = new Set(group.sinks.map(({ node }) => node));
         const fits = surfaces
-          .filter(({ known }) => readers.has(nodeId(known.layer.consumer.node)))
-          .map((surface) => ({ layer: surface.known.layer, fit: surface.without(unit, compensator.kind) }));
+          .filter(({ known }) => known.family.layers.some(({ consumer }) => readers.has(nodeId(consumer.node))))
+          .map((surface) => ({ family: surface.known.family, fit: surface.fitted(compensator.kind, unit) }));
+        oracle.evaluations++;
+        return (await evaluator.evaluate(stateOf(compensator.withFits(fits), removed).model)).quality.error;
+      };
+      /** By group: the error with its consumers fitted again and no unit gone. What the fit itself gains is no unit's merit. */
+      const errors = new Map<Group, number>();
+      for (const unit of measured) {
+        const group = groupOf(prunable.units, unit);
+        const before = errors.get(group) ?? (await errorOf(group, state.removed));
+        errors.set(group, before);
         const removed = state.removed.slice();
         removed[unit] = 1;
-        const { error } = await qualityOf(subject, stateOf(compensator.withFits(fits), removed).model);
-        scores[unit] = error - now;
+        scores[unit] = (await errorOf(group, removed, unit)) - before;
       }
-      oracle.evaluations += measured.length;
       return scores;
     },
   };

@@ -1,26 +1,26 @@
 /** The Taylor family. Signed, absolute and squared are different criteria and never share a name. */
 import { taylorTerms } from "../measure/taylor.ts";
-import { type Criterion, subjectIn } from "./criterion.ts";
+import { type Criterion, evaluatorIn } from "./criterion.ts";
 
-/** First-order estimate of removal: sum over samples of -o dE/do. Wolfe et al. 2017; Mozer and Smolensky 1989. */
+/** First-order estimate of removal: mean over samples of -o dE/do. Wolfe et al. 2017; Mozer and Smolensky 1989. */
 export const taylor1: Criterion = {
   name: "taylor1",
   inErrorUnits: true,
   needsData: true,
   async score(context) {
-    const { slope } = await taylorTerms(subjectIn(context), context.state, false);
-    return slope.map((value) => -value);
+    const { gradient } = await taylorTerms(evaluatorIn(context), context.state, false);
+    return gradient.map((value) => -value);
   },
 };
 
-/** Second-order estimate of removal: sum over samples of -o dE/do + 1/2 o^2 d2E/do^2. Wolfe et al. 2017. */
+/** Second-order estimate of removal: mean over samples of -o dE/do + 1/2 o^2 d2E/do^2. Wolfe et al. 2017. */
 export const taylor2: Criterion = {
   name: "taylor2",
   inErrorUnits: true,
   needsData: true,
   async score(context) {
-    const { slope, bend } = await taylorTerms(subjectIn(context), context.state, true);
-    return slope.map((value, unit) => -value + (bend[unit] as number) / 2);
+    const { gradient, curvature } = await taylorTerms(evaluatorIn(context), context.state, true);
+    return gradient.map((value, unit) => -value + (curvature[unit] as number) / 2);
   },
 };
 
@@ -30,9 +30,7 @@ export const taylorAbs: Criterion = {
   inErrorUnits: false,
   needsData: true,
   async score(context) {
-    const subject = subjectIn(context);
-    const { absolute } = await taylorTerms(subject, context.state, false);
-    return absolute.map((value) => value / subject.data.size);
+    return (await taylorTerms(evaluatorIn(context), context.state, false)).absolute;
   },
 };
 
@@ -42,8 +40,7 @@ export const fisher: Criterion = {
   inErrorUnits: false,
   needsData: true,
   async score(context) {
-    const subject = subjectIn(context);
-    const { squared } = await taylorTerms(subject, context.state, false);
-    return squared.map((value) => value / 2 / subject.data.size);
+    const { squared } = await taylorTerms(evaluatorIn(context), context.state, false);
+    return squared.map((value) => value / 2);
   },
 };

@@ -1,4 +1,4 @@
-import type { Criterion } from "./criterion.ts";
+import { type Criterion, type Scorer, started } from "./criterion.ts";
 
 /** How outliers of a ranking are replaced: by the mean or by the median of its scores. */
 export type Thresholding = "mean" | "median";
@@ -11,11 +11,9 @@ const OUTLIER = 2;
  * deviations above the mean of its ranking, the mean or the median stands in for it.
  */
 export function thresholded(criterion: Criterion, by: Thresholding): Criterion {
-  return {
-    ...criterion,
-    name: `${criterion.name}-${by}`,
+  const over = (scorer: Scorer): Scorer => ({
     async score(context) {
-      const scores = (await criterion.score(context)).slice();
+      const scores = (await scorer.score(context)).slice();
       const own = context.left.map((unit) => scores[unit] as number);
       const mean = own.reduce((sum, score) => sum + score, 0) / own.length;
       const variance = own.reduce((sum, score) => sum + (score - mean) ** 2, 0) / own.length;
@@ -24,6 +22,12 @@ export function thresholded(criterion: Criterion, by: Thresholding): Criterion {
       for (const unit of context.left) if ((scores[unit] as number) > limit) scores[unit] = replacement;
       return scores;
     },
+  });
+  return {
+    ...criterion,
+    name: `${criterion.name}-${by}`,
+    start: (run) => over(started(criterion, run)),
+    score: over(criterion).score,
   };
 }
 

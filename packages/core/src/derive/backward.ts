@@ -6,12 +6,13 @@
  * coefficients of linear operators, keeps the diagonal of the Hessian only (Wolfe et al. 2017, section on second-order
  * back-propagation; Le Cun et al. 1990).
  */
-import { ShrinkError } from "../errors.ts";
+import type { ShrinkError } from "../errors.ts";
 import type { GraphBuilder } from "../graph/builder.ts";
-import { describe, type Graph, type Node, readsOf } from "../graph/graph.ts";
+import { type Graph, type Node, readsOf } from "../graph/graph.ts";
 import { constantOf, dimsOf, type Shapes } from "../graph/shapes.ts";
 import { isFloat } from "../graph/tensor.ts";
 import { ruleFor } from "../ops/index.ts";
+import { noDerivative } from "../ops/no-derivative.ts";
 import type { Backward, BySlot, SecondOrder } from "../ops/rule.ts";
 
 export interface BackwardRequest {
@@ -155,8 +156,5 @@ function bodyReads(node: Node): string[] {
 
 function missing(node: Node, order: Order, slot: number): ShrinkError {
   const name = order === "gradient" ? "gradient" : "second-order";
-  return new ShrinkError(
-    "operator",
-    `${describe(node)}: no ${name} rule for ${slot < 0 ? "its body" : `its input ${slot}`}, needed by the Taylor criteria; use one that only measures, such as oracle`,
-  );
+  return noDerivative(node, `no ${name} rule for ${slot < 0 ? "its body" : `its input ${slot}`}`);
 }

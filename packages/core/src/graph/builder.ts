@@ -5,8 +5,9 @@
  * The same operator takes its axes as an attribute or as an input depending on the opset; the methods below hide that,
  * so that what we append is valid under the model's own opset.
  */
+import { FreshNames } from "./fresh-names.ts";
 import { type Attribute, Graph, type Model, type Node, type ValueInfo } from "./graph.ts";
-import { type ElementType, int64, Tensor, tensorOf } from "./tensor.ts";
+import { allocate, type ElementType, int64, sizeOf, Tensor, tensorOf } from "./tensor.ts";
 
 /** Plain attribute values; integers become INT(S), other numbers FLOAT(S). Use `{ float: 1 }` for a whole-number FLOAT. */
 export type PlainAttribute = number | string | readonly number[] | Tensor | { readonly float: number };
@@ -20,8 +21,7 @@ export class GraphBuilder {
   readonly #initializers: Map<string, Tensor>;
   readonly #inputs: ValueInfo[];
   readonly #constants = new Map<string, string>();
-  readonly #taken: Set<string>;
-  #count = 0;
+  readonly #names: FreshNames;
 
   constructor({ opset, real = "float32", base = emptyGraph() }: { opset: number; real?: ElementType; base?: Graph }) {
     this.opset = opset;
@@ -30,29 +30,29 @@ export class GraphBuilder {
     this.#nodes = [...base.nodes];
     this.#initializers = new Map(base.initializers);
     this.#inputs = [...base.inputs];
-    this.#taken = new Set(base.initializers.keys());
-    for (const input of base.inputs) this.#taken.add(input.name);
-    for (const node of base.nodes) for (const name of node.outputs) this.#taken.add(name);
+    this.#names = new FreshNames(base);
   }
 
   /** Builds a graph anew: all of it but its nodes is there, and the names of what they compute are taken. */
   static around(graph: Graph, opset: number, real?: ElementType): GraphBuilder {
     const b = new GraphBuilder({ opset, ...(real && { real }), base: graph.with({ nodes: [] }) });
-    for (const node of graph.nodes) for (const name of node.outputs) b.#taken.add(name);
+    for (const node of graph.nodes) b.#names.takeNode(node);
     return b;
   }
 
   /** A name nobody has yet, starting with `hint`. */
   fresh(hint: string): string {
-    let name = hint;
-    while (this.#taken.has(name)) name = `${hint}_${++this.#count}`;
-    this.#taken.add(name);
-    return name;
+    return this.#names.fresh(hint);
+  }
+
+  /** Notes a name that is used elsewhere, such as in a control-flow body that is going to be added. */
+  take(name: string): void {
+    this.#names.take(name);
   }
 
   /** Declares a graph input. `shape` may hold symbolic dims. */
   input(name: string, type: ElementType, shape?: readonly (number | string | null)[]): string {
-    this.#taken.add(name);
+    this.#names.take(name);
     this.#inputs.push({ name, type, shape });
     return name;
   }
@@ -74,9 +74,8 @@ export class GraphBuilder {
     attributes: Record<string, PlainAttribute>,
     outputs: readonly string[],
   ): readonly string[] {
-    for (const name of outputs) this.#taken.add(name);
     this.append({
-      name: `${outputs[0]}/node`,
+      name: this.fresh(`${outputs[0]}/node`),
       opType,
       domain: "",
       inputs,
@@ -88,7 +87,7 @@ export class GraphBuilder {
 
   /** Appends a node as it is. */
   append(node: Node): void {
-    for (const name of node.outputs) this.#taken.add(name);
+    this.#names.takeNode(node);
     this.#nodes.push(node);
   }
 
@@ -154,17 +153,69 @@ export class GraphBuilder {
     return this.op("Gemm", this.opset >= 11 ? [a, b] : [a, b, this.scalar(0)], attributes);
   }
 
-  /** `yes` where `condition` (a bool value) holds, else `no`. */
-  where(condition: string, yes: string, no: string): string {
+  /** `yes` where `condition` (a bool value) holds, else `no`: finite reals of `type`. */
+  where(condition: string, yes: string, no: string, type: ElementType = this.real): string {
     if (this.opset >= 9) return this.op("Where", [condition, yes, no]);
-    const holds = this.indicator(condition);
-    return this.add(this.mul(holds, yes), this.mul(this.sub(this.scalar(1), holds), no));
+    const otherwise = this.cast(this.not(condition), type);
+    return this.add(this.mul(this.cast(condition, type), yes), this.mul(otherwise, no));
+  }
+
+  /** Whether `a` > `b`, as a bool value. Reals only: integers are compared from opset 9 on. */
+  greater(a: string, b: string): string {
+    return this.op("Greater", [a, b]);
+  }
+
+  /** Whether two reals are equal (no NaN), as a bool value. */
+  equal(a: string, b: string): string {
+    if (this.opset >= 11) return this.op("Equal", [a, b]);
+    return this.and(this.not(this.greater(a, b)), this.not(this.greater(b, a)));
+  }
+
+  /** Whether two integers are equal, as a bool value. */
+  equalIntegers(a: string, b: string): string {
+    return this.op("Equal", [a, b]);
+  }
+
+  not(condition: string): string {
+    return this.op("Not", [condition]);
+  }
+
+  and(one: string, other: string): string {
+    return this.op("And", [one, other]);
+  }
+
+  /** -1, 0 or 1. */
+  sign(x: string): string {
+    if (this.opset >= 9) return this.op("Sign", [x]);
+    const zero = this.scalar(0);
+    return this.sub(this.indicator(this.greater(x, zero)), this.indicator(this.greater(zero, x)));
+  }
+
+  /** The larger of two finite reals of `type`; they may broadcast. */
+  larger(a: string, b: string, type: ElementType = this.real): string {
+    return this.opset >= 8 ? this.op("Max", [a, b]) : this.where(this.greater(a, b), a, b, type);
+  }
+
+  /** The smaller of two finite reals of `type`; they may broadcast. */
+  smaller(a: string, b: string, type: ElementType = this.real): string {
+    return this.opset >= 8 ? this.op("Min", [a, b]) : this.where(this.greater(a, b), b, a, type);
+  }
+
+  /** `x` broadcast to `dims`. */
+  expand(x: string, dims: readonly number[]): string {
+    if (this.opset >= 8) return this.op("Expand", [x, this.ints(dims)]);
+    return this.add(x, this.tensor(new Tensor(this.real, dims, allocate(this.real, sizeOf(dims))), "zeros"));
   }
 
   /** `x` broadcast to the dims that `like` has when run. */
   expandLike(x: string, like: string): string {
     if (this.opset >= 8) return this.op("Expand", [x, this.op("Shape", [like])]);
-    return this.add(x, this.sub(like, like));
+    return this.add(x, this.zerosLike(like));
+  }
+
+  /** Zeros of the dims that `like`, a real value, has when run. */
+  zerosLike(like: string): string {
+    return this.indicator(this.greater(like, like)); // a difference would be NaN for infinities
   }
 
   /** `x` reshaped to the dims that `like` has when run. */

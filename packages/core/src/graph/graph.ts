@@ -12,6 +12,8 @@ export interface ValueInfo {
   readonly type?: ElementType | undefined;
   /** A number, a symbolic dim's name, or null where nothing is known. Undefined: rank unknown. */
   readonly shape?: readonly (number | string | null)[] | undefined;
+  /** Whether it is declared as something else than a tensor of numbers: a sequence, an optional, a map, strings. */
+  readonly isOther?: boolean | undefined;
   readonly origin?: unknown;
 }
 
@@ -22,8 +24,13 @@ export type Attribute = (
   | { readonly kind: "ints" | "floats"; readonly value: readonly number[] }
   | { readonly kind: "strings"; readonly value: readonly string[] }
   | { readonly kind: "tensor"; readonly value: Tensor }
-  /** Names of outer values that the body or bodies read. */
-  | { readonly kind: "graph"; readonly value: readonly string[] }
+  /** Names of outer values that bodies read and of values of their own; which outputs of a body are no tensors of numbers. */
+  | {
+      readonly kind: "graph";
+      readonly value: readonly string[];
+      readonly own?: readonly string[];
+      readonly otherOutputs?: readonly boolean[];
+    }
   | { readonly kind: "other"; readonly value: undefined }
 ) & { readonly origin?: unknown };
 

@@ -8,6 +8,7 @@ import type { Runner } from "../runner.ts";
 import type { Graph, Model, Node } from "./graph.ts";
 import { readsOf } from "./graph.ts";
 import { Tensor } from "./tensor.ts";
+import { valueKinds } from "./value-kinds.ts";
 
 /** Weights of one piece in bytes, unless a single node reads more. */
 const PIECE_BYTES = 2 ** 25;
@@ -25,8 +26,8 @@ export type Values = Readonly<Record<string, Tensor>>;
 export type Outcome = Values | Error;
 
 /**
- * The outputs of the model for each of the feeds. A feed that the runtime refuses does not keep the others from running.
- * Rejects where the runtime cannot load the model.
+ * The outputs of the model for each of the feeds, without those that are no tensors of numbers. A feed that the runtime
+ * refuses does not keep the others from running. Rejects where the runtime cannot load the model.
  */
 export async function runInPieces(
   model: Model,
@@ -34,28 +35,31 @@ export async function runInPieces(
   feeds: readonly Values[],
   pieceBytes: number = PIECE_BYTES,
 ): Promise<Outcome[]> {
-  const pieces = splitNodes(model.graph, pieceBytes);
+  const { others } = valueKinds(model.graph); // only tensors can be handed from one piece to the next, and to us
+  const pieces = others.size > 0 ? [[...model.graph.nodes]] : splitNodes(model.graph, pieceBytes);
+  const ends = model.graph.outputs.map(({ name }) => name).filter((name) => !others.has(name));
   const lastReader = new Map<string, number>(); // by value, the last piece that needs it
   pieces.forEach((nodes, at) => {
     for (const node of nodes) for (const name of readsOf(node)) lastReader.set(name, at);
   });
-  for (const { name } of model.graph.outputs) lastReader.set(name, pieces.length);
+  for (const name of ends) lastReader.set(name, pieces.length);
   const runs: (Map<string, Tensor> | Error)[] = feeds.map((feed) => new Map(Object.entries(feed)));
   for (const [at, nodes] of pieces.entries()) {
-    const known = runs.find((run) => !(run instanceof Error));
-    if (!known) break;
+    const first = runs.find((run) => !(run instanceof Error));
+    if (!first) break;
     const made = nodes.flatMap((node) => node.outputs);
     const wanted = made.filter((name) => (lastReader.get(name) ?? -1) > at);
     if (wanted.length === 0) continue;
-    const piece = cutOut(model.graph, nodes, wanted, known as Map<string, Tensor>);
+    const piece = cutOut(model.graph, nodes, wanted, first as Map<string, Tensor>);
     const { graph, weights } = weightsAsInputs(piece);
     const session = await runner.load(writeModel({ ...model, graph }), { optimize: false });
+    const numeric = wanted.filter((name) => session.outputs?.has(name) ?? true);
     try {
       for (const [number, run] of runs.entries()) {
-        if (run instanceof Error) continue;
+        if (run instanceof Error || numeric.length === 0) continue;
         const given = piece.inputs.map(({ name }) => [name, run.get(name) as Tensor] as const);
         try {
-          const results = await session.run({ ...Object.fromEntries(given), ...weights }, wanted);
+          const results = await session.run({ ...Object.fromEntries(given), ...weights }, numeric);
           for (const [name, tensor] of Object.entries(results)) run.set(name, tensor);
           for (const name of [...run.keys()]) if ((lastReader.get(name) ?? -1) <= at) run.delete(name);
         } catch (cause) {
@@ -66,10 +70,14 @@ export async function runInPieces(
       await session.release();
     }
   }
-  const { outputs, initializers } = model.graph;
+  const { initializers } = model.graph;
   return runs.map((run) => {
     if (run instanceof Error) return run;
-    return Object.fromEntries(outputs.map(({ name }) => [name, (run.get(name) ?? initializers.get(name)) as Tensor]));
+    const results = ends.flatMap((name): [string, Tensor][] => {
+      const tensor = run.get(name) ?? initializers.get(name);
+      return tensor ? [[name, tensor]] : [];
+    });
+    return Object.fromEntries(results);
   });
 }
 

@@ -1,12 +1,12 @@
 /**
  * The same shapes for less work: layers that sum over their inputs with weights sum over as few as they can, since no
- * shape hangs on how long a sum is. What the values are is lost, and the weights are not needed.
+ * shape depends on the length of a sum. What the values are is lost, and the weights are not needed.
  */
 import { intAttribute } from "./attributes.ts";
 import { GraphBuilder, opsetOf } from "./builder.ts";
 import { type Graph, type Model, type Node, readsOf } from "./graph.ts";
-import { realValues } from "./real-values.ts";
 import { allocate, sizeOf, Tensor } from "./tensor.ts";
+import { valueKinds } from "./value-kinds.ts";
 
 /** Operators whose output is as long as some of their inputs say, by value: those that come after input 0. */
 const LENGTHS_FROM_REALS = new Set(["Resize", "Upsample"]);
@@ -28,7 +28,7 @@ export interface ShortSum {
 export function shortenSums(model: Model): { readonly graph: Graph; readonly sums: readonly ShortSum[] } {
   const { graph } = model;
   const sums: ShortSum[] = [];
-  const reals = realValues(graph);
+  const { reals } = valueKinds(graph);
   const b = GraphBuilder.around(graph, opsetOf(model));
   const changed = new Set<string>(); // values that are not those of the model
   for (const node of graph.nodes) {

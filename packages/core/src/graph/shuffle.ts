@@ -5,6 +5,7 @@
  */
 
 import { intsAttribute } from "./attributes.ts";
+import { FreshNames } from "./fresh-names.ts";
 import type { Graph, Node } from "./graph.ts";
 import type { Shapes } from "./shapes.ts";
 import { int64, sizeOf, stridesOf } from "./tensor.ts";
@@ -12,6 +13,7 @@ import { int64, sizeOf, stridesOf } from "./tensor.ts";
 /** The graph with every channel shuffle spelled as a Gather. */
 export function removeChannelShuffles(graph: Graph, shapes: Shapes): Graph {
   const initializers = new Map(graph.initializers);
+  const names = new FreshNames(graph);
   const replaced = new Map<Node, Node>();
   const gone = new Set<Node>();
   for (const first of graph.nodes) {
@@ -21,7 +23,7 @@ export function removeChannelShuffles(graph: Graph, shapes: Shapes): Graph {
     const order = axisOrder(first, transpose, last, shapes);
     if (!order) continue;
     const output = last.outputs[0] as string;
-    const picks = `${output}/order`;
+    const picks = names.fresh(`${output}/order`);
     initializers.set(picks, int64(order.indexes));
     replaced.set(last, {
       name: last.name || output,

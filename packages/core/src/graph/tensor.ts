@@ -122,6 +122,11 @@ export class Tensor {
   }
 }
 
+/** The tensor with its elements at hand: nothing is made again when they are read, and what they come from can be let go. */
+export function materialised(tensor: Tensor): Tensor {
+  return new Tensor(tensor.type, tensor.dims, tensor.data, { origin: tensor.origin });
+}
+
 /** Product of the dims; 1 for a scalar. */
 export function sizeOf(dims: readonly number[]): number {
   let size = 1;
@@ -200,6 +205,44 @@ function slices(tensor: Tensor, axis: number, indexes: ArrayLike<number>): Typed
     }
   }
   return result;
+}
+
+/** Indexes `from` to `to` - 1 along `axis`. A view of the elements where the axes before it have length 1, else a copy. */
+export function slice(tensor: Tensor, axis: number, from: number, to: number): Tensor {
+  const dims = tensor.dims.map((dim, a) => (a === axis ? to - from : dim));
+  const outer = sizeOf(tensor.dims.slice(0, axis));
+  const inner = sizeOf(tensor.dims.slice(axis + 1));
+  const { data } = tensor;
+  if (outer === 1) return new Tensor(tensor.type, dims, data.subarray(from * inner, to * inner));
+  const length = tensor.dims[axis] as number;
+  const result = allocate(tensor.type, sizeOf(dims)) as Float64Array;
+  const width = (to - from) * inner;
+  for (let o = 0; o < outer; o++) {
+    const start = (o * length + from) * inner;
+    result.set(data.subarray(start, start + width) as Float64Array, o * width);
+  }
+  return new Tensor(tensor.type, dims, result);
+}
+
+/** Tensors of one type side by side along `axis`; their other dims are the same. */
+export function concat(tensors: readonly Tensor[], axis: number): Tensor {
+  const [first] = tensors as readonly [Tensor, ...Tensor[]];
+  if (tensors.length === 1) return first;
+  const widths = tensors.map(({ dims }) => sizeOf(dims.slice(axis)));
+  const length = tensors.reduce((sum, { dims }) => sum + (dims[axis] as number), 0);
+  const dims = first.dims.map((dim, a) => (a === axis ? length : dim));
+  const outer = sizeOf(dims.slice(0, axis));
+  const result = allocate(first.type, sizeOf(dims)) as Float64Array;
+  const all = tensors.map(({ data }) => data as Float64Array);
+  let at = 0;
+  for (let o = 0; o < outer; o++) {
+    for (const [i, data] of all.entries()) {
+      const width = widths[i] as number;
+      result.set(data.subarray(o * width, (o + 1) * width), at);
+      at += width;
+    }
+  }
+  return new Tensor(first.type, dims, result);
 }
 
 /** Swaps axes: axis `i` of the result is axis `perm[i]` of the input. The elements are put in order when they are read. */

@@ -5,14 +5,14 @@
  * are kept; values upstream lose the removed unit's slice. Where a unit comes back, those are forgotten too.
  */
 import { extract } from "../graph/extract.ts";
-import { type Tensor, take } from "../graph/tensor.ts";
+import { materialised, type Tensor, take } from "../graph/tensor.ts";
 import { downstream } from "../graph/traverse.ts";
 import { writeModel } from "../onnx/index.ts";
 import type { RemovedUnits } from "../surgery/kept.ts";
 import { placeKey } from "../units/places.ts";
 import type { Group, Units } from "../units/units.ts";
+import type { Evaluator } from "./evaluator.ts";
 import type { State } from "./state.ts";
-import type { Subject } from "./subject.ts";
 
 /** A value as it was computed; units removed since are taken out when it is asked for. */
 interface Kept {
@@ -22,16 +22,16 @@ interface Kept {
 }
 
 export class Activations {
-  readonly #subject: Subject;
+  readonly #evaluator: Evaluator;
   #state: State;
   /** By chunk, by value name. */
   readonly #kept: Map<string, Kept>[];
 
-  constructor(subject: Subject, state: State) {
-    this.#subject = subject;
+  constructor(evaluator: Evaluator, state: State) {
+    this.#evaluator = evaluator;
     this.#state = state;
     const fed = (tensor: Tensor): Kept => ({ tensor, cut: state.cut, token: tensor });
-    this.#kept = subject.chunks.map(
+    this.#kept = evaluator.chunks.map(
       ({ feeds }) => new Map(Object.entries(feeds).map(([name, tensor]) => [name, fed(tensor)])),
     );
   }
@@ -45,7 +45,10 @@ export class Activations {
     const kept = this.#kept[chunk] as Map<string, Kept>;
     const found = kept.get(name) as Kept;
     if (found.cut === this.#state.cut) return found.tensor;
-    const tensor = withoutCut(this.#subject.prunable.units, name, found.tensor, found.cut, this.#state.cut);
+    const { units } = this.#evaluator.prunable;
+    const cut = withoutCut(units, name, found.tensor, found.cut, this.#state.cut);
+    // elements that are made when they are read would be made anew at each read, from a whole tensor that stays in memory
+    const tensor = cut === found.tensor ? cut : materialised(cut);
     kept.set(name, { ...found, tensor, cut: this.#state.cut });
     return tensor;
   }
@@ -57,7 +60,7 @@ export class Activations {
 
   /** Goes on to another state: of other removals, and with other weights in the nodes `fitted` (first outputs). */
   advance(state: State, fitted: readonly string[] = []): void {
-    const { units } = this.#subject.prunable;
+    const { units } = this.#evaluator.prunable;
     const before = this.#state;
     const of = (all: RemovedUnits, { first, size }: Group): Uint8Array => all.subarray(first, first + size);
     const changed = units.groups.filter((group) => !isSame(of(state.removed, group), of(before.removed, group)));
@@ -66,7 +69,7 @@ export class Activations {
       return of(state.cut, group).some((one, i) => one < (cut[i] as number));
     });
     const readers = changed.flatMap((group) => group.sinks.map((sink) => sink.node));
-    const stale = downstream(this.#subject.prunable.model.graph, [...readers, ...fitted]); // cutting keeps names
+    const stale = downstream(this.#evaluator.prunable.model.graph, [...readers, ...fitted]); // cutting keeps names
     for (const { places } of returned) for (const { value } of places) stale.add(value);
     for (const kept of this.#kept) for (const name of stale) kept.delete(name);
     this.#state = state;
@@ -85,7 +88,7 @@ export class Activations {
 
   /**
    * Reads values chunk by chunk: kept ones as they are, others computed from the nearest that are kept. What is computed
-   * is kept for the next reader as long as all that is kept stays within the subject's memory limit; `read` with `keep`
+   * is kept for the next reader as long as all that is kept stays within the evaluator's memory limit; `read` with `keep`
    * keeps it in any case. Only the chunks first..last-1 may be read; default: all.
    */
   async reader(names: readonly string[], first = 0, last: number = this.#kept.length): Promise<ActivationReader> {
@@ -95,7 +98,7 @@ export class Activations {
     const { graph } = this.#state.model;
     const known = [...(asked[0]?.keys() ?? [])].filter(everywhere);
     const piece = missing.length > 0 ? extract(graph, known, missing, this.#state.shapes) : undefined;
-    const session = piece && (await this.#subject.runner.load(writeModel({ ...this.#state.model, graph: piece })));
+    const session = piece && (await this.#evaluator.runner.load(writeModel({ ...this.#state.model, graph: piece })));
     const token = {};
     return {
       read: async (chunk, keep = false) => {
@@ -104,7 +107,7 @@ export class Activations {
         if (!piece || !session || missing.every((name) => kept.has(name))) return Object.fromEntries(names.map(found));
         const values = await session.run(Object.fromEntries(piece.feeds.map(({ name }) => found(name))), missing);
         const bytes = missing.reduce((sum, name) => sum + (values[name] as Tensor).byteLength, 0);
-        if (keep || this.#bytes() + bytes <= this.#subject.memory) {
+        if (keep || this.#bytes() + bytes <= this.#evaluator.memory) {
           for (const name of missing) kept.set(name, { tensor: values[name] as Tensor, cut: this.#state.cut, token });
         }
         return Object.fromEntries(

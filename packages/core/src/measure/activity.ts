@@ -5,8 +5,8 @@ import { extract } from "../graph/extract.ts";
 import type { Tensor } from "../graph/tensor.ts";
 import { sizeOf } from "../graph/tensor.ts";
 import { writeModel } from "../onnx/index.ts";
+import type { Evaluator } from "./evaluator.ts";
 import { ownersLeft, type State } from "./state.ts";
-import type { Subject } from "./subject.ts";
 
 export interface Activity {
   /** By unit: mean of |o| over samples, positions and consumers. Units that are cut: 0. */
@@ -16,17 +16,17 @@ export interface Activity {
 }
 
 /** Runs the model over the data and looks at every value that a consumer of units reads. */
-export async function activityOf(subject: Subject, state: State): Promise<Activity> {
-  const { units } = subject.prunable;
+export async function activityOf(evaluator: Evaluator, state: State): Promise<Activity> {
+  const { units } = evaluator.prunable;
   const sinks = allSinks(units);
   const values = [...new Set(sinks.map((sink) => sink.value))];
   const piece = extract(state.model.graph, [], values, state.shapes);
-  const session = await subject.runner.load(writeModel({ ...state.model, graph: piece }));
+  const session = await evaluator.runner.load(writeModel({ ...state.model, graph: piece }));
   const sums = new Float64Array(units.count);
   const zeros = new Float64Array(units.count);
   const counts = new Float64Array(units.count);
   try {
-    for (const { feeds } of subject.chunks) {
+    for (const { feeds } of evaluator.chunks) {
       const result = await session.run(feeds, values);
       for (const sink of sinks) tally(result[sink.value] as Tensor, sink.axis, ownersLeft(sink, state.cut));
     }

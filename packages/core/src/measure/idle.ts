@@ -13,7 +13,7 @@ import type { Prunable } from "../units/prepare.ts";
 import type { Group } from "../units/units.ts";
 
 /** Groups whose units may stay idle: channels that only layers of weights read, each with weights of its own. */
-export function idleGroups({ model, shapes, units }: Prunable): Group[] {
+export function idleGroups({ model, shapes, batching, units }: Prunable): Group[] {
   const { graph } = model;
   const nodes = new Map(graph.nodes.map((node) => [nodeId(node), node]));
   return units.groups.filter(({ kind, sinks }) => {
@@ -22,7 +22,7 @@ export function idleGroups({ model, shapes, units }: Prunable): Group[] {
       const node = nodes.get(id);
       const name = node?.inputs[1] ?? "";
       if (slot !== 0 || !graph.initializers.has(name) || graph.value(name)?.uses.length !== 1) return false;
-      return node !== undefined && regressionOf(node, model, shapes) !== undefined;
+      return node !== undefined && regressionOf(node, model, shapes, batching) !== undefined;
     });
   });
 }
@@ -51,7 +51,7 @@ export function cutInBlocks(
 /** The same model with zeros in all weights that read units that are removed and not cut. */
 export function withIdle(prunable: Prunable, removed: RemovedUnits, cut: RemovedUnits): Prunable {
   const isIdle = (unit: number): boolean => unit >= 0 && removed[unit] === 1 && cut[unit] === 0;
-  const { model, shapes, units } = prunable;
+  const { model, shapes, batching, units } = prunable;
   const groups = units.groups.filter(({ first, size }) =>
     cut.subarray(first, first + size).some((_, i) => isIdle(first + i)),
   );
@@ -62,7 +62,7 @@ export function withIdle(prunable: Prunable, removed: RemovedUnits, cut: Removed
     const node = nodes.get(sink.node) as Node;
     const name = node.inputs[1] as string;
     const { dims } = initializers.get(name) as Tensor;
-    const outputs = regressionOf(node, model, shapes)?.outputsFirst ? 0 : dims.length - 1;
+    const outputs = regressionOf(node, model, shapes, batching)?.outputsFirst ? 0 : dims.length - 1;
     for (const axis of dims.keys()) {
       const owners = units.places.get(placeKey(name, axis, { node: sink.node, slot: 1 }))?.owners;
       if (axis === outputs || !owners) continue;

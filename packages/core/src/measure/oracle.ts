@@ -11,9 +11,9 @@ import { type Group, groupOf } from "../units/units.ts";
 import type { Activations } from "./activations.ts";
 import { tailMacs } from "./cost.ts";
 import { DenseSuffix } from "./dense/suffix.ts";
-import { TARGET } from "./objective.ts";
-import type { Chunk, Subject } from "./subject.ts";
-import { buildTail, canBatch, type Tail } from "./tail.ts";
+import type { Chunk, Evaluator } from "./evaluator.ts";
+import { StackingProofs } from "./stacking.ts";
+import { buildTail, type Tail } from "./tail.ts";
 
 /** Tails whose models take no more than this in all are held at the same time, so that activations are read once. */
 const TAIL_BYTES_AT_ONCE = 2 ** 28;
@@ -28,7 +28,8 @@ interface Job {
   readonly own: readonly number[];
   readonly count: number;
   readonly tail: Tail;
-  readonly bytes: Uint8Array;
+  /** Of the tail's model, about; its weights, that is. */
+  readonly size: number;
 }
 
 export interface OracleOptions {
@@ -40,7 +41,7 @@ export interface OracleOptions {
 
 export class Oracle {
   readonly activations: Activations;
-  readonly #subject: Subject;
+  readonly #evaluator: Evaluator;
   readonly #suffix: DenseSuffix | undefined;
   /** Errors as last measured, by unit: who was cheap to remove before is measured first. */
   readonly #last = new Map<number, number>();
@@ -48,38 +49,43 @@ export class Oracle {
   evaluations = 0;
   /** Their multiply-accumulates, each sample counted. What is given up early counts in full. */
   macs = 0;
+  readonly #stacking: StackingProofs;
   /** Of one candidate and sample, by group, at the stage of `removed`. */
   #tailMacs: { removed: RemovedUnits; of: ReadonlyMap<Group, number> } | undefined;
 
-  constructor(subject: Subject, activations: Activations, { suffix, loops = true }: OracleOptions = {}) {
-    this.#subject = subject;
+  constructor(evaluator: Evaluator, activations: Activations, { suffix, loops = true }: OracleOptions = {}) {
+    this.#evaluator = evaluator;
     this.activations = activations;
-    this.#suffix = loops ? (suffix ?? DenseSuffix.of(subject)) : undefined;
+    this.#suffix = loops ? (suffix ?? DenseSuffix.of(evaluator)) : undefined;
+    this.#stacking = StackingProofs.of(evaluator);
   }
 
   /**
-   * Error of the network without each of the given units, by unit. With `onlyBest` only the lowest is sure to be
-   * complete; others may be lower bounds that lie above it.
+   * Error of the network without each of the given units, by unit: means over samples. With `onlyBest` only the lowest is sure
+   * to be complete; others may be lower bounds that lie above it.
    */
   async errorsWithout(candidates: readonly number[], onlyBest = false): Promise<Map<number, number>> {
-    const { units } = this.#subject.prunable;
+    const { units } = this.#evaluator.prunable;
     const isInSuffix = (unit: number): boolean => this.#suffix?.groups.has(groupOf(units, unit)) ?? false;
     const inTails = candidates.filter((unit) => !isInSuffix(unit));
     const inSuffix = candidates.filter(isInSuffix);
     const cheapFirst = (some: number[]): number[] =>
       onlyBest ? some.toSorted((a, b) => this.#lastOf(a) - this.#lastOf(b)) : some;
     const result = await this.#throughTails(cheapFirst(inTails), onlyBest);
+    const { size } = this.#evaluator.samples;
+    for (const [unit, sum] of result) result.set(unit, sum / size);
     for (const [unit, error] of result) this.#last.set(unit, error);
     if (this.#suffix && inSuffix.length > 0) {
       const order = cheapFirst(inSuffix);
       this.#suffix.advance(this.activations.state.removed);
       const errors = await this.#suffix.errorsWithout(this.activations, order, onlyBest);
       order.forEach((unit, i) => {
-        result.set(unit, errors[i] as number);
-        this.#last.set(unit, errors[i] as number);
+        const error = (errors[i] as number) / size;
+        result.set(unit, error);
+        this.#last.set(unit, error);
       });
     }
-    this.#count(candidates, this.#subject.data.size);
+    this.#count(candidates, this.#evaluator.samples.size);
     return result;
   }
 
@@ -87,7 +93,7 @@ export class Oracle {
   async #throughTails(candidates: readonly number[], onlyBest: boolean): Promise<Map<number, number>> {
     const sums = new Map(candidates.map((unit) => [unit, 0]));
     const sumOf = (unit: number): number => sums.get(unit) as number;
-    const { length } = this.#subject.chunks;
+    const { length } = this.#evaluator.chunks;
     const add: Visit = (unit, errors) => {
       let sum = sumOf(unit);
       for (let n = 0; n < errors.length; n++) sum += errors[n] as number;
@@ -109,7 +115,7 @@ export class Oracle {
    * ({@link partsOf}). Counted by share of the data.
    */
   async sampleErrors(candidates: readonly number[], from: number, to: number): Promise<Map<number, number[]>> {
-    const { chunks } = this.#subject;
+    const { chunks } = this.#evaluator;
     const result = new Map(candidates.map((unit): [number, number[]] => [unit, []]));
     const first = chunks.findIndex((chunk) => chunk.from === from);
     const last = chunks.findIndex((chunk) => chunk.to === to) + 1;
@@ -119,13 +125,13 @@ export class Oracle {
   }
 
   #count(candidates: readonly number[], samples: number): void {
-    const { prunable, data } = this.#subject;
+    const { prunable, samples: all } = this.#evaluator;
     const { removed } = this.activations.state;
     if (this.#tailMacs?.removed !== removed) {
       this.#tailMacs = { removed, of: tailMacs(prunable, removed) };
     }
     for (const unit of candidates) this.macs += (this.#tailMacs.of.get(groupOf(prunable.units, unit)) ?? 0) * samples;
-    this.evaluations += (candidates.length * samples) / data.size;
+    this.evaluations += (candidates.length * samples) / all.size;
   }
 
   /**
@@ -133,9 +139,10 @@ export class Oracle {
    * the loops know. Not counted as evaluations of candidates.
    */
   async errorsAtGains(unit: number, gains: readonly number[]): Promise<Float64Array | undefined> {
-    if (!this.#suffix?.groups.has(groupOf(this.#subject.prunable.units, unit))) return undefined;
+    if (!this.#suffix?.groups.has(groupOf(this.#evaluator.prunable.units, unit))) return undefined;
     this.#suffix.advance(this.activations.state.removed);
-    return this.#suffix.errorsAtGains(this.activations, unit, gains);
+    const sums = await this.#suffix.errorsAtGains(this.activations, unit, gains);
+    return sums.map((sum) => sum / this.#evaluator.samples.size);
   }
 
   #lastOf(unit: number): number {
@@ -153,18 +160,17 @@ export class Oracle {
     visit: Visit,
     isAlive: (unit: number) => boolean = () => true,
   ): Promise<void> {
-    const jobs = this.#subject.prunable.units.groups.flatMap((group) => {
+    const jobs: Job[] = [];
+    for (const group of this.#evaluator.prunable.units.groups) {
       const own = candidates.filter((unit) => unit >= group.first && unit < group.first + group.size);
-      if (own.length === 0) return [];
-      const count = this.#candidatesPerRun(group, own.length);
-      const tail = buildTail(this.#subject, this.activations.state, group, count);
-      return [{ own, count, tail, bytes: writeModel(tail.model) }];
-    });
+      if (own.length === 0) continue;
+      const count = await this.#candidatesPerRun(group, own);
+      const tail = buildTail(this.#evaluator, this.activations.state, group, count);
+      jobs.push({ own, count, tail, size: weightBytes(tail) });
+    }
     for (let from = 0, to = 0; from < jobs.length; from = to) {
       let room = TAIL_BYTES_AT_ONCE;
-      for (; to === from || (to < jobs.length && (jobs[to] as Job).bytes.length <= room); to++) {
-        room -= (jobs[to] as Job).bytes.length;
-      }
+      for (; to === from || (to < jobs.length && (jobs[to] as Job).size <= room); to++) room -= (jobs[to] as Job).size;
       await this.#runTogether(jobs.slice(from, to), first, last, visit, isAlive);
     }
   }
@@ -176,22 +182,22 @@ export class Oracle {
     visit: Visit,
     isAlive: (unit: number) => boolean,
   ): Promise<void> {
-    const { runner, chunks } = this.#subject;
-    const cached = new Set(jobs.flatMap(({ tail }) => tail.cached));
+    const { runner, chunks } = this.#evaluator;
+    const cached = new Set(jobs.flatMap(({ tail }) => [...tail.cached.values()]));
     const reader = await this.activations.reader([...cached], first, last);
     const sessions: Session[] = [];
     try {
-      for (const { bytes } of jobs) sessions.push(await runner.load(bytes));
+      for (const { tail } of jobs) sessions.push(await runner.load(writeModel(tail.model)));
       for (let index = first; index < last; index++) {
         const values = await reader.read(index);
         const { targets } = chunks[index] as Chunk;
         for (const [at, { own, count, tail }] of jobs.entries()) {
-          const given = Object.fromEntries(tail.cached.map((name) => [name, values[name] as Tensor]));
+          const given = Object.fromEntries([...tail.cached].map(([input, name]) => [input, values[name] as Tensor]));
           const alive = own.filter(isAlive);
           for (let start = 0; start < alive.length; start += count) {
             const batch = alive.slice(start, start + count);
             const filled = [...batch, ...Array<number>(count - batch.length).fill(batch[0] as number)];
-            const result = await (sessions[at] as Session).run({ ...tail.feeds(filled), ...given, [TARGET]: targets });
+            const result = await (sessions[at] as Session).run({ ...tail.feeds(filled), ...given, ...targets });
             const errors = (result[tail.output] as Tensor).data as Float32Array;
             const samples = errors.length / count;
             batch.forEach((unit, k) => {
@@ -206,17 +212,25 @@ export class Oracle {
     }
   }
 
-  #candidatesPerRun(group: Group, candidates: number): number {
-    if (!canBatch(this.activations.state, group)) return 1;
-    const { graph } = this.activations.state.model;
+  /** How many candidates go through the tail at once, planned for the largest chunk. */
+  async #candidatesPerRun(group: Group, candidates: readonly number[]): Promise<number> {
+    const { activations } = this;
+    const { graph } = activations.state.model;
     let widest = 1;
     for (const name of downstream(
       graph,
       group.sinks.map((sink) => sink.node),
     )) {
-      widest = Math.max(widest, sizeOf(this.activations.state.shapes.get(name)?.dims ?? []));
+      widest = Math.max(widest, sizeOf(activations.state.shapes.get(name)?.dims ?? []));
     }
-    const samples = this.#subject.chunks[0]?.targets.dims[0] ?? 1;
-    return Math.max(1, Math.min(candidates, Math.floor(ELEMENTS_PER_RUN / (widest * samples))));
+    const samples = Math.max(...this.#evaluator.chunks.map(({ from, to }) => to - from));
+    const count = Math.max(1, Math.min(candidates.length, Math.floor(ELEMENTS_PER_RUN / (widest * samples))));
+    return count > 1 && (await this.#stacking.holds(activations, group, candidates[0] as number)) ? count : 1;
   }
+}
+
+function weightBytes({ model }: Tail): number {
+  let bytes = 0;
+  for (const { byteLength } of model.graph.initializers.values()) bytes += byteLength;
+  return bytes;
 }

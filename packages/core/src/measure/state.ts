@@ -14,6 +14,7 @@ export interface State {
   readonly cut: RemovedUnits;
   /** The model without the removed units: what surgery would write, or as good as that where some stay idle. */
   readonly model: Model;
+  /** Of all that this model holds, weights that were cut in several ways included. */
   readonly shapes: Shapes;
 }
 
@@ -25,18 +26,27 @@ export function stateOf(prunable: Prunable, removed: RemovedUnits, cutUnits: Rem
   const [own, ownCut] = [removed.slice(), cutUnits.slice()]; // the caller may go on changing its copies
   let model: Model | undefined;
   let shapes: Shapes | undefined;
+  const modelOf = (): Model => {
+    model ??= cut(withIdle(prunable, own, ownCut), ownCut);
+    return model;
+  };
   return {
     removed: own,
     cut: ownCut,
     get model() {
-      model ??= cut(withIdle(prunable, own, ownCut), ownCut);
-      return model;
+      return modelOf();
     },
     get shapes() {
-      shapes ??= cutShapes(prunable, ownCut);
+      shapes ??= withInitializers(cutShapes(prunable, ownCut), modelOf());
       return shapes;
     },
   };
+}
+
+function withInitializers(shapes: Shapes, { graph }: Model): Shapes {
+  const all = new Map(shapes);
+  for (const [name, { type, dims }] of graph.initializers) all.set(name, { type, dims });
+  return all;
 }
 
 /** The owners along an axis of a state's model: those of the indexes that stay. */

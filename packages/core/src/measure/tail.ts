@@ -5,57 +5,62 @@
  * the tail starts from the consumers' cached outputs Z[n, ...] and takes from them each candidate's contribution:
  * Z'[K, n, ...] = Z - contribution(unit k). The K * n rows then run through the rest of the network as one batch.
  */
+import { isBatched } from "../graph/batching.ts";
 import { GraphBuilder, opsetOf } from "../graph/builder.ts";
 import { type Graph, type Model, type Node, readsOf } from "../graph/graph.ts";
-import { dimsOf } from "../graph/shapes.ts";
-import { int64, type Tensor, tensorOf } from "../graph/tensor.ts";
+import { dependingOnData, dimsOf } from "../graph/shapes.ts";
+import { int64, isFloat, sizeOf, type Tensor, tensorOf } from "../graph/tensor.ts";
 import { downstream, needed } from "../graph/traverse.ts";
 import { ruleFor } from "../ops/index.ts";
 import type { Contribution } from "../ops/rule.ts";
 import { nodeId } from "../units/places.ts";
 import type { Group, Sink } from "../units/units.ts";
-import { TARGET } from "./objective.ts";
+import type { Evaluator } from "./evaluator.ts";
+import { type OutputTerm, targetInputs, termError } from "./objectives/model-objective.ts";
 import { ownersLeft, type State } from "./state.ts";
-import type { Subject } from "./subject.ts";
 
-/** A tail graph and what it must be fed besides the cached values under their own names. */
+/** A tail graph and what it must be fed besides the cached values and the targets. */
 export interface Tail {
   readonly model: Model;
-  /** Values of the network that it starts from. */
-  readonly cached: readonly string[];
+  /** Values of the network that it starts from, by the inputs that take them. */
+  readonly cached: ReadonlyMap<string, string>;
   /** Output: the errors[K, n] of the samples without each candidate. */
   readonly output: string;
-  /** What tells it the candidates: exactly K units of the group. */
+  /** Feeds that name the candidates: exactly K units of the group. */
   feeds(candidates: readonly number[]): Record<string, Tensor>;
 }
 
-/** Whether several candidates can go through the tail as one larger batch: every value's first axis counts samples. */
-export function canBatch(state: State, group: Group): boolean {
-  const changed = downstream(
-    state.model.graph,
-    group.sinks.map((sink) => sink.node),
-  );
-  const values = [...changed, ...group.sinks.map((sink) => sink.value)];
-  return values.every((name) => state.shapes.get(name)?.batchAxis === 0);
-}
-
-/** Builds the tail of a group for `count` candidates at a time; `count` above 1 needs {@link canBatch}. */
-export function buildTail(subject: Subject, state: State, group: Group, count: number): Tail {
+/**
+ * Whether several candidates may go through the tail as one larger batch: samples are batched, and every value that depends on
+ * what they hold grows with their number. Lengths that are computed from the number of samples are no obstacle.
+ */
+export function canStackCandidates({ prunable }: Evaluator, state: State, group: Group): boolean {
+  if (!isBatched(prunable.batching)) return false;
   const { graph } = state.model;
-  const { objective } = subject;
-  const opset = opsetOf(state.model);
-  const real = subject.targets.type;
-  const b = new GraphBuilder({
-    opset,
-    real,
-    base: graph.with({ inputs: [], outputs: [], nodes: [], valueInfo: new Map() }),
-  });
   const changed = downstream(
     graph,
     group.sinks.map((sink) => sink.node),
   );
-  const cached = new Set<string>();
-  /** The value in the tail of each value of the network, for all candidates: [K * n, ...]. */
+  const fromData = dependingOnData(graph);
+  const values = [...changed, ...group.sinks.map((sink) => sink.value)];
+  return values.every((name) => state.shapes.get(name)?.batchAxis !== undefined || !fromData.has(name));
+}
+
+/** Builds the tail of a group for `count` candidates at a time; `count` above 1 needs {@link canStackCandidates}. */
+export function buildTail(evaluator: Evaluator, state: State, group: Group, count: number): Tail {
+  const { graph } = state.model;
+  const { terms, type: real } = evaluator;
+  const opset = opsetOf(state.model);
+  const b = GraphBuilder.around(graph.with({ inputs: [], outputs: [], valueInfo: new Map() }), opset, real);
+  for (const { name } of graph.inputs) b.take(name);
+  const changed = downstream(
+    graph,
+    group.sinks.map((sink) => sink.node),
+  );
+  const fromData = dependingOnData(graph);
+  const cached = new Map<string, string>(); // value by input
+  const inputOf = new Map<string, string>();
+  /** The value in the tail of each value of the network, for all candidates: K times as long along its batch axis. */
   const inTail = new Map<string, string>();
   const feeders: ((candidates: readonly number[]) => [name: string, tensor: Tensor])[] = [];
 
@@ -67,28 +72,54 @@ export function buildTail(subject: Subject, state: State, group: Group, count: n
     if (z === undefined) late.push(sink);
     else inTail.set(nodeId(node), z);
   }
-  for (const node of needed(graph, [objective.value], new Set(inTail.keys()))) {
-    if (!node.outputs.some((name) => changed.has(name))) continue;
-    const inputs = node.inputs.map((name, slot) => {
-      const here = late.filter((sink) => sink.node === nodeId(node) && sink.slot === slot); // one for each axis
-      return here.reduce((value, sink) => gate(sink, value), at(name));
-    });
-    b.append({ ...node, inputs });
-    for (const name of node.outputs) inTail.set(name, name);
+  const measured = terms.filter(({ value }) => changed.has(value));
+  for (const node of needed(graph, new Set(measured.map(({ value }) => value)), new Set(inTail.keys()))) {
+    if (node.outputs.some((name) => changed.has(name))) append(node);
   }
-  b.input(TARGET, real);
-  const errors = objective.error(b, at(objective.value), tile(TARGET, dimsOf(state.shapes, objective.value)));
-  const output = b.reshape(errors, [count, -1]);
+  targetInputs(b, terms);
+  const errors = terms.map((term) => (changed.has(term.value) ? changedError(term) : sameError(term)));
+  const output = b.reshape(
+    errors.reduce((sum, error) => b.add(sum, error)),
+    [count, -1],
+  );
   return {
     model: { ...state.model, graph: withoutUnread(b.graph([output])) },
-    cached: [...cached],
+    cached,
     output,
     feeds: (candidates) => Object.fromEntries(feeders.map((feeder) => feeder(candidates))),
   };
 
+  /** Errors [K * n] by an output that the candidates change. */
+  function changedError(term: OutputTerm): string {
+    const target = repeated(term.target, 0, term.info.dims.length + 1);
+    return termError(b, { ...term, target }, at(term.value));
+  }
+
+  /** Errors [K * n] by an output that they do not change. */
+  function sameError(term: OutputTerm): string {
+    return repeated(termError(b, term, read(term.value)), 0, 1);
+  }
+
+  function append(node: Node): void {
+    const inputs = node.inputs.map((name, slot) => {
+      const here = late.filter((sink) => sink.node === nodeId(node) && sink.slot === slot); // one for each axis
+      return here.reduce((value, sink) => gate(sink, value), at(name));
+    });
+    for (const name of readsInBodies(node)) {
+      // bodies know outer values by name
+      const value = at(name);
+      if (value !== name && !graph.initializers.has(name)) b.op("Identity", [value], {}, name);
+      inTail.set(name, name);
+    }
+    b.append({ ...node, inputs });
+    for (const name of node.outputs) inTail.set(name, name);
+  }
+
   /** The consumer's output without each candidate's part; undefined where its operator cannot say. */
   function withoutContribution(sink: Sink, node: Node): string | undefined {
-    if (state.shapes.get(sink.value)?.batchAxis !== 0) return undefined;
+    const isFirst = (name: string): boolean =>
+      state.shapes.get(name)?.batchAxis === 0 || !isBatched(evaluator.prunable.batching);
+    if (!isFirst(sink.value) || !isFirst(nodeId(node))) return undefined;
     if (node.inputs.some((name) => changed.has(name))) return undefined;
     const positions = positionsAt(sink, state);
     const span = positions.values().next().value?.length ?? 0;
@@ -121,9 +152,9 @@ export function buildTail(subject: Subject, state: State, group: Group, count: n
     return flat(b.sub(b.unsqueeze(z, [0]), part), shapeOf(nodeId(node)));
   }
 
-  /** A sink's value, as the tail sees it, with each candidate's units set to 0. */
+  /** A consumed value, as the tail sees it, with each candidate's units set to 0. */
   function gate(sink: Sink, value: string): string {
-    const dims = dimsOf(state.shapes, sink.value);
+    const { dims, batchAxis = 0 } = state.shapes.get(sink.value) ?? { dims: [] };
     const length = dims[sink.axis] as number;
     const positions = positionsAt(sink, state);
     const keep = b.input(b.fresh("shrinknet/keep"), real, [count, length]);
@@ -134,32 +165,79 @@ export function buildTail(subject: Subject, state: State, group: Group, count: n
       });
       return [keep, tensorOf(real, mask, [count, length])];
     });
-    const aligned = dims.map((_, axis) => (axis === sink.axis ? length : 1));
-    if (count === 1) return b.mul(value, b.reshape(keep, aligned));
-    const rows = b.reshape(value, [count, -1, ...dims.slice(1)]);
-    return flat(b.mul(rows, b.reshape(keep, [count, ...aligned])), dims);
+    if (count === 1) {
+      const aligned = dims.map((_, axis) => (axis === sink.axis ? length : 1));
+      return b.mul(value, b.reshape(keep, aligned));
+    }
+    // the batch axis as [K, n]; what comes before it is the same for all candidates
+    const split = dims.flatMap((dim, axis) => (axis === batchAxis ? [count, -1] : [dim]));
+    const own = sink.axis < batchAxis ? sink.axis : sink.axis + 1;
+    const aligned = split.map((_, axis) => (axis === batchAxis ? count : axis === own ? length : 1));
+    const byRow = own < batchAxis ? b.op("Transpose", [keep], { perm: [1, 0] }) : keep;
+    const gated = b.mul(b.reshape(value, split), b.reshape(byRow, aligned));
+    return b.reshape(
+      gated,
+      dims.map((dim, axis) => (axis === batchAxis ? -1 : dim)),
+    );
   }
 
   /** A value of the network as the tail sees it. */
   function at(name: string): string {
     const known = inTail.get(name);
     if (known !== undefined || name === "" || graph.initializers.has(name)) return known ?? name;
-    const tiled = tile(read(name), dimsOf(state.shapes, name));
-    inTail.set(name, tiled);
-    return tiled;
+    const isAdded = !state.shapes.has(name); // by surgery, to patch a computed shape
+    const value = isAdded || (count > 1 && isLength(name)) ? lengthInTail(name) : repeatedValue(name);
+    inTail.set(name, value);
+    return value;
+  }
+
+  function repeatedValue(name: string): string {
+    const { batchAxis, dims = [] } = state.shapes.get(name) ?? {};
+    return batchAxis === undefined ? read(name) : repeated(read(name), batchAxis, dims.length);
+  }
+
+  /** Whether a value is computed from the number of samples alone: of K candidates there are K times as many. */
+  function isLength(name: string): boolean {
+    const { type = real, dims = [], batchAxis, constant } = state.shapes.get(name) ?? {};
+    if (batchAxis !== undefined || constant || fromData.has(name)) return false;
+    return !isFloat(type) || (dims.length < 2 && sizeOf(dims) <= MOST_LENGTHS);
+  }
+
+  /** Computes lengths anew, from the shapes that values have in the tail. */
+  function lengthInTail(name: string): string {
+    const node = graph.value(name)?.producer;
+    if (!node) return read(name);
+    if (node.opType !== "Shape" && node.opType !== "Size") {
+      append(node);
+      return name;
+    }
+    const source = node.inputs[0] as string;
+    if (inTail.has(source)) {
+      append(node);
+      return name;
+    }
+    const { batchAxis, dims = [] } = state.shapes.get(source) ?? {};
+    if (batchAxis === undefined) return read(name);
+    const factors = dims.map((_, axis) => (axis === batchAxis ? count : 1));
+    const { start, end } = node.attributes;
+    const [from, to] = [start, end].map((one) => (one?.kind === "int" ? one.value : undefined));
+    const own = node.opType === "Size" ? int64([count], []) : int64(factors.slice(from ?? 0, to ?? factors.length));
+    return b.mul(read(name), b.tensor(own, "shrinknet/factors"));
   }
 
   function read(name: string): string {
-    if (!cached.has(name)) b.input(name, state.shapes.get(name)?.type ?? real);
-    cached.add(name);
-    return name;
+    const known = inputOf.get(name);
+    if (known !== undefined) return known;
+    const input = b.input(b.fresh(`${name}/cached`), state.shapes.get(name)?.type ?? real);
+    inputOf.set(name, input);
+    cached.set(input, name);
+    return input;
   }
 
-  /** Repeats [n, ...] for every candidate: [K * n, ...]. Values that do not follow the samples stay as they are. */
-  function tile(name: string, dims: readonly number[]): string {
-    const follows = name === TARGET || state.shapes.get(name)?.batchAxis === 0;
-    if (count === 1 || !follows) return name;
-    return b.op("Tile", [name, b.ints(dims.map((_, axis) => (axis === 0 ? count : 1)))]);
+  /** Repeats a value for every candidate along an axis. */
+  function repeated(name: string, axis: number, rank: number): string {
+    if (count === 1) return name;
+    return b.op("Tile", [name, b.ints(Array.from({ length: rank }, (_, a) => (a === axis ? count : 1)))]);
   }
 
   /** [K, n, ...dims after the first] -> [K * n, ...]. */
@@ -167,6 +245,14 @@ export function buildTail(subject: Subject, state: State, group: Group, count: n
     return count === 1 ? b.squeeze(name, [0]) : b.reshape(name, [-1, ...dims.slice(1)]);
   }
 }
+
+/** Names that the bodies of a control-flow node read. */
+function readsInBodies(node: Node): string[] {
+  return Object.values(node.attributes).flatMap((attribute) => (attribute.kind === "graph" ? attribute.value : []));
+}
+
+/** Elements of a value that holds lengths of axes, at most. */
+const MOST_LENGTHS = 8;
 
 /** Positions of each unit along a sink's axis, after the removals. */
 function positionsAt(sink: Sink, state: State): Map<number, number[]> {

@@ -1,8 +1,8 @@
 /**
- * Taylor terms of every unit, from one derivative graph: the sums over samples (and positions) of o dE/do and
+ * Taylor terms of every unit, from one derivative graph: the means over samples (sums over positions) of o dE/do and
  * o^2 d2E/do^2, with o the unit's output where its consumers read it.
  *
- * dE/do is the gradient at the gate, so the first sum is exactly the derivative of the error in the unit's gain. The
+ * dE/do is the gradient at the gate, so the first mean is exactly the derivative of the error in the unit's gain. The
  * second uses the diagonal recursion: exact with one hidden layer, an approximation with more.
  */
 import { differentiate } from "../derive/backward.ts";
@@ -12,37 +12,36 @@ import { dimsOf } from "../graph/shapes.ts";
 import type { Tensor } from "../graph/tensor.ts";
 import { writeModel } from "../onnx/index.ts";
 import type { Group, Sink } from "../units/units.ts";
-import { TARGET } from "./objective.ts";
+import type { Evaluator } from "./evaluator.ts";
+import { derivativeSeeds, targetInputs } from "./objectives/model-objective.ts";
 import { ownersLeft, type State } from "./state.ts";
-import type { Subject } from "./subject.ts";
 
 export interface TaylorTerms {
-  /** By unit: sum of o dE/do, the slope of the error in the unit's gain. Removed units: 0. */
-  readonly slope: Float64Array;
-  /** By unit: sum of |sample's o dE/do|. */
+  /** By unit: mean of o dE/do, the gradient of the error in the unit's gain. Removed units: 0. */
+  readonly gradient: Float64Array;
+  /** By unit: mean of |sample's o dE/do|. */
   readonly absolute: Float64Array;
-  /** By unit: sum of (sample's o dE/do)^2, as the Fisher criterion takes it. */
+  /** By unit: mean of (sample's o dE/do)^2, as the Fisher criterion takes it. */
   readonly squared: Float64Array;
-  /** By unit: sum of o^2 d2E/do^2, the bend of the error in the unit's gain on the diagonal. */
-  readonly bend: Float64Array;
+  /** By unit: mean of o^2 d2E/do^2, the second derivative of the error in the unit's gain on the diagonal. */
+  readonly curvature: Float64Array;
 }
 
-/** Measures the Taylor terms of all units of a state. `second` adds the second-order pass; without it `bend` is 0. */
-export async function taylorTerms(subject: Subject, state: State, second: boolean): Promise<TaylorTerms> {
-  const { units } = subject.prunable;
+/** Measures the Taylor terms of all units of a state. `second` adds the second-order pass; without it `curvature` is 0. */
+export async function taylorTerms(evaluator: Evaluator, state: State, second: boolean): Promise<TaylorTerms> {
+  const { units } = evaluator.prunable;
   const left = { ...units, groups: units.groups.map((group) => ({ ...group, sinks: sinksLeft(group) })) };
   const gated = gateModel(state.model, state.shapes, left);
   const { graph } = gated.model;
   const b = new GraphBuilder({ opset: opsetOf(state.model), real: realTypeOf(graph, state.shapes), base: graph });
-  b.input(TARGET, subject.targets.type);
-  const { value } = subject.objective;
-  const seed = subject.objective.derivatives(b, value, TARGET);
+  targetInputs(b, evaluator.terms);
+  const seeds = derivativeSeeds(b, evaluator.terms);
   const { gradient, curvature } = differentiate({
     builder: b,
     graph,
     shapes: gated.shapes,
     opset: b.opset,
-    seeds: new Map([[value, second ? seed : { gradient: seed.gradient }]]),
+    seeds: second ? seeds : new Map([...seeds].map(([value, seed]) => [value, { gradient: seed.gradient }])),
     wanted: gated.gates.map((gate) => gate.gated),
   });
   const outputs = gated.gates.map((gate) => {
@@ -52,35 +51,53 @@ export async function taylorTerms(subject: Subject, state: State, second: boolea
     const rank = dimsOf(state.shapes, gate.value).length;
     const batch = gated.shapes.get(gate.gated)?.batchAxis;
     const overPositions = Array.from({ length: rank }, (_, a) => a).filter((a) => a !== axis && a !== batch);
+    const batchFirst = batch === undefined || batch < axis;
+    const { length } = gate.sink.owners;
+    /** Positions of one sample along the batch axis. */
+    const own = batch === undefined ? 1 : (dimsOf(state.shapes, gate.value)[batch] as number);
+    const perSample = (x: string): string => {
+      const summed = b.sum(x, overPositions);
+      if (own === 1) return summed;
+      return batchFirst
+        ? b.sum(b.reshape(summed, [-1, own, length]), [1])
+        : b.sum(b.reshape(summed, [length, -1, own]), [2]);
+    };
     return {
       owners: gate.sink.owners,
-      batchFirst: batch === undefined || batch < axis,
-      product: g && b.sum(b.mul(gate.gated, g), overPositions),
-      bend: h && b.sum(b.mul(b.square(gate.gated), h), overPositions),
+      batchFirst,
+      product: g && perSample(b.mul(gate.gated, g)),
+      bend: h && perSample(b.mul(b.square(gate.gated), h)),
     };
   });
   const names = outputs.flatMap(({ product, bend }) => [product, bend].filter((name) => name !== undefined));
   const terms = {
-    slope: new Float64Array(units.count),
+    gradient: new Float64Array(units.count),
     absolute: new Float64Array(units.count),
     squared: new Float64Array(units.count),
-    bend: new Float64Array(units.count),
+    curvature: new Float64Array(units.count),
   };
   if (names.length === 0) return terms; // the error depends on no unit
-  const session = await subject.runner.load(writeModel({ ...state.model, graph: b.graph(names) }));
+  const session = await evaluator.runner.load(writeModel({ ...state.model, graph: b.graph(names) }));
   const gains = gainsTensor(new Float64Array(units.count).fill(1), units.count, realTypeOf(graph, state.shapes));
   try {
-    for (const chunk of subject.chunks) {
-      const result = await session.run({ ...chunk.feeds, [TARGET]: chunk.targets, [GAINS]: gains });
-      addSlopes(result);
+    for (const chunk of evaluator.chunks) {
+      const result = await session.run({ ...chunk.feeds, ...chunk.targets, [GAINS]: gains });
+      addGradients(result);
       for (const { owners, bend, batchFirst } of outputs) {
-        if (bend !== undefined) addRows(terms.bend, owners, result[bend] as Tensor, batchFirst);
+        if (bend !== undefined) addRows(terms.curvature, owners, result[bend] as Tensor, batchFirst);
       }
     }
   } finally {
     await session.release();
   }
-  return terms;
+  const { size } = evaluator.samples;
+  const mean = (sums: Float64Array): Float64Array => sums.map((sum) => sum / size);
+  return {
+    gradient: mean(terms.gradient),
+    absolute: mean(terms.absolute),
+    squared: mean(terms.squared),
+    curvature: mean(terms.curvature),
+  };
 
   /** Where the group's units are still read; a layer that has lost all its units has nothing to gate. */
   function sinksLeft(group: Group): Sink[] {
@@ -89,8 +106,8 @@ export async function taylorTerms(subject: Subject, state: State, second: boolea
       .filter((sink) => sink.owners.length > 0);
   }
 
-  /** A unit read at several places, or at several indexes, has one slope per sample: their sum. */
-  function addSlopes(result: Record<string, Tensor>): void {
+  /** A unit read at several places, or at several indexes, has one gradient per sample: their sum. */
+  function addGradients(result: Record<string, Tensor>): void {
     const perSample = new Map<number, Float64Array>();
     for (const { owners, product, batchFirst } of outputs) {
       if (product === undefined) continue;
@@ -110,7 +127,7 @@ export async function taylorTerms(subject: Subject, state: State, second: boolea
     }
     for (const [unit, row] of perSample) {
       for (const value of row) {
-        terms.slope[unit] = (terms.slope[unit] as number) + value;
+        terms.gradient[unit] = (terms.gradient[unit] as number) + value;
         terms.absolute[unit] = (terms.absolute[unit] as number) + Math.abs(value);
         terms.squared[unit] = (terms.squared[unit] as number) + value * value;
       }

@@ -4,12 +4,18 @@
  */
 import { clearField, create, toBinary } from "@bufbuild/protobuf";
 import { getTextEncoding } from "@bufbuild/protobuf/wire";
-import { type AttributeProto, AttributeProtoSchema, AttributeProto_AttributeType as Type } from "onnx-buf";
+import {
+  type AttributeProto,
+  AttributeProtoSchema,
+  type GraphProto,
+  AttributeProto_AttributeType as Type,
+} from "onnx-buf";
 import { ShrinkError } from "../errors.ts";
 import type { Attribute } from "../graph/graph.ts";
-import { capturedNames } from "./bodies.ts";
+import { capturedNames, ownNames } from "./bodies.ts";
 import { assign, startFrom } from "./messages.ts";
 import { readTensor, tensorPieces } from "./tensor-data.ts";
+import { isOtherValue } from "./value-info.ts";
 import { delimited, type Piece, weave } from "./wire.ts";
 
 const tensorField = 5;
@@ -89,9 +95,9 @@ function decodeValue(message: AttributeProto, subject: string): Attribute {
     case Type.STRINGS:
       return { kind: "strings", value: message.strings.map((text) => decodeUtf8(text)) };
     case Type.GRAPH:
-      return { kind: "graph", value: capturedNames(message.g ? [message.g] : []) };
+      return bodies(message.g ? [message.g] : []);
     case Type.GRAPHS:
-      return { kind: "graph", value: capturedNames(message.graphs) };
+      return bodies(message.graphs);
     case Type.TENSOR: {
       // A tensor of strings or another type that Tensor cannot hold stays with the origin.
       const tensor = message.t && readTensor(message.t, subject);
@@ -100,6 +106,11 @@ function decodeValue(message: AttributeProto, subject: string): Attribute {
     default:
       return { kind: "other", value: undefined };
   }
+}
+
+function bodies(graphs: readonly GraphProto[]): Attribute {
+  const otherOutputs = graphs.flatMap(({ output }) => output.map(isOtherValue));
+  return { kind: "graph", value: capturedNames(graphs), own: ownNames(graphs), otherOutputs };
 }
 
 function encode(message: AttributeProto, attribute: Attribute): Piece[] {

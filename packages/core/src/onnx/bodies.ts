@@ -1,4 +1,4 @@
-/** Which outer values a control-flow body reads. Bodies themselves are carried along untouched. */
+/** Which outer values a control-flow body reads, and which names are its own. Bodies themselves are carried along untouched. */
 import type { GraphProto } from "onnx-buf";
 
 /** Names that the bodies, or bodies nested in them, read and do not define themselves; in the order of first reading. */
@@ -8,13 +8,27 @@ export function capturedNames(bodies: readonly GraphProto[]): string[] {
   return [...captured];
 }
 
-function freeNames(body: GraphProto): string[] {
+/** Names that the bodies, or bodies nested in them, give to values of their own. */
+export function ownNames(bodies: readonly GraphProto[]): string[] {
+  return bodies.flatMap((body) => {
+    const nested = body.node.flatMap(({ attribute }) =>
+      attribute.flatMap(({ g, graphs }) => (g ? [g, ...graphs] : graphs)),
+    );
+    return [...definedNames(body), ...ownNames(nested)];
+  });
+}
+
+function definedNames(body: GraphProto): Set<string> {
   const defined = new Set<string>();
   for (const { name } of body.input) defined.add(name);
   for (const { name } of body.initializer) defined.add(name);
   for (const { values } of body.sparseInitializer) if (values) defined.add(values.name);
   for (const node of body.node) for (const name of node.output) defined.add(name);
+  return defined;
+}
 
+function freeNames(body: GraphProto): string[] {
+  const defined = definedNames(body);
   const read: string[] = [];
   for (const node of body.node) {
     read.push(...node.input);

@@ -17,8 +17,15 @@ const nodeField = 1;
 const initializerField = 5;
 const sparseField = 15;
 
-/** `encoded` is one GraphProto, or the parts of one that protobuf merges. */
-export function readGraph(encoded: readonly Uint8Array[], external: ExternalData): Graph {
+/**
+ * `encoded` is one GraphProto, or the parts of one that protobuf merges. `outer`: names that a body reads from the graph
+ * around it.
+ */
+export function readGraph(
+  encoded: readonly Uint8Array[],
+  external: ExternalData,
+  outer: readonly string[] = [],
+): Graph {
   const message = create(GraphProtoSchema);
   const nodes: Node[] = [];
   const initializers = new Map<string, Tensor>();
@@ -47,7 +54,7 @@ export function readGraph(encoded: readonly Uint8Array[], external: ExternalData
   const inputs = message.input.map(readValueInfo);
   const outputs = message.output.map(readValueInfo);
   const initialized = new Set([...initializers.keys(), ...carried.map(({ name }) => name)]);
-  const sources = new Set([...checkInputs(inputs), ...initialized]);
+  const sources = new Set([...checkInputs(inputs), ...initialized, ...outer]);
   const ordered = orderNodes(nodes, sources);
   checkOutputs(outputs, sources, nodes);
   const read = new Set([...nodes.flatMap(readsOf), ...outputs.map(({ name }) => name)]);

@@ -15,15 +15,27 @@ import { assign, startFrom } from "./messages.ts";
 
 type Shape = NonNullable<ValueInfo["shape"]>;
 
+/** ONNX's number for strings. */
+const STRING = 8;
+
 /** Values that are not dense tensors (sequences, maps, optionals) have neither type nor shape here. */
 export function readValueInfo(message: ValueInfoProto): ValueInfo {
+  const isOther = isOtherValue(message);
   const tensor = message.type?.value.case === "tensorType" ? message.type.value.value : undefined;
   const shape = tensor?.shape?.dim.map(({ value }) => {
     if (value.case === "dimParam") return value.value || null;
     // Some exporters write -1 for an axis whose length they do not know.
     return value.case === "dimValue" && value.value >= 0n ? Number(value.value) : null;
   });
-  return { name: message.name, type: elementTypeOf(tensor?.elemType ?? 0), shape, origin: message };
+  const type = elementTypeOf(tensor?.elemType ?? 0);
+  return { name: message.name, type, shape, ...(isOther && { isOther }), origin: message };
+}
+
+/** Whether the message declares something else than a tensor of numbers. */
+export function isOtherValue({ type }: ValueInfoProto): boolean {
+  const declared = type?.value;
+  if (declared?.case === "tensorType") return declared.value.elemType === STRING;
+  return declared?.case !== undefined;
 }
 
 /** The message for a ValueInfo; without a type, only the name is written and the runtime infers the rest. */

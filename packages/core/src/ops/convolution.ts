@@ -27,8 +27,7 @@ export function windowOf({ node, dims, outDims }: Windowed, kernel: readonly num
   const strides = intsAttribute(node, "strides") ?? ones;
   const dilations = intsAttribute(node, "dilations") ?? ones;
   const auto = stringAttribute(node, "auto_pad", "NOTSET");
-  if (!auto.startsWith("SAME"))
-    return { kernel, strides, dilations, pads: intsAttribute(node, "pads") ?? [...ones, ...ones].map(() => 0) };
+  if (!auto.startsWith("SAME")) return { kernel, strides, dilations, pads: givenPads(node, kernel.length) };
   const totals = kernel.map((k, axis) => {
     const [input, output] = [dims(0)[axis + 2] as number, outDims()[axis + 2] as number];
     const reach = (output - 1) * (strides[axis] as number) + (k - 1) * (dilations[axis] as number) + 1;
@@ -37,6 +36,37 @@ export function windowOf({ node, dims, outDims }: Windowed, kernel: readonly num
   const small = totals.map((total) => Math.floor(total / 2));
   const large = totals.map((total, axis) => total - (small[axis] as number));
   return { kernel, strides, dilations, pads: auto === "SAME_UPPER" ? [...small, ...large] : [...large, ...small] };
+}
+
+function givenPads(node: Node, rank: number): readonly number[] {
+  return intsAttribute(node, "pads") ?? new Array<number>(2 * rank).fill(0);
+}
+
+/**
+ * The geometry of the plain convolution that leads from a transposed convolution's output Y back to its input X. The node's
+ * pads crop Y. If the node states Y's lengths instead (`output_shape`, `auto_pad`), the pads follow from the lengths. The
+ * pads at the end are chosen such that X gets its length back, so they account for `output_padding`.
+ */
+function transposedWindowOf({ node, dims, outDims }: Windowed, kernel: readonly number[]): Geometry {
+  const ones = kernel.map(() => 1);
+  const strides = intsAttribute(node, "strides") ?? ones;
+  const dilations = intsAttribute(node, "dilations") ?? ones;
+  const auto = stringAttribute(node, "auto_pad", "NOTSET");
+  const given = givenPads(node, kernel.length);
+  const followsLength = auto.startsWith("SAME") || (intsAttribute(node, "output_shape")?.length ?? 0) > 0;
+  const begins: number[] = [];
+  const ends: number[] = [];
+  kernel.forEach((k, axis) => {
+    const [input, output] = [dims(0)[axis + 2] as number, outDims()[axis + 2] as number];
+    const reach = (input - 1) * (strides[axis] as number) + (k - 1) * (dilations[axis] as number) + 1;
+    const extra = intsAttribute(node, "output_padding")?.[axis] ?? 0;
+    const half = Math.max(0, reach + extra - output) / 2;
+    const own = auto === "SAME_UPPER" ? Math.floor(half) : Math.ceil(half);
+    const begin = followsLength ? own : (given[axis] as number);
+    begins.push(begin);
+    ends.push(Math.max(0, reach - output - begin)); // below 0: the last elements of Y are the bias alone
+  });
+  return { kernel, strides, dilations, pads: [...begins, ...ends] };
 }
 
 /** Rows of X that a window never reaches: what a transposed convolution must add to get X's shape back. */
@@ -75,8 +105,9 @@ function keptGroups(node: Node, channels: number, kept: readonly number[] | unde
  * How channels are tied and cut. W's axis 0 counts the channels of `rows`, its axis 1 those of the other side (of one
  * group, so that with several groups it stays whole).
  */
-function channels(rows: "input" | "output"): Pick<OpRule, "ties" | "cut"> {
+function channels(rows: "input" | "output"): Pick<OpRule, "ties" | "weights" | "cut"> {
   return {
+    weights: [1],
     ties(t) {
       const [x, w, b, y] = [t.X(0), t.X(1), t.X(2), t.Y()];
       if (!x || !w || !y || !t.isWeight(1)) return;
@@ -107,12 +138,14 @@ export const Conv: OpRule = {
         output_padding: outputPadding(d, geometry),
       });
     },
-    (d) => weightGradient(d),
     (d) =>
-      d.b.sum(
-        d.incoming() as string,
-        d.outDims().flatMap((_, axis) => (axis === 1 ? [] : [axis])),
-      ),
+      weightGradient(d, windowOf(d, d.dims(1).slice(2)), {
+        image: d.coefficient(d.X(0)),
+        imageChannels: d.dims(0)[1] as number,
+        places: d.incoming() as string,
+        placeChannels: d.outDims()[1] as number,
+      }),
+    biasGradient,
   ],
   macs: ({ dims, outDims }) => sizeOf(outDims()) * sizeOf(dims(1).slice(1)),
   contribution(c) {
@@ -176,29 +209,40 @@ function window({ strides, dilations, pads }: Geometry): {
   return { strides, dilations, pads };
 }
 
-/** dE/dW: X's and dY's channels take the place of samples, strides and dilations change roles. One group only. */
-function weightGradient(d: Backward): string {
-  const { b } = d;
-  const geometry = windowOf(d, d.dims(1).slice(2));
-  const swap = [1, 0, ...geometry.kernel.map((_, axis) => axis + 2)];
-  const group = groupsOf(d.node);
-  const x = d.coefficient(d.X(0));
-  const dy = d.incoming() as string;
-  const rank = geometry.kernel.length;
+/** The two sides of a convolution in the gradient by its weights. */
+interface Sides {
+  /** The value that the window moves over. */
+  readonly image: string;
+  readonly imageChannels: number;
+  /** The value with one element for each place of the window. */
+  readonly places: string;
+  readonly placeChannels: number;
+}
+
+/** dE/dW: channels of both sides take the place of samples, strides and dilations change roles, group by group. */
+function weightGradient(
+  { b, node }: Backward,
+  { kernel, strides, dilations, pads }: Geometry,
+  { image, imageChannels, places, placeChannels }: Sides,
+): string {
+  const swap = [1, 0, ...kernel.map((_, axis) => axis + 2)];
+  const group = groupsOf(node);
+  const [into, from] = [imageChannels / group, placeChannels / group];
   const parts = Array.from({ length: group }, (_, g) => {
-    const [into, from] = [(d.dims(0)[1] as number) / group, (d.outDims()[1] as number) / group];
-    const xs = group === 1 ? x : b.slice(x, 1, g * into, (g + 1) * into);
-    const dys = group === 1 ? dy : b.slice(dy, 1, g * from, (g + 1) * from);
-    const inputs = [b.op("Transpose", [xs], { perm: swap }), b.op("Transpose", [dys], { perm: swap })];
-    let gradient = b.op("Conv", inputs, {
-      strides: geometry.dilations,
-      dilations: geometry.strides,
-      pads: geometry.pads,
-    });
-    for (let axis = 0; axis < rank; axis++) gradient = b.slice(gradient, axis + 2, 0, geometry.kernel[axis] as number);
+    const xs = group === 1 ? image : b.slice(image, 1, g * into, (g + 1) * into);
+    const ys = group === 1 ? places : b.slice(places, 1, g * from, (g + 1) * from);
+    const inputs = [b.op("Transpose", [xs], { perm: swap }), b.op("Transpose", [ys], { perm: swap })];
+    let gradient = b.op("Conv", inputs, { strides: dilations, dilations: strides, pads });
+    for (const [axis, length] of kernel.entries()) gradient = b.slice(gradient, axis + 2, 0, length);
     return b.op("Transpose", [gradient], { perm: swap });
   });
   return parts.length === 1 ? (parts[0] as string) : b.op("Concat", parts, { axis: 0 });
+}
+
+/** dE/dB: the sum over samples and positions. */
+function biasGradient(d: Backward): string {
+  const axes = d.outDims().flatMap((_, axis) => (axis === 1 ? [] : [axis]));
+  return d.b.sum(d.incoming() as string, axes);
 }
 
 /** ConvTranspose: W[Cin, Cout / group, ...kernel]. */
@@ -206,16 +250,18 @@ export const ConvTranspose: OpRule = {
   ...channels("input"),
   linear: [
     (d) => {
-      const geometry = windowOf({ ...d, dims: () => d.outDims(), outDims: () => d.dims(0) }, d.dims(1).slice(2));
+      const geometry = transposedWindowOf(d, d.dims(1).slice(2));
       const inputs = [d.incoming() as string, d.coefficient(d.X(1))];
       return d.b.op("Conv", inputs, { ...window(geometry), group: groupsOf(d.node) });
     },
-    undefined,
     (d) =>
-      d.b.sum(
-        d.incoming() as string,
-        d.outDims().flatMap((_, axis) => (axis === 1 ? [] : [axis])),
-      ),
+      weightGradient(d, transposedWindowOf(d, d.dims(1).slice(2)), {
+        image: d.incoming() as string,
+        imageChannels: d.outDims()[1] as number,
+        places: d.coefficient(d.X(0)),
+        placeChannels: d.dims(0)[1] as number,
+      }),
+    biasGradient,
   ],
   macs: ({ dims }) => sizeOf(dims(0)) * sizeOf(dims(1).slice(1)),
 };

@@ -3,10 +3,9 @@
  * output to 0 where its consumers read it, so it does not matter that, say, Sigmoid(0) is not 0.
  */
 
-import { ShrinkError } from "../errors.ts";
 import { floatAttribute, stringAttribute } from "../graph/attributes.ts";
-import { describe } from "../graph/graph.ts";
 import { tensorOf } from "../graph/tensor.ts";
+import { noDerivative } from "./no-derivative.ts";
 import { type Backward, type OpRule, type Pointwise, type Ties, tieAll, tieBroadcast } from "./rule.ts";
 
 const sameShape = (t: Ties): void => tieAll(t, t.X(0), t.Y());
@@ -24,7 +23,7 @@ const broadcast = (t: Ties): void => {
 
 const incoming = (d: Backward): string => d.incoming() as string;
 const negative = (d: Backward, x: string): string => d.b.op("Neg", [x]);
-const isPositive = (d: Backward): string => d.b.op("Greater", [d.X(0), d.b.scalar(0)]);
+const isPositive = (d: Backward): string => d.b.greater(d.X(0), d.b.scalar(0));
 /** 1 - x. */
 const oneMinus = (d: Backward, x: string): string => d.b.sub(d.b.scalar(1), x);
 
@@ -79,8 +78,7 @@ export const Pow: OpRule = {
 /** scale(E) * X^(E - less); 0 where the scale is, at X = 0 too. */
 function power(d: Backward, scale: (exponent: number) => number, less: number): string {
   const exponent = d.constant(1);
-  if (!exponent)
-    throw new ShrinkError("operator", `${describe(d.node)}: no derivative for an exponent that is not constant`);
+  if (!exponent) throw noDerivative(d.node, "no derivative for an exponent that is not constant");
   const values = Array.from(exponent.numbers);
   const tensor = (numbers: number[]): string => d.b.tensor(tensorOf(d.b.real, numbers, exponent.dims));
   const powers = values.map((e) => (scale(e) === 0 ? 0 : e - less));
@@ -113,9 +111,9 @@ const choice: OpRule = {
   ties: broadcast,
   linear(d) {
     const { b } = d;
-    const isReached = (slot: number): string => b.op("Equal", [d.X(slot), d.Y()]);
+    const isReached = (slot: number): string => b.equal(d.X(slot), d.Y());
     let isChosen = isReached(d.slot);
-    for (let slot = 0; slot < d.slot; slot++) isChosen = b.op("And", [isChosen, b.op("Not", [isReached(slot)])]);
+    for (let slot = 0; slot < d.slot; slot++) isChosen = b.and(isChosen, b.not(isReached(slot)));
     return d.unbroadcast(b.mul(incoming(d), b.indicator(isChosen)), d.slot);
   },
 };
@@ -159,7 +157,7 @@ export const Sign: OpRule = steps;
 // ----- Functions -----
 
 /** Abs: f' = sign x. */
-export const Abs: OpRule = unary({ first: (d) => d.b.op("Sign", [d.X(0)]) });
+export const Abs: OpRule = unary({ first: (d) => d.b.sign(d.X(0)) });
 
 /** Reciprocal: f' = -y^2, f'' = 2 y^3. */
 export const Reciprocal: OpRule = unary({
@@ -242,7 +240,7 @@ export const Softsign: OpRule = unary({
   first: (d) => d.b.square(softsignScale(d)),
   second: (d) => {
     const cubed = d.b.mul(d.b.square(softsignScale(d)), softsignScale(d));
-    return d.b.mul(d.b.mul(d.b.scalar(-2), d.b.op("Sign", [d.X(0)])), cubed);
+    return d.b.mul(d.b.mul(d.b.scalar(-2), d.b.sign(d.X(0))), cubed);
   },
 });
 
@@ -254,7 +252,7 @@ function softsignScale(d: Backward): string {
 export const HardSwish: OpRule = unary({
   first: (d) => {
     const middle = d.b.add(d.b.mul(d.X(0), d.b.scalar(1 / 3)), d.b.scalar(0.5));
-    const above = d.b.indicator(d.b.op("Not", [d.b.op("Less", [d.X(0), d.b.scalar(3)])]));
+    const above = d.b.indicator(d.b.not(d.b.greater(d.b.scalar(3), d.X(0))));
     return d.b.add(d.b.mul(middle, between(d, -3, 3)), above);
   },
   second: (d) => d.b.mul(between(d, -3, 3), d.b.scalar(1 / 3)),
@@ -335,26 +333,49 @@ function tanhGelu(d: Backward): { first: string; second: string } {
   };
 }
 
-/** Clip: f' = 1 strictly inside the limits, f'' = 0. Limits: attributes before opset 11, inputs after. */
-export const Clip: OpRule = unary({
-  first: (d) => {
-    const limits = [
-      ["min", 1],
-      ["max", 2],
-    ] as const;
-    let inside: string | undefined;
-    for (const [name, slot] of limits) {
-      const asInput = d.node.inputs[slot];
-      const limit = asInput ? d.X(slot) : name in d.node.attributes ? d.b.scalar(floatAttribute(d.node, name, 0)) : "";
-      if (limit === "") continue;
-      const holds = name === "min" ? isAbove(d, d.X(0), limit) : isAbove(d, limit, d.X(0));
-      inside = inside === undefined ? holds : d.b.mul(inside, holds);
-    }
-    return inside ?? d.b.scalar(1);
-  },
-});
+/**
+ * Clip: min(max(X, low), high). What arrives goes to X strictly inside the limits, else to the limit that is reached, so
+ * that each element has one receiver. Limits are attributes before opset 11 and inputs from then on.
+ */
+export const Clip: OpRule = {
+  ties: sameShape,
+  linear: [
+    (d) => {
+      const { isAboveLow, isBelowHigh } = clipping(d);
+      const masks = [isAboveLow, isBelowHigh].filter((mask) => mask !== undefined);
+      return masks.reduce((value, mask) => d.b.mul(value, mask), incoming(d));
+    },
+    (d) => {
+      const { isAboveLow = d.b.scalar(1), isOpen } = clipping(d);
+      return toLimit(d, d.b.mul(oneMinus(d, isAboveLow), isOpen));
+    },
+    (d) => {
+      const { isBelowHigh = d.b.scalar(1), isOpen } = clipping(d);
+      return toLimit(d, oneMinus(d, d.b.mul(isBelowHigh, isOpen)));
+    },
+  ],
+};
+
+/** Where X lies, as reals of 0 and 1; undefined for a limit that is left out. `isOpen`: whether low < high. */
+function clipping(d: Backward): { isAboveLow?: string; isBelowHigh?: string; isOpen: string } {
+  const limit = (name: "min" | "max", slot: number): string | undefined => {
+    if (d.node.inputs[slot]) return d.X(slot);
+    return name in d.node.attributes ? d.b.scalar(floatAttribute(d.node, name, 0)) : undefined;
+  };
+  const [low, high] = [limit("min", 1), limit("max", 2)];
+  return {
+    ...(low !== undefined && { isAboveLow: isAbove(d, d.X(0), low) }),
+    ...(high !== undefined && { isBelowHigh: isAbove(d, high, d.X(0)) }),
+    isOpen: low !== undefined && high !== undefined ? isAbove(d, high, low) : d.b.scalar(1),
+  };
+}
+
+/** The sum of what arrives where `mask` is 1, shaped like the limit. */
+function toLimit(d: Backward, mask: string): string {
+  return d.b.reshapeLike(d.b.sum(d.b.mul(incoming(d), mask)), d.X(d.slot));
+}
 
 /** [a > b] as reals. */
 function isAbove(d: Backward, a: string, b: string): string {
-  return d.b.indicator(d.b.op("Greater", [a, b]));
+  return d.b.indicator(d.b.greater(a, b));
 }

@@ -127,30 +127,3 @@ export function ruleFor(node: Node): OpRule | undefined {
 }
 
 export type { OpRule } from "./rule.ts";
-
-/** One row of the operator table. */
-export interface OperatorFeatures {
-  readonly name: string;
-  readonly units: boolean;
-  readonly gradient: boolean;
-  /** How the second-order pass goes through; empty: it does not. */
-  readonly secondOrder: "linear" | "element-wise" | "own" | "";
-  readonly macs: boolean;
-}
-
-/** What the rules say they can do, by operator, in alphabetical order. */
-export function operatorTable(): OperatorFeatures[] {
-  return Object.entries(rules)
-    .filter(([name]) => /^[A-Z]/.test(name)) // families export what they share, too
-    .map(([name, { ties, linear, pointwise, vjp, curvature, macs }]): OperatorFeatures => {
-      const simple = linear ? "linear" : pointwise ? "element-wise" : "";
-      return {
-        name,
-        units: ties !== undefined,
-        gradient: simple !== "" || vjp !== undefined,
-        secondOrder: curvature ? "own" : simple,
-        macs: macs !== undefined,
-      };
-    })
-    .sort((a, b) => (a.name < b.name ? -1 : 1));
-}

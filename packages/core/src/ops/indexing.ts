@@ -1,9 +1,9 @@
 /** Operators that pick or place parts along an axis. After a cut their positions are counted anew. */
 
-import { ShrinkError } from "../errors.ts";
 import { intAttribute, intsAttribute, normalAxis, stringAttribute } from "../graph/attributes.ts";
-import { describe, type Node } from "../graph/graph.ts";
+import type { Node } from "../graph/graph.ts";
 import { int64, sizeOf, type Tensor, tensorOf } from "../graph/tensor.ts";
+import { noDerivative } from "./no-derivative.ts";
 import type { Backward, Cut, OpRule, Port, Ties } from "./rule.ts";
 
 /** Integers that are an attribute in older opsets and a constant input later; undefined where they are computed. */
@@ -55,7 +55,7 @@ export const Split: OpRule = {
   linear: [
     (d) => {
       const axis = splitAxis(d.node, d.dims(0).length);
-      const parts = d.node.outputs.map((name, index) => d.incoming(index) ?? d.b.sub(name, name));
+      const parts = d.node.outputs.map((name, index) => d.incoming(index) ?? d.b.zerosLike(name));
       return d.b.op("Concat", parts, { axis });
     },
   ],
@@ -128,7 +128,7 @@ export const Slice: OpRule = {
     (d) => {
       const dims = d.dims(0);
       const sliced = ranges(d, dims, d.outDims());
-      if (!sliced) throw new ShrinkError("operator", `${describe(d.node)}: no derivative for computed ranges`);
+      if (!sliced) throw noDerivative(d.node, "no derivative for computed ranges");
       let value = d.incoming() as string;
       for (const { axis, start, step, count } of sliced)
         value = spreadOut(d, value, axis, dims[axis] as number, start, step, count);
@@ -171,6 +171,7 @@ function spreadOut(
 
 /** Gather: the indexes of one axis that a constant names; a single index takes the axis away. */
 export const Gather: OpRule = {
+  weights: [0],
   ties(t) {
     const [x, indexes, y] = [t.X(0), t.X(1), t.Y()];
     if (!x || !indexes || !y) return;
@@ -186,7 +187,7 @@ export const Gather: OpRule = {
       t.tie(x, axis, y, axis, (j) => normalAxis(picks[j] as number, length));
       t.pass(indexes, 0);
     } else t.freeze(x, axis, picks ? "picks single indexes of this axis" : "picks computed indexes of this axis");
-    if (t.constant(0)) for (let a = axis + 1; a < x.dims.length; a++) t.produce(a + shift);
+    if (t.isWeight(0)) for (let a = axis + 1; a < x.dims.length; a++) t.produce(a + shift);
   },
   cut(c) {
     const axis = normalAxis(intAttribute(c.node, "axis", 0), c.dims("input").length);
@@ -225,13 +226,12 @@ export const Gather: OpRule = {
 /** Rows of a table that were picked by computed or many-dimensional indexes: one-hot rows times what arrives. */
 function scatterRows(d: Backward, axis: number): string {
   const { b } = d;
-  if (axis !== 0)
-    throw new ShrinkError("operator", `${describe(d.node)}: no derivative for computed picks of axis ${axis}`);
+  if (axis !== 0) throw noDerivative(d.node, `no derivative for computed picks of axis ${axis}`);
   const [length = 1, ...inner] = d.dims(0);
   const flat = b.cast(b.reshape(d.X(1), [-1, 1]), "int64");
   const matches = (first: number): string => {
     const rows = Array.from({ length }, (_, i) => first + i);
-    return b.indicator(b.op("Equal", [flat, b.tensor(int64(rows, [1, length]))]));
+    return b.indicator(b.equalIntegers(flat, b.tensor(int64(rows, [1, length]))));
   };
   const oneHot = b.add(matches(0), matches(-length)); // negative picks count from the end
   const dy = b.reshape(d.incoming() as string, [-1, sizeOf(inner)]);
@@ -272,9 +272,9 @@ export const Pad: OpRule = {
     (d) => {
       const rank = d.dims(0).length;
       const pads = integers(d, "pads", 1);
-      if (!pads) throw new ShrinkError("operator", `${describe(d.node)}: no derivative for computed widths`);
+      if (!pads) throw noDerivative(d.node, "no derivative for computed widths");
       if (stringAttribute(d.node, "mode", "constant") !== "constant")
-        throw new ShrinkError("operator", `${describe(d.node)}: no derivative for padding by other than a constant`);
+        throw noDerivative(d.node, "no derivative for padding by other than a constant");
       let value = d.incoming() as string;
       for (let axis = 0; axis < rank; axis++) {
         const [begin, end] = [pads[axis] as number, pads[axis + rank] as number];

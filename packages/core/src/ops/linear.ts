@@ -1,14 +1,15 @@
 /** Operators with weights that contract one axis: dense layers. */
 
-import { ShrinkError } from "../errors.ts";
 import { floatAttribute, intAttribute, stringAttribute } from "../graph/attributes.ts";
 import type { GraphBuilder } from "../graph/builder.ts";
-import { describe, type Node } from "../graph/graph.ts";
+import type { Node } from "../graph/graph.ts";
 import { sizeOf } from "../graph/tensor.ts";
+import { noDerivative } from "./no-derivative.ts";
 import { type Backward, type Contribution, type OpRule, tieBroadcast } from "./rule.ts";
 
 /** Gemm: A[M, K], B[K, N], C? broadcast to [M, N] -> alpha * A' B' + beta * C; A' and B' optionally transposed. */
 export const Gemm: OpRule = {
+  weights: [0, 1],
   ties(t) {
     const [a, b, c, y] = [t.X(0), t.X(1), t.X(2), t.Y()];
     if (!a || !b || !y) return;
@@ -18,7 +19,7 @@ export const Gemm: OpRule = {
     t.tie(a, rows, y, 0);
     t.tie(a, inner, b, contracted);
     t.tie(b, columns, y, 1);
-    const weightsFirst = t.constant(0) !== undefined;
+    const weightsFirst = t.isWeight(0);
     t.absorb(weightsFirst ? 1 : 0, weightsFirst ? contracted : inner);
     t.produce(weightsFirst ? 0 : 1);
     if (c) tieBroadcast(t, c, y);
@@ -85,6 +86,7 @@ function scaledGemm(d: Backward, a: string, b: string, attributes: { transA: num
 
 /** MatMul: A[..., M, K], B[..., K, N] -> A B, numpy-style; A or B may be a vector [K]. */
 export const MatMul: OpRule = {
+  weights: [0, 1],
   ties(t) {
     const [a, b, y] = [t.X(0), t.X(1), t.Y()];
     if (!a || !b || !y || a.dims.length < 2) return;
@@ -104,7 +106,7 @@ export const MatMul: OpRule = {
     t.tie(a, ra - 2, y, rank - 2);
     t.tie(b, rb - 1, y, rank - 1);
     t.tie(a, ra - 1, b, rb - 2);
-    t.absorb(t.constant(0) ? 1 : 0, t.constant(0) ? rb - 2 : ra - 1);
+    t.absorb(t.isWeight(0) ? 1 : 0, t.isWeight(0) ? rb - 2 : ra - 1);
     if (t.isWeight(1)) t.produce(rank - 1);
     if (t.isWeight(0)) t.produce(rank - 2);
   },
@@ -169,6 +171,7 @@ function sumTo(d: Backward, product: string, axis: number): string {
 
 /** Einsum with named axes: a letter in the output ties its axes, a letter that is missing there is summed over. */
 export const Einsum: OpRule = {
+  weights: [0, 1, 2, 3],
   ties(t) {
     const [inputs, output] = letters(t) ?? [[], undefined];
     const y = t.Y();
@@ -178,8 +181,8 @@ export const Einsum: OpRule = {
       for (const { names, port } of sides)
         if (port && names.includes(letter)) t.tie(port, names.indexOf(letter), y, axis);
       const [makers, others] = [
-        sides.filter((_, slot) => t.constant(slot)),
-        sides.filter((_, slot) => !t.constant(slot)),
+        sides.filter((_, slot) => t.isWeight(slot)),
+        sides.filter((_, slot) => !t.isWeight(slot)),
       ];
       const made =
         makers.some(({ names }) => names.includes(letter)) && !others.some(({ names }) => names.includes(letter));
@@ -193,7 +196,7 @@ export const Einsum: OpRule = {
       const [first, ...rest] = readers;
       if (!first) continue;
       for (const other of rest) t.tie(first.port, first.names.indexOf(letter), other.port, other.names.indexOf(letter));
-      const gate = readers.find(({ slot }) => !t.constant(slot)) ?? first;
+      const gate = readers.find(({ slot }) => !t.isWeight(slot)) ?? first;
       t.absorb(gate.slot, gate.names.indexOf(letter));
     }
   },
@@ -205,10 +208,7 @@ export const Einsum: OpRule = {
     );
     const known = new Set([output ?? "", ...others.map(({ names }) => names)].join(""));
     if (own === undefined || output === undefined || [...own].some((letter) => !known.has(letter))) {
-      throw new ShrinkError(
-        "operator",
-        `${describe(d.node)}: no derivative for an equation of this form; use a criterion that only measures, such as oracle`,
-      );
+      throw noDerivative(d.node, "no derivative for an equation of this form");
     }
     const equation = `${[output, ...others.map(({ names }) => names)].join(",")}->${own}`;
     return d.b.op("Einsum", [d.incoming() as string, ...others.map(({ value }) => value)], { equation });

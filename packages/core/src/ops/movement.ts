@@ -119,7 +119,7 @@ interface Factor {
  * The common factors of two shapes with the same number of elements, outermost first, in runs that share axes; axes of
  * length 1 are passed over. Undefined where a boundary of one shape cuts through an axis of the other unevenly.
  */
-function commonFactors(x: readonly number[], y: readonly number[]): Factor[][] | undefined {
+export function commonFactors(x: readonly number[], y: readonly number[]): Factor[][] | undefined {
   const runs: Factor[][] = [];
   const walk = (dims: readonly number[]): { axis: number; left: number }[] =>
     dims.flatMap((dim, axis) => (dim > 1 ? [{ axis, left: dim }] : []));

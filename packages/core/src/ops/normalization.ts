@@ -271,7 +271,7 @@ export const GroupNormalization: OpRule = {
     scale(d) {
       const [groups, channels] = [intAttribute(d.node, "num_groups", 1), d.dims(0)[1] as number];
       if (d.dims(1)[0] === channels) return perChannel(d, d.X(1));
-      const spread = d.b.op("Expand", [d.b.unsqueeze(d.X(1), [1]), d.b.ints([groups, channels / groups])]); // opset 18
+      const spread = d.b.expand(d.b.unsqueeze(d.X(1), [1]), [groups, channels / groups]); // opset 18
       return perChannel(d, d.b.reshape(spread, [channels]));
     },
   }),

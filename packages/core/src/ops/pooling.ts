@@ -48,7 +48,7 @@ export const MaxPool: OpRule = {
           [1, 1, places, ...space.map(() => 1)],
         ),
       );
-      const mask = b.indicator(b.op("Equal", [first, index]));
+      const mask = b.indicator(b.equalIntegers(first, index));
       const routed = b.mul(b.unsqueeze(d.incoming() as string, [2]), mask);
       const extra = outputPadding(d, { ...geometry, pads }).map((one) => Math.max(0, one));
       return b.op("ConvTranspose", [b.reshape(routed, [-1, channels * places, ...space]), windows], {
@@ -152,7 +152,7 @@ export const GlobalMaxPool: OpRule = {
           BigInt64Array.from({ length: positions }, (_, i) => BigInt(i)),
         ),
       );
-      const mask = b.indicator(b.op("Equal", [first, index]));
+      const mask = b.indicator(b.equalIntegers(first, index));
       const dy = b.reshape(d.incoming() as string, [-1, channels, 1]);
       return b.reshape(b.mul(dy, mask), [-1, channels, ...space]);
     },

@@ -1,8 +1,8 @@
 /** Operators that reduce axes. */
 
-import { ShrinkError } from "../errors.ts";
 import { intAttribute, intsAttribute, normalAxis } from "../graph/attributes.ts";
-import { describe } from "../graph/graph.ts";
+import type { GraphBuilder } from "../graph/builder.ts";
+import { noDerivative } from "./no-derivative.ts";
 import type { Backward, OpRule, Ties } from "./rule.ts";
 
 /** ReduceSum: adds up axes. A removed unit adds 0, so a reduced axis may be cut. */
@@ -60,26 +60,26 @@ function direction(d: Backward): string {
 /** 1 / y, or 0 where y is 0. */
 function inverse(d: Backward): string {
   const { b } = d;
-  const isZero = b.op("Not", [b.op("Greater", [d.Y(), b.scalar(0)])]);
+  const isZero = b.not(b.greater(d.Y(), b.scalar(0)));
   return b.where(isZero, b.scalar(0), b.op("Reciprocal", [b.where(isZero, b.scalar(1), d.Y())]));
 }
 
 /** ReduceMax: the largest along some axes. A removed unit counts as 0 there; without it there is no 0. */
 export const ReduceMax: OpRule = {
   ties: (t) => tieReduced(t, "takes the largest along this axis"),
-  linear: [(d) => toReached(d, "Less")],
+  linear: [(d) => toReached(d, (b, x, y) => b.greater(y, x))],
 };
 
 /** ReduceMin: the smallest along some axes; see {@link ReduceMax}. */
 export const ReduceMin: OpRule = {
   ties: (t) => tieReduced(t, "takes the smallest along this axis"),
-  linear: [(d) => toReached(d, "Greater")],
+  linear: [(d) => toReached(d, (b, x, y) => b.greater(x, y))],
 };
 
 /** What arrives goes to the elements that the result came from, in equal parts. */
-function toReached(d: Backward, misses: "Less" | "Greater"): string {
+function toReached(d: Backward, misses: (b: GraphBuilder, x: string, y: string) => string): string {
   const { b } = d;
-  const reached = b.indicator(b.op("Not", [b.op(misses, [d.X(0), spread(d, d.Y())])]));
+  const reached = b.indicator(b.not(misses(b, d.X(0), spread(d, d.Y()))));
   const part = b.div(reached, b.sum(reached, knownAxes(d), true));
   return b.mul(spread(d, d.incoming() as string), d.coefficient(part));
 }
@@ -103,7 +103,7 @@ function reducedAxes(d: Pick<Ties, "node" | "constant">, rank: number): readonly
 
 function knownAxes(d: Backward): readonly number[] {
   const axes = reducedAxes(d, d.dims(0).length);
-  if (!axes) throw new ShrinkError("operator", `${describe(d.node)}: no derivative for axes that are not constant`);
+  if (!axes) throw noDerivative(d.node, "no derivative for axes that are not constant");
   return axes;
 }
 

@@ -1,10 +1,9 @@
 /** Operators that resample positions. They are linear, axis by axis. */
 
-import { ShrinkError } from "../errors.ts";
 import { floatsAttribute, intsAttribute, normalAxis, stringAttribute } from "../graph/attributes.ts";
-import { describe } from "../graph/graph.ts";
 import { tensorOf } from "../graph/tensor.ts";
 import { cutTarget } from "./movement.ts";
+import { noDerivative } from "./no-derivative.ts";
 import type { Backward, OpRule, Ties } from "./rule.ts";
 
 /** Resize: an axis that keeps its length may be cut; one that is resampled is frozen. */
@@ -31,7 +30,7 @@ function resampleBack(d: Backward): string {
   const [dims, outDims] = [d.dims(0), d.outDims()];
   const rank = dims.length;
   const refuse = (what: string): never => {
-    throw new ShrinkError("operator", `${describe(node)}: no derivative for ${what}`);
+    throw noDerivative(node, `no derivative for ${what}`);
   };
   const [mode, policy] = ["coordinate_transformation_mode", "keep_aspect_ratio_policy"];
   if (stringAttribute(node, mode, "") === "tf_crop_and_resize") refuse("tf_crop_and_resize");

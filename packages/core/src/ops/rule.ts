@@ -25,7 +25,7 @@ export interface Ties {
   Y(index?: number): Port | undefined;
   /** The value of input `slot` if it is known before the model runs. */
   constant(slot: number): Tensor | undefined;
-  /** Whether input `slot` is constant, or quantised weights unpacked. */
+  /** Whether input `slot` is known before the model runs: an initializer, or what is computed from initializers alone. */
   isWeight(slot: number): boolean;
   /**
    * Index `map(j)` of axis `axisA` of `a` and index `j` of axis `axisB` of `b` are cut together (default: the same
@@ -123,6 +123,8 @@ export interface SecondOrder extends Backward {
 
 export interface OpRule {
   ties?(t: Ties): void;
+  /** Input slots that hold a layer's weights where these are constant. Layers that share such weights are cut together. */
+  readonly weights?: readonly number[];
   cut?(c: Cut): CutResult;
   /** By input slot: the operator is linear in that input while the others are held fixed. */
   readonly linear?: BySlot<BackwardRule>;

@@ -3,6 +3,7 @@
  * (accuracy drop, error rise) end it before the removal that would break them. The first to act decides.
  */
 import { ShrinkError } from "../errors.ts";
+import type { OutputTerm } from "../measure/objectives/model-objective.ts";
 import type { ModelState, Quality } from "../results.ts";
 import type { Size } from "../surgery/size.ts";
 
@@ -16,14 +17,29 @@ export interface Budget {
    * measured on held-out samples alone, may not be above the limit. Default: the drop itself.
    */
   readonly confidence?: number;
-  /** Largest relative rise of the error: 0.1 allows 1.1 times the error of the intact model. */
+  /**
+   * Largest rise of each output's error: 0.1 allows 1.1 times that of the intact model. Where errors are shares of the output's
+   * variance by themselves (`match`), or the intact model has none, it is that share: 0.1 allows a tenth of the variance.
+   */
   readonly maxErrorRise?: number;
+  /** The same for outputs that are held to the original's own alone. */
+  readonly maxOutputChange?: number;
   /** Share of the MACs that may be left, 0 to 1. */
   readonly targetMacs?: number;
   /** Share of the parameters that may be left, 0 to 1. */
   readonly targetParams?: number;
   /** Largest size of the file: a share of the original file's bytes (0 to 1), or a number of bytes. */
   readonly targetBytes?: { readonly share: number } | { readonly bytes: number };
+}
+
+/** How the error of each output is judged, in the order of `Quality.outputs`. */
+export interface ErrorScale {
+  /** Name of the output. */
+  readonly output: string;
+  /** Error of the best constant answer. */
+  readonly scale: number;
+  /** Whether the error is a share of that by itself. */
+  readonly isRelative: boolean;
 }
 
 /** What a stage of pruning looks like to the budget. */
@@ -58,8 +74,12 @@ export function checkBudget(budget: Budget, before: Pick<ModelState, "accuracy">
   }
   share("largest accuracy drop", budget.maxAccuracyDrop);
   checkConfidence(budget);
-  if (budget.maxErrorRise !== undefined && !(budget.maxErrorRise >= 0)) {
-    throw new ShrinkError("option", `largest error rise: ${budget.maxErrorRise}, expected a share of 0% or more`);
+  for (const [name, rise] of [
+    ["error rise", budget.maxErrorRise],
+    ["output change", budget.maxOutputChange],
+  ] as const) {
+    if (rise === undefined || rise >= 0) continue;
+    throw new ShrinkError("option", `largest ${name}: ${rise}, expected a share of 0% or more`);
   }
   if (budget.maxAccuracyDrop !== undefined && before?.accuracy === undefined) {
     throw new ShrinkError(
@@ -88,6 +108,27 @@ function checkConfidence({ confidence, maxAccuracyDrop }: Budget): void {
   }
 }
 
+/** Accuracy that may be lost where nobody says how much: one point. */
+const USUAL_DROP = 0.01;
+/** Error that may be added: a tenth of what there is, or of the variance of an output that is held to the original's own. */
+const USUAL_RISE = 0.1;
+
+/**
+ * The budget where none is given: one point of accuracy where there are labels, for outputs without labels a rise of the error
+ * by a tenth. Throws an `option` error without data.
+ */
+export function defaultBudget(terms: readonly OutputTerm[]): Budget {
+  if (terms.length === 0) {
+    throw new ShrinkError(
+      "option",
+      "budget: none given, expected how much to remove, such as --remove 30%, as there is no data to measure a loss on",
+    );
+  }
+  const labelled = terms.filter(({ info }) => info.answers?.type === "int32");
+  if (labelled.length === 0) return { maxErrorRise: USUAL_RISE };
+  return { maxAccuracyDrop: USUAL_DROP, ...(labelled.length < terms.length && { maxOutputChange: USUAL_RISE }) };
+}
+
 /** Why the run is done at this stage, in words; undefined: go on. */
 export function goalReached(budget: Budget, now: Progress, before: Progress, units: number): string | undefined {
   const wanted = removalGoal(budget, units);
@@ -103,24 +144,61 @@ export function goalReached(budget: Budget, now: Progress, before: Progress, uni
   return undefined;
 }
 
-/** Why this stage must not be entered, in words; undefined: it may. */
-export function limitBroken(budget: Budget, next: Progress, before: Progress): string | undefined {
-  const { maxAccuracyDrop, maxErrorRise, confidence } = budget;
+/** A rise of the error by this share of its scale is rounding, and breaks no limit. */
+const ROUNDING = 1e-7;
+
+/** Why this stage must not be entered, in words; undefined: it may. `scales`: of the outputs, see {@link ErrorScale}. */
+export function limitBroken(
+  budget: Budget,
+  next: Progress,
+  before: Progress,
+  scales: readonly ErrorScale[] = [],
+): string | undefined {
+  const { maxAccuracyDrop, maxErrorRise, maxOutputChange, confidence } = budget;
   const tiny = 1e-12; // accuracies are ratios of counts
   const [was, is] = [before.overall ?? before, next.overall ?? next];
   if (maxAccuracyDrop !== undefined) {
     if (confidence !== undefined && (next.highestDrop ?? 0) > maxAccuracyDrop + tiny) {
       return `after one more removal the accuracy may have fallen by ${percent(next.highestDrop)} (upper end of the ${percent(confidence, 0)} interval on held-out samples)`;
     }
-    if (confidence === undefined && (was.accuracy ?? 0) - (is.accuracy ?? 0) > maxAccuracyDrop + tiny) {
-      return `one more removal would lower the accuracy from ${percent(was.accuracy)} to ${percent(is.accuracy)}`;
+    for (const { own, start, of } of confidence === undefined ? byOutput(was, is, scales) : []) {
+      if ((start.accuracy ?? 0) - (own.accuracy ?? 0) <= maxAccuracyDrop + tiny) continue;
+      return `one more removal would lower the accuracy${of} from ${percent(start.accuracy)} to ${percent(own.accuracy)}`;
     }
   }
-  // an error that is no number is no permitted one
-  if (maxErrorRise !== undefined && !((is.error ?? 0) <= (1 + maxErrorRise) * (was.error ?? 0))) {
-    return `one more removal would raise the error from ${was.error} to ${is.error}`;
+  for (const { own, start, of, scale, isRelative } of byOutput(was, is, scales)) {
+    const rise = Math.min(maxErrorRise ?? Infinity, isRelative ? (maxOutputChange ?? Infinity) : Infinity);
+    if (rise === Infinity) continue;
+    const [from, to] = [start.error ?? 0, own.error ?? 0];
+    const isNone = isRelative || from <= ROUNDING * scale;
+    const most = from + rise * (isNone ? scale : from);
+    // an error that is no number is no permitted one
+    if (to <= most || to <= from + ROUNDING * scale) continue;
+    return isRelative
+      ? `one more removal would change the outputs${of} by ${percent(to)} of their variance, ${percent(most)} may be`
+      : `one more removal would raise the error${of} from ${rounded(from)} to ${rounded(to)}, ${rounded(most)} may be`;
   }
   return undefined;
+}
+
+/** Two qualities output by output, with how their errors are judged. */
+function byOutput(
+  was: Partial<Quality>,
+  is: Partial<Quality>,
+  scales: readonly ErrorScale[],
+): { start: Partial<Quality>; own: Partial<Quality>; of: string; scale: number; isRelative: boolean }[] {
+  if (!was.outputs || !is.outputs) {
+    const [{ scale = 0, isRelative = false } = {}] = scales;
+    return [{ start: was, own: is, of: "", scale, isRelative }];
+  }
+  return was.outputs.map((start, at) => {
+    const { scale = 0, isRelative = false } = scales[at] ?? {};
+    return { start, own: is.outputs?.[at] ?? {}, of: ` of "${start.name}"`, scale, isRelative };
+  });
+}
+
+function rounded(value: number): string {
+  return String(Number(value.toPrecision(3)));
 }
 
 /** Most bytes that the file may have. */

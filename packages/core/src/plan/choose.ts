@@ -3,23 +3,31 @@
  * after each removal (Algorithm II); both over all groups together.
  */
 import type { Compensator } from "../compensate/compensator.ts";
-import type { Criterion } from "../criteria/criterion.ts";
+import { type Criterion, started } from "../criteria/criterion.ts";
 import { ShrinkError } from "../errors.ts";
+import type { Evaluator } from "../measure/evaluator.ts";
 import { Oracle } from "../measure/oracle.ts";
 import { unitsLeft } from "../measure/state.ts";
-import type { Subject } from "../measure/subject.ts";
 import type { Polish, Quality, Removal } from "../results.ts";
 import type { RemovedUnits } from "../surgery/kept.ts";
 import type { Prunable } from "../units/prepare.ts";
 import { type Group, groupOf } from "../units/units.ts";
 import { randomSource } from "../util/random.ts";
-import { type Budget, goalReached, hasGoal, limitBroken, type Progress, removalGoal } from "./budget.ts";
+import {
+  type Budget,
+  type ErrorScale,
+  goalReached,
+  hasGoal,
+  limitBroken,
+  type Progress,
+  removalGoal,
+} from "./budget.ts";
+import { type Choice, type FileSize, PruningHistory } from "./history.ts";
 import { polish } from "./polish.ts";
 import { perCost, Ranking } from "./rank.ts";
 import { Savings } from "./savings.ts";
 import { blockSize, Candidates, noneLeft, type Selection, selectGroups } from "./select.ts";
 import { affordableTrace } from "./trace-every.ts";
-import { type Choice, Trail } from "./trail.ts";
 
 export type Schedule = "once" | "rerank";
 
@@ -33,7 +41,7 @@ export interface ChooseOptions extends Selection {
   /** What makes up for removals; without it consumers stay as they are. Their repair comes with each measured stage. */
   readonly compensator?: Compensator | undefined;
   /** Held-out data whose quality is noted where that of the calibration data is. Never used for a choice. */
-  readonly test?: Subject | undefined;
+  readonly test?: Evaluator | undefined;
   /**
    * Error and accuracy are noted after every so many removals, at the end, and where the criterion needs the error;
    * default: after each where that is cheap, see {@link affordableTrace}. Limits of the budget hold at every removal
@@ -43,9 +51,9 @@ export interface ChooseOptions extends Selection {
   /** Whether units change places after the loop while the error falls, see {@link polish}; default false. Needs data. */
   readonly polish?: boolean | undefined;
   /** A part of the calibration data that no unit is scored on; limits count it in. */
-  readonly heldOut?: Subject | undefined;
-  /** Bytes of the original file, for goals that are a share of it. Default: of the model as it would be written. */
-  readonly fileBytes?: number;
+  readonly heldOut?: Evaluator | undefined;
+  /** Size of the original file, for goals that are a share of it. Default: of the model as it would be written. */
+  readonly fileSize?: FileSize | undefined;
   readonly onProgress?: ((progress: ChooseProgress) => void) | undefined;
   /** Ends the run after the removal at hand when aborted. */
   readonly signal?: { readonly aborted: boolean } | undefined;
@@ -85,51 +93,54 @@ export interface Chosen {
 /** Chooses units to remove until the budget stops it. */
 export async function choose(
   prunable: Prunable,
-  subject: Subject | undefined,
+  evaluator: Evaluator | undefined,
   options: ChooseOptions,
 ): Promise<Chosen> {
   const { criterion } = options;
-  if (criterion.needsData && !subject) {
+  if (criterion.needsData && !evaluator) {
     throw new ShrinkError("data", `criterion ${criterion.name}: needs data, expected samples; give them with --data`);
   }
-  if (options.polish && !subject) {
+  if (options.polish && !evaluator) {
     throw new ShrinkError("data", "polish: measures swaps, expected samples; give them with --data, or leave it out");
   }
-  const trail = await Trail.start(prunable, subject, options);
+  const history = await PruningHistory.start(prunable, evaluator, options);
   try {
-    return await removeWorst(prunable, subject, trail, options);
+    return await removeWorst(prunable, evaluator, history, options);
   } finally {
-    await trail.release();
+    await history.release();
   }
 }
 
 async function removeWorst(
   prunable: Prunable,
-  subject: Subject | undefined,
-  trail: Trail,
+  evaluator: Evaluator | undefined,
+  history: PruningHistory,
   options: ChooseOptions,
 ): Promise<Chosen> {
-  const { criterion, schedule = "rerank", budget = {}, seed = 0, align = 1, compensator } = options;
+  const { schedule = "rerank", budget = {}, seed = 0, align = 1, compensator } = options;
+  const criterion = started(options.criterion, { prunable, evaluator });
   const { units } = prunable;
   const candidates = new Candidates(selectGroups(units, options), options);
   const random = randomSource(seed);
-  const { meter, before } = trail;
+  const { meter, before } = history;
   const oracle =
-    subject && meter && new Oracle(subject, meter.activations, { suffix: meter.suffix, loops: !compensator });
+    evaluator && meter && new Oracle(evaluator, meter.activations, { suffix: meter.suffix, loops: !compensator });
   const every =
-    options.traceEvery ?? (subject ? affordableTrace(prunable, subject.data.size, budget, compensator?.macs) : 1);
+    options.traceEvery ??
+    (evaluator ? affordableTrace(prunable, evaluator.samples.size, budget, compensator?.macs) : 1);
+  const scales = errorScales(evaluator);
   const savings = Savings.of(prunable, budget, criterion);
-  const whyNot = (stage: Progress): string | undefined => limitBroken(budget, stage, before);
-  const isTooFar = (): boolean => trail.isMeasured && whyNot(trail.now) !== undefined;
+  const whyNot = (stage: Progress): string | undefined => limitBroken(budget, stage, before, scales);
+  const isTooFar = (): boolean => history.isMeasured && whyNot(history.now) !== undefined;
   /** A group that goes on to lose units until its width is a multiple. */
   let open: { readonly group: Group; readonly left: number } | undefined;
   let ranking: Ranking | undefined;
   let counted = { evaluations: 0, macs: 0 }; // what earlier choices took
 
   for (;;) {
-    if (!open && trail.sinceMeasured >= every) await trail.measure();
-    if (!open && isTooFar()) return await finish({ stopped: await trail.retreat(whyNot), reached: !hasGoal(budget) });
-    const { now, state } = trail;
+    if (!open && history.sinceMeasured >= every) await history.measure();
+    if (!open && isTooFar()) return await finish({ stopped: await history.retreat(whyNot), reached: !hasGoal(budget) });
+    const { now, state } = history;
     const { removed } = state;
     if (now.removed > 0) {
       const expected = expectedRemovals(budget, now, before, units.count);
@@ -140,8 +151,8 @@ async function removeWorst(
     const end = endOf(now, count);
     if (end) {
       open = undefined;
-      await trail.close();
-      await trail.measure();
+      await history.close();
+      await history.measure();
       if (isTooFar()) continue;
       return await finish(end);
     }
@@ -153,8 +164,8 @@ async function removeWorst(
         prunable,
         state,
         left,
-        subject,
-        error: async () => (await trail.measure()).error ?? Number.NaN,
+        evaluator,
+        error: async () => (await history.measure()).error ?? Number.NaN,
         oracle,
         compensator,
         onlyBest: isBest,
@@ -182,10 +193,10 @@ async function removeWorst(
       ...((criterion.predictsError ?? criterion.inErrorUnits) && criterion.needsData && { predicted: score }),
       certificate: schedule === "rerank" && align === 1 ? (criterion.certificate ?? "heuristic") : "heuristic",
       evaluations: spent.evaluations - counted.evaluations,
-      work: (spent.macs - counted.macs) / (subject?.data.size ?? 1),
+      work: (spent.macs - counted.macs) / (evaluator?.samples.size ?? 1),
       candidates: asked,
     };
-    trail.remove(unit, choice, { opens: left > 0, continues: open !== undefined });
+    history.remove(unit, choice, { opens: left > 0, continues: open !== undefined });
     open = left > 0 ? { group, left } : undefined;
     counted = spent;
   }
@@ -202,16 +213,16 @@ async function removeWorst(
   async function finish({ stopped, reached, exhausted = false }: End): Promise<Chosen> {
     const polished = await polishAll();
     if (compensator && compensator.kind !== "none") tellEnd({ lastFit: true });
-    await trail.finish();
+    await history.finish();
     return {
-      removed: trail.state.removed,
+      removed: history.state.removed,
       prunable: compensator?.written ?? prunable,
-      trace: trail.rows,
+      trace: history.rows,
       stopped: polished && options.signal?.aborted ? "interrupted" : stopped,
       reached,
       exhausted,
       before,
-      after: trail.now,
+      after: history.now,
       evaluations: oracle?.evaluations ?? 0,
       ...(polished && { polish: polished }),
     };
@@ -219,14 +230,14 @@ async function removeWorst(
 
   /** What goes on behind the last removal. */
   function tellEnd(what: Pick<ChooseProgress, "polish" | "lastFit">): void {
-    const removed = trail.rows.length;
-    options.onProgress?.({ removed, expected: removed, units: units.count, quality: trail.now, ...what });
+    const removed = history.rows.length;
+    options.onProgress?.({ removed, expected: removed, units: units.count, quality: history.now, ...what });
   }
 
   async function polishAll(): Promise<Polish | undefined> {
-    if (!options.polish || !subject || !oracle || options.signal?.aborted) return undefined;
-    return polish(trail, {
-      subject,
+    if (!options.polish || !evaluator || !oracle || options.signal?.aborted) return undefined;
+    return polish(history, {
+      evaluator,
       oracle,
       criterion,
       compensator,
@@ -236,6 +247,15 @@ async function removeWorst(
       signal: options.signal,
     });
   }
+}
+
+/** How the errors of the outputs are judged by limits. */
+function errorScales(evaluator: Evaluator | undefined): ErrorScale[] {
+  return (evaluator?.terms ?? []).map(({ output, bound }) => ({
+    output,
+    scale: bound.scale,
+    isRelative: bound.isRelative ?? false,
+  }));
 }
 
 interface End {

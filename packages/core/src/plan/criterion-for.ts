@@ -7,13 +7,13 @@ import type { RacingOptions } from "../criteria/racing.ts";
 import { repairedOracle } from "../criteria/repaired.ts";
 import { ShrinkError } from "../errors.ts";
 import { type CostEstimate, estimate, type OracleMode, oracleCost } from "../measure/cost.ts";
-import type { Subject } from "../measure/subject.ts";
+import type { Evaluator } from "../measure/evaluator.ts";
 import { sizeAfter } from "../surgery/size.ts";
 import { type Budget, removalGoal } from "./budget.ts";
 import type { Schedule } from "./choose.ts";
 
 export interface CriterionRequest {
-  readonly subject: Subject | undefined;
+  readonly evaluator: Evaluator | undefined;
   readonly budget: Budget;
   readonly compensate: Compensation;
   /** Default `auto`. */
@@ -44,7 +44,7 @@ export function underRepair(criterion: Criterion, compensate: Compensation, all 
 export function criterionFor(
   asked: Criterion,
   {
-    subject,
+    evaluator,
     budget,
     compensate,
     oracle: way = "auto",
@@ -55,13 +55,13 @@ export function criterionFor(
     onCost,
   }: CriterionRequest,
 ): { criterion: Criterion; mode: OracleMode } {
-  if (asked !== oracle || !subject || compensate !== "none") {
+  if (asked !== oracle || !evaluator || compensate !== "none") {
     return { criterion: underRepair(asked, compensate, way === "exact"), mode: "exact" };
   }
-  const { prunable, data } = subject;
+  const { prunable, samples } = evaluator;
   const { count } = prunable.units;
   const removals = schedule === "once" ? 1 : (removalGoal(budget, count) ?? Math.ceil(count / 2)); // rankings, that is
-  const cost = oracleCost(prunable, data.size, removals);
+  const cost = oracleCost(prunable, samples.size, removals);
   if (way === "racing" && align > 1) {
     throw new ShrinkError(
       "option",
@@ -78,6 +78,6 @@ export function criterionFor(
   const mode = way === "auto" ? fitting : way;
   const how = { ...(way === "auto" && { shortlist: 0.2 }), ...racing };
   const { macs } = sizeAfter(prunable, new Uint8Array(count));
-  onCost?.(estimate({ ...cost, mode }, how, { macs: macs * data.size, seconds: passSeconds }));
+  onCost?.(estimate({ ...cost, mode }, how, { macs: macs * samples.size, seconds: passSeconds }));
   return { criterion: oracleBy(mode, how), mode };
 }

@@ -23,6 +23,8 @@ export interface Plan {
   readonly recalibrate?: boolean | undefined;
   /** 0 where groups were allowed to lose all their units; else left out. */
   readonly minKeep?: number | undefined;
+  /** True where layers that share weights were cut each by itself; else left out. */
+  readonly untie?: boolean | undefined;
   /** Removed units by group id, ascending. */
   readonly removed: Readonly<Record<string, readonly number[]>>;
 }
@@ -40,6 +42,7 @@ const planSchema: z.ZodType<Plan> = z.object({
   holdOut: z.number().gt(0).lt(1).optional(),
   recalibrate: z.boolean().optional(),
   minKeep: z.literal(0).optional(),
+  untie: z.boolean().optional(),
   removed: z.record(z.string(), z.array(z.number().int().nonnegative())),
 });
 

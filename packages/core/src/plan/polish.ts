@@ -6,22 +6,22 @@
  */
 import type { Compensator } from "../compensate/compensator.ts";
 import type { Criterion } from "../criteria/criterion.ts";
+import type { Evaluator } from "../measure/evaluator.ts";
 import type { Oracle } from "../measure/oracle.ts";
 import { unitsLeft } from "../measure/state.ts";
-import type { Subject } from "../measure/subject.ts";
 import type { Polish } from "../results.ts";
 import { groupOf } from "../units/units.ts";
 import { randomSource } from "../util/random.ts";
 import type { Progress } from "./budget.ts";
+import type { PruningHistory } from "./history.ts";
 import { Ranking } from "./rank.ts";
 import { FEWEST, shareOfTrials } from "./trace-every.ts";
-import type { Trail } from "./trail.ts";
 
 /** By how much the error must fall, relative to itself, for a swap to be more than rounding. */
 const ROUNDING = 1e-6;
 
 export interface PolishContext {
-  readonly subject: Subject;
+  readonly evaluator: Evaluator;
   readonly oracle: Oracle;
   readonly criterion: Criterion;
   readonly compensator: Compensator | undefined;
@@ -33,23 +33,23 @@ export interface PolishContext {
 }
 
 /**
- * Swaps units of the trail's present stage, which is measured, until every removed unit has been tried since the last swap, or
- * as many trials are made as a run can afford ({@link shareOfTrials}). Leaves the trail at the best stage, measured.
+ * Swaps units of the history's present stage, which is measured, until every removed unit has been tried since the last swap, or
+ * as many trials are made as a run can afford ({@link shareOfTrials}). Leaves the history at the best stage, measured.
  */
-export async function polish(trail: Trail, context: PolishContext): Promise<Polish> {
-  const { subject, oracle, criterion, compensator, permits, onTrial, signal } = context;
-  const { prunable, data } = subject;
+export async function polish(history: PruningHistory, context: PolishContext): Promise<Polish> {
+  const { evaluator, oracle, criterion, compensator, permits, onTrial, signal } = context;
+  const { prunable, samples } = evaluator;
   /** Scores are measured errors: where the unit that came back is the best one to go, no other has to be tried. */
   const isMeasured = criterion.certificate === "exact" && !compensator;
   const random = randomSource(context.seed);
-  const errorBefore = trail.now.error as number;
+  const errorBefore = history.now.error as number;
   let best = errorBefore;
-  let { removed } = trail.state;
+  let { removed } = history.state;
   const queue = [...removed.keys()].filter((unit) => removed[unit]);
   let [trials, swaps, idle] = [0, 0, 0];
   const macs = oracle.macs;
   const share = (): number =>
-    shareOfTrials(prunable, data.size, trials, { repair: compensator?.macs ?? 0, candidates: oracle.macs - macs });
+    shareOfTrials(prunable, samples.size, trials, { repair: compensator?.macs ?? 0, candidates: oracle.macs - macs });
   while (idle < queue.length && (trials < FEWEST || share() < 1) && !signal?.aborted) {
     const back = queue.shift() as number;
     const out = await swapFor(back);
@@ -58,31 +58,31 @@ export async function polish(trail: Trail, context: PolishContext): Promise<Poli
     queue.push(out ?? back);
     if (out !== undefined) {
       swaps++;
-      removed = trail.state.removed;
-      best = trail.now.error as number;
-      trail.noteSwap(back, out);
+      removed = history.state.removed;
+      best = history.now.error as number;
+      history.noteSwap(back, out);
     }
     onTrial?.({ trials, swaps });
   }
-  if (trail.state.removed !== removed) {
-    await trail.visit(removed);
-    await trail.look();
+  if (history.state.removed !== removed) {
+    await history.visit(removed);
+    await history.look();
   }
-  return { trials, swaps, errorBefore, errorAfter: trail.now.error as number, settled: idle >= queue.length };
+  return { trials, swaps, errorBefore, errorAfter: history.now.error as number, settled: idle >= queue.length };
 
-  /** The unit that should go in place of one that is removed; the trail is then at that stage. Undefined: none. */
+  /** The unit that should go in place of one that is removed; the history is then at that stage. Undefined: none. */
   async function swapFor(back: number): Promise<number | undefined> {
     const trial = removed.slice();
     trial[back] = 0;
-    await trail.visit(trial);
+    await history.visit(trial);
     const group = groupOf(prunable.units, back);
     const left = unitsLeft(prunable.units, trial).filter((unit) => groupOf(prunable.units, unit) === group);
     const scores = await criterion.score({
       prunable,
-      state: trail.state,
+      state: history.state,
       left,
-      subject,
-      error: async () => (await trail.look()).error as number,
+      evaluator,
+      error: async () => (await history.look()).error as number,
       oracle,
       compensator,
       onlyBest: isMeasured,
@@ -92,8 +92,8 @@ export async function polish(trail: Trail, context: PolishContext): Promise<Poli
     const [out] = new Ranking(criterion, scores).worst([{ group, units: isMeasured ? left : others }]);
     if (out === undefined || out === back) return undefined;
     trial[out] = 1;
-    await trail.visit(trial);
-    const stage = await trail.look();
+    await history.visit(trial);
+    const stage = await history.look();
     return (stage.error as number) < best - ROUNDING * Math.abs(best) && permits(stage) ? out : undefined;
   }
 }

@@ -1,6 +1,7 @@
 /** From scores to a choice: which units go next. */
 import type { Criterion } from "../criteria/criterion.ts";
 import { type Group, type Part, partsByGroup } from "../units/units.ts";
+import { isBelow, lowest } from "../util/lowest.ts";
 
 /**
  * Scores that compare over all groups: predicted changes of the error as they are, others divided by the mean size of
@@ -78,20 +79,6 @@ export class Ranking {
     this.#known.set(part, block);
     return block;
   }
-}
-
-/** The `count` lowest, ascending; of equals those with the lower index. */
-function lowest(units: readonly number[], count: number, scoreOf: (unit: number) => number): number[] {
-  if (count === 1) return [units.reduce((best, unit) => (isBelow(scoreOf(unit), scoreOf(best)) ? unit : best))];
-  const order = units.toSorted((a, b) => {
-    if (isBelow(scoreOf(a), scoreOf(b))) return -1;
-    return isBelow(scoreOf(b), scoreOf(a)) ? 1 : a - b;
-  });
-  return order.slice(0, count);
-}
-
-function isBelow(a: number, b: number): boolean {
-  return a < b || (Number.isNaN(b) && !Number.isNaN(a));
 }
 
 /**

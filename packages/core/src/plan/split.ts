@@ -1,10 +1,10 @@
 /** How much of the calibration data a run holds out, and what is said of it afterwards. */
-import type { Dataset } from "../data.ts";
+import type { Samples } from "../data/samples.ts";
 import { ShrinkError } from "../errors.ts";
-import { accuracyByClass, CONFIDENCE, pairedDrop, rightAnswers } from "../measure/answers.ts";
+import { accuracyByClass, CONFIDENCE, pairedDrop } from "../measure/correctness.ts";
+import type { Evaluation } from "../measure/evaluation.ts";
+import type { Evaluator } from "../measure/evaluator.ts";
 import { HOLD_OUT_SHARE, holdOut } from "../measure/hold-out.ts";
-import type { State } from "../measure/state.ts";
-import type { Subject } from "../measure/subject.ts";
 import type { Answers, HeldOutPart, PruneSummary } from "../results.ts";
 import type { Budget } from "./budget.ts";
 
@@ -24,9 +24,9 @@ export interface SplitOptions {
 
 /** The samples that choose, and those that are held out. Throws an `option` error for a confidence without any. */
 export function splitData(
-  data: Dataset | undefined,
+  data: Samples | undefined,
   { holdOut: asked, budget, seed }: SplitOptions,
-): { readonly fit?: Dataset; readonly heldOut?: Dataset } {
+): { readonly fit?: Samples; readonly heldOut?: Samples } {
   const isCertain = budget?.confidence !== undefined;
   if (isCertain && asked === 0) {
     throw new ShrinkError(
@@ -35,7 +35,8 @@ export function splitData(
     );
   }
   if (!data) return {};
-  const limited = data.labels && (!budget || budget.maxAccuracyDrop !== undefined);
+  const isLabelled = Object.values(data.answers).some(({ type }) => type === "int32");
+  const limited = isLabelled && (!budget || budget.maxAccuracyDrop !== undefined);
   const usual = isCertain || (limited && Math.round(HOLD_OUT_SHARE * data.size) >= WORTH_HOLDING_OUT);
   const share = asked ?? (usual ? HOLD_OUT_SHARE : 0);
   return share === 0 ? { fit: data } : holdOut(data, share, seed);
@@ -43,11 +44,11 @@ export function splitData(
 
 /** For the summary: what the held-out samples decided about. */
 export function heldOutPart(
-  fit: Subject,
-  heldOut: Subject,
+  fit: Evaluator,
+  heldOut: Evaluator,
   { maxAccuracyDrop, maxErrorRise, confidence }: Budget,
 ): HeldOutPart {
-  const [samples, all] = [heldOut.data.size, heldOut.data.size + fit.data.size];
+  const [samples, all] = [heldOut.samples.size, heldOut.samples.size + fit.samples.size];
   const uses = [
     ...(maxAccuracyDrop === undefined
       ? []
@@ -57,32 +58,31 @@ export function heldOutPart(
   return { samples, share: samples / all, usedFor: uses.join("; ") || "nothing but the report" };
 }
 
-/** Right answers of the intact model and of the state, by set of samples; undefined without classes. */
-export async function answersOf(
-  intact: State,
-  state: State,
+/** The same samples before and after. */
+export interface BeforeAfter {
+  readonly evaluator: Evaluator;
+  readonly before: Evaluation;
+  readonly after: Evaluation;
+}
+
+/** The fall of accuracy, by set of samples; undefined without labels. `calibration` is all of it, a held-out part included. */
+export function predictionsOf(
   {
     fit,
     heldOut,
     test,
-    confidence = CONFIDENCE,
   }: {
-    readonly fit: Subject | undefined;
-    readonly heldOut: Subject | undefined;
-    readonly test: Subject | undefined;
-    readonly confidence?: number | undefined;
+    readonly fit: BeforeAfter | undefined;
+    readonly heldOut: BeforeAfter | undefined;
+    readonly test: BeforeAfter | undefined;
   },
-): Promise<PruneSummary["answers"]> {
-  const of = async (subject: Subject | undefined): Promise<Sheet | undefined> => {
-    const before = subject && (await rightAnswers(subject, intact.model));
-    const after = before && (await rightAnswers(subject, state.model));
-    return after && { labels: subject.data.labels as Int32Array, before, after };
-  };
-  const [own, held, tested] = [await of(fit), await of(heldOut), await of(test)];
+  confidence: number = CONFIDENCE,
+): PruneSummary["answers"] {
+  const [own, held, tested] = [sheetOf(fit), sheetOf(heldOut), sheetOf(test)];
   if (!own) return undefined;
   const answers = ({ labels, before, after }: Sheet): Answers => ({
     drop: pairedDrop(before, after, confidence),
-    classes: accuracyByClass(labels, before, after),
+    classes: labels ? accuracyByClass(labels, before, after) : [],
   });
   return {
     calibration: answers(held ? joined(own, held) : own),
@@ -91,17 +91,26 @@ export async function answersOf(
   };
 }
 
-/** Samples' classes, and whether two models get them right. */
+/** Correctness of two models by sample, and the samples' classes where each has one. */
 interface Sheet {
-  readonly labels: Int32Array;
-  readonly before: Uint8Array;
-  readonly after: Uint8Array;
+  readonly labels: Int32Array | undefined;
+  readonly before: Float64Array;
+  readonly after: Float64Array;
+}
+
+function sheetOf(both: BeforeAfter | undefined): Sheet | undefined {
+  const { before, after } = { before: both?.before.correctness, after: both?.after.correctness };
+  if (!both || !before || !after) return undefined;
+  const labelled = both.evaluator.terms.flatMap(({ info }) => (info.answers?.type === "int32" ? [info.answers] : []));
+  const [labels] = labelled;
+  const isPerSample = labelled.length === 1 && labels?.size === before.length;
+  return { labels: isPerSample ? (labels.data as Int32Array) : undefined, before, after };
 }
 
 function joined(a: Sheet, b: Sheet): Sheet {
   return {
-    labels: Int32Array.from([...a.labels, ...b.labels]),
-    before: Uint8Array.from([...a.before, ...b.before]),
-    after: Uint8Array.from([...a.after, ...b.after]),
+    labels: a.labels && b.labels && Int32Array.from([...a.labels, ...b.labels]),
+    before: Float64Array.from([...a.before, ...b.before]),
+    after: Float64Array.from([...a.after, ...b.after]),
   };
 }

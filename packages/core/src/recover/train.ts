@@ -5,15 +5,17 @@
 import { differentiate, hasGradient } from "../derive/backward.ts";
 import { GraphBuilder, opsetOf } from "../graph/builder.ts";
 import type { Model } from "../graph/graph.ts";
+import type { Values } from "../graph/pieces.ts";
 import { allocate, isFloat, Tensor, tensorOf } from "../graph/tensor.ts";
-import { type Objective, TARGET } from "../measure/objective.ts";
+import { derivativeSeeds, type OutputTerm, targetInputs, termError } from "../measure/objectives/model-objective.ts";
 import { writeModel } from "../onnx/index.ts";
 import type { Runner } from "../runner.ts";
 import type { Prunable } from "../units/prepare.ts";
 
 export interface TrainOptions {
   readonly runner: Runner;
-  readonly objective: Objective;
+  /** Outputs that are trained, each with its objective. */
+  readonly terms: readonly OutputTerm[];
   /** Step size of Adam; default 0.001. May be changed between steps. */
   readonly rate?: number;
   /** Share of a weight that each step takes away, times the step size (AdamW, Loshchilov and Hutter 2019); default 0. */
@@ -24,8 +26,8 @@ export interface TrainOptions {
 
 /** A network in training. */
 export interface Training {
-  /** One step on a batch: inputs by name, targets shaped like the output. Returns the batch's mean error before it. */
-  step(feeds: Readonly<Record<string, Tensor>>, targets: Tensor, rate?: number): Promise<number>;
+  /** One step on a batch: inputs and targets by name. Returns the batch's mean error before it. */
+  step(feeds: Values, targets: Values, rate?: number): Promise<number>;
   /** The model with the present weights. */
   model(): Model;
   release(): Promise<void>;
@@ -36,7 +38,7 @@ const BETA2 = 0.999;
 
 /** Compiles a training step for a prepared model: mean error over the batch, Adam on every weight. */
 export async function trainingStep({ model, shapes }: Prunable, options: TrainOptions): Promise<Training> {
-  const { runner, objective, rate: defaultRate = 0.001, decay = 0 } = options;
+  const { runner, terms, rate: defaultRate = 0.001, decay = 0 } = options;
   const { graph } = model;
   const names = options.weights ?? trainable(model);
   const real = (graph.initializers.get(names[0] ?? "") as Tensor).type;
@@ -44,17 +46,20 @@ export async function trainingStep({ model, shapes }: Prunable, options: TrainOp
   const base = graph.with({ initializers: fixed, inputs: graph.feeds });
   const b = new GraphBuilder({ opset: opsetOf(model), real, base });
   for (const name of names) b.input(name, real, graph.initializers.get(name)?.dims);
-  b.input(TARGET, real);
+  targetInputs(b, terms);
   const scale = b.input("shrinknet/scale", real, []); // 1 / samples
   const rate = b.input("shrinknet/rate", real, []); // with Adam's bias correction
-  const error = b.mul(b.sum(objective.error(b, objective.value, TARGET)), scale);
-  const seed = b.mul(objective.derivatives(b, objective.value, TARGET).gradient, scale);
+  const errors = terms.map((term) => termError(b, term, term.value)).reduce((sum, one) => b.add(sum, one));
+  const error = b.mul(b.sum(errors), scale);
+  const seeds = [...derivativeSeeds(b, terms)].map(
+    ([value, seed]) => [value, { gradient: b.mul(seed.gradient, scale) }] as const,
+  );
   const { gradient } = differentiate({
     builder: b,
     graph: base,
     shapes,
     opset: b.opset,
-    seeds: new Map([[objective.value, { gradient: seed }]]),
+    seeds: new Map(seeds),
     wanted: names,
   });
   const updates = names.map((name) => {
@@ -81,10 +86,10 @@ export async function trainingStep({ model, shapes }: Prunable, options: TrainOp
       steps++;
       const corrected = (stepRate * Math.sqrt(1 - BETA2 ** steps)) / (1 - BETA1 ** steps);
       const scalars = {
-        [scale]: tensorOf(real, [1 / (targets.dims[0] as number)], []),
+        [scale]: tensorOf(real, [1 / (Object.values(targets)[0]?.dims[0] ?? 1)], []),
         [rate]: tensorOf(real, [corrected], []),
       };
-      const result = await session.run({ ...feeds, ...held, ...scalars, [TARGET]: targets });
+      const result = await session.run({ ...feeds, ...held, ...scalars, ...targets });
       const next: Record<string, Tensor> = {};
       for (const { name, m, v, next: produced } of updates) {
         [name, m, v].forEach((key, i) => {

@@ -3,30 +3,33 @@
  * shape constants follow by the operators' rules, everything else is shared with the original, which is never changed.
  */
 import { opsetOf } from "../graph/builder.ts";
+import { FreshNames } from "../graph/fresh-names.ts";
 import type { Graph, Model, Node, ValueInfo } from "../graph/graph.ts";
 import { constantOf, dimsOf, type Shapes } from "../graph/shapes.ts";
-import { int64, type Tensor, take, tensorOf } from "../graph/tensor.ts";
+import { int64, type Tensor, take } from "../graph/tensor.ts";
 import { ruleFor } from "../ops/index.ts";
 import type { Cut } from "../ops/rule.ts";
 import { nodeId, placeKey } from "../units/places.ts";
 import type { Prunable } from "../units/prepare.ts";
+import { hasPlacePerUse } from "../units/tables.ts";
 import type { Units } from "../units/units.ts";
 import { followersOf } from "./follows.ts";
 import { keptIndexes, type RemovedUnits } from "./kept.ts";
 
 /** The model without the removed units. Node names, value names and their order stay. */
-export function cut({ model, shapes, units }: Prunable, removed: RemovedUnits): Model {
+export function cut(prunable: Prunable, removed: RemovedUnits): Model {
+  const { model, shapes, units } = prunable;
   if (!removed.includes(1)) return model;
   const { graph } = model;
   const opset = opsetOf(model);
   const slices = new SlicedInitializers(graph);
-  const follows = followersOf({ model, shapes, units }, removed);
+  const follows = followersOf(prunable, removed);
   const nodes = graph.nodes.flatMap((node) => {
     const id = nodeId(node);
     const key = (side: "input" | "output", slot: number, axis: number): string => {
       const value = (side === "input" ? node.inputs : node.outputs)[slot] as string;
-      const shared = side === "input" && graph.initializers.has(value);
-      return shared ? placeKey(value, axis, { node: id, slot }) : placeKey(value, axis);
+      const isOfUse = side === "input" && hasPlacePerUse(graph, value);
+      return isOfUse ? placeKey(value, axis, { node: id, slot }) : placeKey(value, axis);
     };
     const context: Cut = {
       node,
@@ -43,29 +46,35 @@ export function cut({ model, shapes, units }: Prunable, removed: RemovedUnits): 
       constant: (slot) => constantOf(graph, shapes, node.inputs[slot]),
     };
     const result = ruleFor(node)?.cut?.(context) ?? {};
+    const picks: Node[] = [];
     const inputs = node.inputs.map((name, slot) => {
-      const tensor = graph.initializers.get(name);
-      if (!tensor) return name;
-      const kept = tensor.dims.map((_, axis) => context.kept("input", slot, axis));
-      return slices.use(name, kept, result.constants?.get(slot));
+      if (!hasPlacePerUse(graph, name)) return name;
+      const kept = context.dims("input", slot).map((_, axis) => context.kept("input", slot, axis));
+      if (graph.initializers.has(name)) return slices.use(name, kept, result.constants?.get(slot));
+      return kept.reduce<string>((value, indexes, axis) => {
+        if (!indexes) return value;
+        const pick = pickIndexes(value, axis, indexes, slices, `${id}/${slot}/${axis}`);
+        picks.push(pick);
+        return nodeId(pick);
+      }, name);
     });
     for (const [slot, tensor] of result.constants ?? []) {
       if (!graph.initializers.has(node.inputs[slot] ?? "")) inputs[slot] = slices.add(`${id}/cut`, tensor);
     }
-    const targets = [...(result.lengths ?? [])].map(([slot, lengths]) => {
-      const shape = patchShape(
+    const targets = [...(result.lengths ?? [])].flatMap(([slot, lengths]) => {
+      const { shape, nodes: patch } = patchShape(
         node.inputs[slot] as string,
         lengths,
         dimsOf(shapes, node.inputs[slot] as string)[0] as number,
         slices,
         id,
       );
-      inputs[slot] = shape.outputs[0] as string;
-      return shape;
+      inputs[slot] = shape;
+      return patch;
     });
     const changed = result.node ?? node;
     const same = inputs.length === changed.inputs.length && inputs.every((name, slot) => name === changed.inputs[slot]);
-    return [...targets, same ? changed : { ...changed, inputs }];
+    return [...picks, ...targets, same ? changed : { ...changed, inputs }];
   });
   const info = (value: ValueInfo): ValueInfo => cutInfo(value, shapes, units, removed);
   return {
@@ -79,37 +88,55 @@ export function cut({ model, shapes, units }: Prunable, removed: RemovedUnits): 
   };
 }
 
-/** A node that replaces some lengths of a computed shape and leaves the others to the graph. */
+/** A node that takes some indexes of a table, which is computed whole. */
+function pickIndexes(
+  value: string,
+  axis: number,
+  indexes: readonly number[],
+  slices: SlicedInitializers,
+  hint: string,
+): Node {
+  const kept = slices.add(`${hint}/kept`, int64(indexes));
+  const name = slices.freshName(hint);
+  return {
+    name,
+    opType: "Gather",
+    domain: "",
+    inputs: [value, kept],
+    outputs: [name],
+    attributes: { axis: { kind: "int", value: axis } },
+  };
+}
+
+/** Replaces some lengths of a computed shape and leaves the others to the graph: shape * isLeft + lengths. */
 function patchShape(
   shape: string,
   lengths: ReadonlyMap<number, number>,
   rank: number,
   slices: SlicedInitializers,
   id: string,
-): Node {
+): { readonly shape: string; readonly nodes: readonly Node[] } {
   const at = Array.from({ length: rank }, (_, axis) => axis);
-  const isCut = slices.add(
-    `${id}/isCut`,
-    tensorOf(
-      "bool",
-      at.map((axis) => (lengths.has(axis) ? 1 : 0)),
-    ),
-  );
+  const isLeft = slices.add(`${id}/isLeft`, int64(at.map((axis) => (lengths.has(axis) ? 0 : 1))));
   const values = slices.add(`${id}/lengths`, int64(at.map((axis) => lengths.get(axis) ?? 0)));
-  const name = `${id}/shape`;
-  return { name, opType: "Where", domain: "", inputs: [isCut, values, shape], outputs: [name], attributes: {} };
+  const [left, patched] = [slices.freshName(`${id}/left`), slices.freshName(`${id}/shape`)];
+  const op = (opType: string, inputs: readonly string[], output: string): Node => {
+    return { name: output, opType, domain: "", inputs, outputs: [output], attributes: {} };
+  };
+  // not Where, which opset 9 brought
+  return { shape: patched, nodes: [op("Mul", [shape, isLeft], left), op("Add", [left, values], patched)] };
 }
 
 /** Cuts each initializer once for all uses that agree, and makes a further copy for each use that does not. */
 class SlicedInitializers {
-  readonly #graph: Graph;
+  readonly #freshNames: FreshNames;
   readonly #original: ReadonlyMap<string, Tensor>;
   /** New names by original name and what was kept. */
   readonly #names = new Map<string, string>();
   readonly #made = new Map<string, Tensor>();
 
   constructor(graph: Graph) {
-    this.#graph = graph;
+    this.#freshNames = new FreshNames(graph);
     this.#original = graph.initializers;
     // what is read where no rule can follow stays as it is
     for (const name of outerReads(graph)) if (this.#original.has(name)) this.use(name, []);
@@ -121,7 +148,7 @@ class SlicedInitializers {
     const key = isWhole ? name : `${name} ${replacement?.numbers} ${kept.map((indexes) => indexes ?? "all").join("|")}`;
     const known = this.#names.get(key);
     if (known !== undefined) return known;
-    const fresh = this.#made.has(name) ? this.#freshName(name) : name;
+    const fresh = this.#made.has(name) ? this.freshName(name) : name;
     let tensor = replacement ?? (this.#original.get(name) as Tensor);
     kept.forEach((indexes, axis) => {
       if (indexes) tensor = take(tensor, axis, indexes);
@@ -133,17 +160,14 @@ class SlicedInitializers {
 
   /** Stores a further tensor and returns its name. */
   add(hint: string, tensor: Tensor): string {
-    let fresh = hint;
-    for (let copy = 2; this.#made.has(fresh) || this.#original.has(fresh); copy++) fresh = `${hint}.${copy}`;
+    const fresh = this.freshName(hint);
     this.#made.set(fresh, tensor);
     return fresh;
   }
 
-  #freshName(name: string): string {
-    for (let copy = 2; ; copy++) {
-      const fresh = `${name}.${copy}`;
-      if (!this.#made.has(fresh) && !this.#graph.value(fresh)) return fresh;
-    }
+  /** A name that nothing in the new graph has. */
+  freshName(hint: string): string {
+    return this.#freshNames.fresh(hint);
   }
 
   /** All initializers of the new graph: the original's order, then further copies. */

@@ -5,9 +5,10 @@ import type { Prunable } from "../units/prepare.ts";
 import type { OwnedPlace } from "../units/units.ts";
 import { followersOf } from "./follows.ts";
 import type { RemovedUnits } from "./kept.ts";
-import { type Size, SizeCounter } from "./size-counter.ts";
+import { SizeCounter } from "./size-counter.ts";
+import { type Size, sizeOfModel } from "./size-of-model.ts";
 
-export type { Size } from "./size-counter.ts";
+export { type Size, sizeOfModel };
 
 /** Shapes of all values of the model without the removed units; integers that change with them are no constants. */
 export function cutShapes(prunable: Prunable, removed: RemovedUnits): Shapes {
@@ -33,7 +34,7 @@ export function sizeAfter(prunable: Prunable, removed: RemovedUnits): Size {
 
 /**
  * Parameters and MACs without the removed owners of the given places: units, or what is frozen (as if it were not). An
- * operator that cannot be cut hangs on its removed indexes as a whole.
+ * operator that cannot be cut depends on its removed indexes as a whole.
  */
 export function sizeWithout(prunable: Countable, places: ReadonlyMap<PlaceKey, OwnedPlace>, removed: Uint8Array): Size {
   return counterOf(prunable, places, removed.length).sizeWithout(removed);

@@ -1,117 +1,128 @@
-/** Proof before writing: the smaller file runs beside the gated original and must give the same outputs. */
+/**
+ * Proof before writing: the smaller file runs beside the gated original and must give the same outputs, but for what rounding
+ * does to this very model.
+ */
 
 import { GAINS, gainsTensor, gateModel, realTypeOf } from "../derive/gate.ts";
-import { ShrinkError } from "../errors.ts";
-import { hasFixedBatch } from "../graph/free-batch.ts";
+import { decidedValues } from "../graph/decisions.ts";
 import type { Model } from "../graph/graph.ts";
 import { type Outcome, runInPieces, type Values, weightsAsInputs } from "../graph/pieces.ts";
-import { sizeOf, Tensor } from "../graph/tensor.ts";
+import type { Tensor } from "../graph/tensor.ts";
+import { valueKinds } from "../graph/value-kinds.ts";
+import { columnsOf } from "../measure/objectives/columns.ts";
+import { comparedNames } from "../measure/objectives/model-objective.ts";
 import { readModel, writeModel } from "../onnx/index.ts";
+import type { Verification } from "../results.ts";
 import type { Runner } from "../runner.ts";
 import type { Prunable } from "../units/prepare.ts";
+import { checkCut } from "./check-cut.ts";
+import { differences, judge } from "./differences.ts";
 import type { RemovedUnits } from "./kept.ts";
+import { perturbedFeeds, perturbedModel } from "./rounding.ts";
+import { together } from "./samples.ts";
 
-/** Rounding in other orders of summation stays below this, relative to the largest output. */
-export const VERIFY_TOLERANCE = 1e-4;
+/** Feeds that are run again to see what rounding does. */
+const ROUNDED_FEEDS = 8;
+
+/** Weights of the gated original in memory at a time, about. */
+const PIECE_BYTES = 2 ** 23;
 
 /** A larger file is not loaded whole, so that its weights are not in memory twice. */
-const WHOLE_BYTES = 2 ** 26;
+const WHOLE_BYTES = 2 ** 25;
+
+export interface VerifyRequest {
+  readonly prunable: Prunable;
+  /** The model that the file is held to, with the removed units' gains at 0. */
+  readonly original: Model;
+  readonly removed: RemovedUnits;
+  /** The smaller file. */
+  readonly bytes: Uint8Array;
+  /** One for each sample. */
+  readonly feeds: readonly Values[];
+  readonly runner: Runner;
+}
 
 /**
- * Runs `bytes` (the smaller file) and the original with the removed units' gains at 0 on the given samples.
+ * Runs the smaller file and the gated original on the given samples and compares all outputs, column by column; of outputs that
+ * are integers also the reals that they are computed from.
  *
- * @param original the model as it was read, before any folding
- * @param feeds inputs by name, in batches
- * @returns the largest difference of any output, relative to that output's largest size
- * @throws a `verification` error if that is beyond rounding
+ * @returns the largest difference, and what rounding explains
+ * @throws a `verification` error if a difference is far beyond that, or if something that was planned to go is still there
  */
-export async function verify(
-  prunable: Prunable,
-  original: Model,
-  removed: RemovedUnits,
-  bytes: Uint8Array,
-  feeds: readonly Readonly<Record<string, Tensor>>[],
-  runner: Runner,
-): Promise<number> {
+export async function verify({
+  prunable,
+  original,
+  removed,
+  bytes,
+  feeds,
+  runner,
+}: VerifyRequest): Promise<Verification> {
   const { units, shapes } = prunable;
-  const gated = gateModel(original, shapes, units);
-  const type = realTypeOf(original.graph, shapes);
+  if (removed.includes(1)) checkCut(prunable, removed, readModel(bytes));
+  const { others } = valueKinds(original.graph);
+  const outputs = original.graph.outputs.map(({ name }) => name).filter((name) => !others.has(name));
+  const hidden = comparedNames(prunable).filter(
+    (name) => !outputs.includes(name) && original.graph.value(name)?.producer !== undefined,
+  );
+  const gated = withOutputs(gateModel(original, shapes, units).model, hidden);
   const gains = gainsTensor(
     Float64Array.from(removed, (gone) => 1 - gone),
     units.count,
-    type,
+    realTypeOf(original.graph, shapes),
   );
-  const samples = hasFixedBatch(original.graph) ? feeds.flatMap(oneByOne) : feeds;
-  const small = await runFile(bytes, runner, samples);
-  const large = await runInPieces(
-    gated.model,
-    runner,
-    samples.map((feed) => ({ ...feed, [GAINS]: gains })),
+  const runs = together(feeds, prunable, original);
+  const few = feeds.length <= ROUNDED_FEEDS ? runs : together(feeds.slice(0, ROUNDED_FEEDS), prunable, original);
+  const withGains = (all: readonly Values[]): Values[] => all.map((feed) => ({ ...feed, [GAINS]: gains }));
+  const small = throwRefusals(await runFile(bytes, { outputs, hidden }, runner, runs));
+  const large = throwRefusals(await runInPieces(gated, runner, withGains(runs), PIECE_BYTES));
+  const before = few === runs ? large : await runInPieces(gated, runner, withGains(few), PIECE_BYTES);
+  const rounded = await runInPieces(perturbedModel(gated), runner, withGains(perturbedFeeds(few)), PIECE_BYTES);
+  const decided = decidedValues(original.graph, shapes);
+  return judge(
+    [...outputs, ...hidden].flatMap((name) => {
+      if (!large[0]?.[name] || shapes.get(name)?.isVarying) return []; // no tensor, or a length that depends on decisions
+      const of = (outcomes: readonly Outcome[]): Tensor[] =>
+        outcomes.map((outcome) => (outcome instanceof Error ? undefined : outcome[name]) as Tensor);
+      const all = { small: of(small), large: of(large), few: of(before), rounded: of(rounded) };
+      return differences(name, all, columnsOf(prunable.model.graph, shapes, name)?.axis, decided.has(name));
+    }),
   );
-  const worst = new Map<string, { difference: number; size: number }>();
-  for (const [at, outputs] of large.entries()) {
-    const own = small[at];
-    if (outputs instanceof Error) throw outputs;
-    if (own instanceof Error) throw own;
-    for (const { name } of original.graph.outputs) compare(name, own?.[name], outputs[name] as Tensor);
-  }
-  let largest = 0;
-  for (const [name, { difference, size }] of worst) {
-    const relative = size > 0 ? difference / size : difference;
-    if (!(relative <= VERIFY_TOLERANCE)) {
-      throw new ShrinkError(
-        "verification",
-        `output "${name}": the smaller model differs from the original without its units by ${relative.toExponential(1)} of the largest value, expected at most ${VERIFY_TOLERANCE}; nothing was written, please report this model's structure`,
-      );
-    }
-    largest = Math.max(largest, relative);
-  }
-  return largest;
+}
 
-  function compare(name: string, small: Tensor | undefined, large: Tensor): void {
-    const entry = worst.get(name) ?? { difference: 0, size: 0 };
-    worst.set(name, entry);
-    if (!small || small.size !== large.size) {
-      entry.difference = Number.POSITIVE_INFINITY;
-      return;
-    }
-    const [a, b] = [small.numbers, large.numbers];
-    for (let i = 0; i < b.length; i++) {
-      const [x, y] = [a[i] as number, b[i] as number];
-      // the same infinity or NaN on both sides is no difference; NaN on one side is, and stays
-      const difference = Object.is(x, y) ? 0 : Math.abs(x - y);
-      if (difference > entry.difference || Number.isNaN(difference)) entry.difference = difference;
-      if (Number.isFinite(y)) entry.size = Math.max(entry.size, Math.abs(y));
-    }
-  }
+function throwRefusals(outcomes: readonly Outcome[]): Values[] {
+  return outcomes.map((outcome) => {
+    if (outcome instanceof Error) throw outcome;
+    return outcome;
+  });
+}
+
+function withOutputs(model: Model, names: readonly string[]): Model {
+  if (names.length === 0) return model;
+  const outputs = [...model.graph.outputs, ...names.map((name) => ({ name }))];
+  return { ...model, graph: model.graph.with({ outputs }) };
 }
 
 /** What the smaller file gives: loaded whole as by whoever ships it, or where that takes too much memory, in pieces. */
-async function runFile(bytes: Uint8Array, runner: Runner, feeds: readonly Values[]): Promise<Outcome[]> {
+async function runFile(
+  bytes: Uint8Array,
+  { outputs: names, hidden }: { readonly outputs: readonly string[]; readonly hidden: readonly string[] },
+  runner: Runner,
+  feeds: readonly Values[],
+): Promise<Outcome[]> {
   if (bytes.byteLength > WHOLE_BYTES) {
     const model = readModel(bytes);
     const { graph } = weightsAsInputs(model.graph); // loads only if all its types and shapes agree
     await (await runner.load(writeModel({ ...model, graph }), { optimize: false })).release();
-    return runInPieces(model, runner, feeds);
+    return runInPieces(withOutputs(model, hidden), runner, feeds);
   }
   const session = await runner.load(bytes, { pack: false });
+  const outputs: Values[] = [];
   try {
-    const outputs: Values[] = [];
-    for (const feed of feeds) outputs.push(await session.run(feed));
-    return outputs;
+    for (const feed of feeds) outputs.push(await session.run(feed, names));
   } finally {
     await session.release();
   }
-}
-
-/** A batch as single samples, for a file that takes no more than one. */
-function oneByOne(feed: Readonly<Record<string, Tensor>>): Record<string, Tensor>[] {
-  const samples = Object.values(feed)[0]?.dims[0] ?? 0;
-  return Array.from({ length: samples }, (_, n) => {
-    const row = ({ type, dims, data }: Tensor): Tensor => {
-      const width = sizeOf(dims.slice(1));
-      return new Tensor(type, [1, ...dims.slice(1)], data.slice(n * width, (n + 1) * width));
-    };
-    return Object.fromEntries(Object.entries(feed).map(([name, tensor]) => [name, row(tensor)]));
-  });
+  if (hidden.length === 0) return outputs;
+  const more = await runInPieces(withOutputs(readModel(bytes), hidden), runner, feeds);
+  return outputs.map((own, at) => ({ ...(more[at] instanceof Error ? {} : more[at]), ...own }));
 }

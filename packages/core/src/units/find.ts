@@ -2,7 +2,7 @@
 import type { Graph, Node } from "../graph/graph.ts";
 import type { Shapes } from "../graph/shapes.ts";
 import { keyOf, nodeId, type Place, type PlaceKey } from "./places.ts";
-import { type Reason, type Solution, solve } from "./solve.ts";
+import { type Reason, type Solution, solve, type TieOptions } from "./solve.ts";
 import type { Frozen, Group, OwnedPlace, Sink, UnitKind, Units } from "./units.ts";
 
 /** A candidate set: made by some layer, not yet known to be removable. */
@@ -20,47 +20,54 @@ interface Candidate {
  * exactly the same places form a group; groups are in the order of their root layers, units in the order of the root's
  * output axis.
  */
-export function findUnits(graph: Graph, shapes: Shapes, opset: number): Units {
-  const solution = solve(graph, shapes, opset);
+export function findUnits(graph: Graph, shapes: Shapes, opset: number, options: TieOptions = {}): Units {
+  const solution = solve(graph, shapes, opset, options);
+  const { partOf, setOf } = solution;
   const absorbed = new Set(solution.absorbed.map(({ place }) => place));
-  const candidates = findCandidates(solution);
   const drafts = new Map<string, Candidate[]>();
-  const frozen = new Map<string, Frozen>();
-  const frozenSets = new Map<number, string>(); // keys of `frozen` by set
-  for (const candidate of candidates) {
-    const isRead = candidate.places.some((place) => absorbed.has(place));
-    const reasons = solution.frozen(candidate.representative);
-    const reason = reasons[0] ?? (isRead ? undefined : unread);
-    if (reason === undefined) {
-      const key = [candidate.rootPlace, ...candidate.places].map(({ start }) => start).join();
-      const draft = drafts.get(key);
-      if (draft) draft.push(candidate);
-      else drafts.set(key, [candidate]);
-    } else {
-      const { value, axis } = candidate.rootPlace;
-      const causes = reasons.length > 0 ? reasons.map(({ cause }) => cause) : [reason.cause];
-      const key = `${value} ${axis} ${reason.text} ${causes.join("|")}`;
-      const size = (frozen.get(key)?.size ?? 0) + 1;
-      frozen.set(key, { value, axis, size, reason: reason.text, causes, layer: layerName(candidate.root) });
-      frozenSets.set(candidate.representative, key);
+  const unreadSets = new Set<number>();
+  for (const candidate of findCandidates(solution, setOf)) {
+    if (solution.frozen(partOf[candidate.representative] as number).length > 0) continue;
+    if (!candidate.places.some((place) => absorbed.has(place))) {
+      unreadSets.add(candidate.representative);
+      continue;
     }
+    const key = [candidate.rootPlace, ...candidate.places].map(({ start }) => start).join();
+    const draft = drafts.get(key);
+    if (draft) draft.push(candidate);
+    else drafts.set(key, [candidate]);
+  }
+  return { ...assemble(graph, solution, [...drafts.values()]), ...findFrozen(solution, unreadSets) };
+}
+
+/** Layers' units that cannot be removed. What shares weights with them is listed by itself, with its own reason. */
+function findFrozen(solution: Solution, unreadSets: ReadonlySet<number>): Pick<Units, "frozen" | "frozenPlaces"> {
+  const { partOf, setOf } = solution;
+  const frozen = new Map<string, Frozen>();
+  const frozenParts = new Map<number, string>(); // keys of `frozen` by part
+  for (const { representative, root, rootPlace } of findCandidates(solution, partOf)) {
+    const reasons = solution.frozen(representative);
+    const reason = reasons[0] ?? (unreadSets.has(setOf[representative] as number) ? unread : undefined);
+    if (reason === undefined) continue;
+    const { value, axis } = rootPlace;
+    const causes = reasons.length > 0 ? reasons.map(({ cause }) => cause) : [reason.cause];
+    const key = `${value} ${axis} ${reason.text} ${causes.join("|")}`;
+    const size = (frozen.get(key)?.size ?? 0) + 1;
+    frozen.set(key, { value, axis, size, reason: reason.text, causes, layer: layerName(root) });
+    frozenParts.set(representative, key);
   }
   const numbers = new Map([...frozen.keys()].map((key, number) => [key, number]));
   // what an operator without a rule gives on is frozen for the same reason as what it takes in
   const byReason = new Map([...frozen.values()].map(({ reason }, number) => [reason, number]));
-  const frozenOf = new Int32Array(solution.places.total).fill(NOBODY); // by set
-  for (const [set, key] of frozenSets) frozenOf[set] = numbers.get(key) as number;
-  for (const place of absorbed) {
+  const frozenOf = new Int32Array(solution.places.total).fill(NOBODY); // by part
+  for (const [part, key] of frozenParts) frozenOf[part] = numbers.get(key) as number;
+  for (const { place } of solution.absorbed) {
     for (let i = place.start; i < place.start + place.length; i++) {
-      const set = solution.setOf[i] as number;
-      if (frozenOf[set] === NOBODY) frozenOf[set] = byReason.get(solution.frozen(set)[0]?.text ?? "") ?? NOBODY;
+      const part = partOf[i] as number;
+      if (frozenOf[part] === NOBODY) frozenOf[part] = byReason.get(solution.frozen(part)[0]?.text ?? "") ?? NOBODY;
     }
   }
-  return {
-    ...assemble(graph, solution, [...drafts.values()]),
-    frozen: [...frozen.values()],
-    frozenPlaces: ownedPlaces(solution, frozenOf),
-  };
+  return { frozen: [...frozen.values()], frozenPlaces: ownedPlaces(solution, partOf, frozenOf) };
 }
 
 const unread: Reason = { text: "no operator sums over it", cause: "no operator sums over them" };
@@ -68,8 +75,8 @@ const unread: Reason = { text: "no operator sums over it", cause: "no operator s
 /** The owner of an index that belongs to none. */
 const NOBODY = -1;
 
-/** All places with an index that somebody owns; owners by set. */
-function ownedPlaces({ places, setOf }: Solution, ownerOf: Int32Array): ReadonlyMap<PlaceKey, OwnedPlace> {
+/** All places with an index that somebody owns; `setOf`: set by index, `ownerOf`: owner by set. */
+function ownedPlaces({ places }: Solution, setOf: Int32Array, ownerOf: Int32Array): ReadonlyMap<PlaceKey, OwnedPlace> {
   const owned = new Map<PlaceKey, OwnedPlace>();
   for (const place of places.all) {
     const owners = new Int32Array(place.length);
@@ -84,7 +91,8 @@ function ownedPlaces({ places, setOf }: Solution, ownerOf: Int32Array): Readonly
   return owned;
 }
 
-function findCandidates({ places, setOf, produced }: Solution): Candidate[] {
+/** The sets that layers make; `setOf`: set by index. */
+function findCandidates({ places, produced }: Solution, setOf: Int32Array): Candidate[] {
   const candidates: Candidate[] = [];
   const numberOf = new Int32Array(places.total).fill(NOBODY); // by set
   for (const { node, place } of produced) {
@@ -108,7 +116,7 @@ function assemble(graph: Graph, solution: Solution, drafts: Candidate[][]): Pick
   const unitOf = new Int32Array(solution.places.total).fill(NOBODY); // by set
   let count = 0;
   for (const draft of drafts) for (const { representative } of draft) unitOf[representative] = count++;
-  const owned = ownedPlaces(solution, unitOf);
+  const owned = ownedPlaces(solution, solution.setOf, unitOf);
   const inputs = new Map(graph.nodes.map((node) => [nodeId(node), node.inputs]));
   const names = new Map<string, number>();
   let first = 0;

@@ -2,17 +2,19 @@
  * Places: every (tensor, axis) of a graph, with a number for each index along the axis. The solver joins these numbers;
  * a set of joined numbers is what must be cut together.
  *
- * A value is one place per axis. An initializer is one place per axis *and use*, so that two layers that happen to share
- * a tensor are not tied by it: surgery cuts the tensor once if the uses agree and makes a second copy if not.
+ * A value is one place per axis. An initializer (or table) is one place per axis *and use*. Uses of a layer's weights are joined later
+ * (`shared-weights.ts`); those of other parameters, such as biases that are equal by chance, are not: surgery cuts the tensor
+ * once if they agree and makes a second copy if not.
  */
 import type { Graph, Node } from "../graph/graph.ts";
 import type { Shapes } from "../graph/shapes.ts";
+import { hasPlacePerUse } from "./tables.ts";
 
 /** One axis of one tensor. */
 export interface Place {
   /** Name of the value or initializer. */
   readonly value: string;
-  /** For initializers: which use. */
+  /** For initializers and tables: which use. */
   readonly use?: { readonly node: string; readonly slot: number };
   readonly axis: number;
   readonly length: number;
@@ -33,6 +35,13 @@ export function keyOf(place: Place): PlaceKey {
   return placeKey(place.value, place.axis, place.use);
 }
 
+/** The places of one use of an initializer, by axis. */
+export interface UsePlaces {
+  readonly node: Node;
+  readonly slot: number;
+  readonly places: readonly Place[];
+}
+
 /** All places of a graph, by axis for each value and each use of an initializer. */
 export class Places {
   readonly all: readonly Place[];
@@ -40,6 +49,7 @@ export class Places {
   readonly total: number;
   readonly #ofValues = new Map<string, readonly Place[]>();
   readonly #ofUses = new Map<Node, readonly (readonly Place[] | undefined)[]>(); // by slot
+  readonly #usesOf = new Map<string, UsePlaces[]>(); // by initializer
 
   constructor(graph: Graph, shapes: Shapes) {
     const all: Place[] = [];
@@ -57,9 +67,14 @@ export class Places {
     for (const { name } of graph.feeds) this.#ofValues.set(name, placesOf(name));
     for (const node of graph.nodes) {
       const id = nodeId(node);
-      const uses = node.inputs.map((name, slot) =>
-        graph.initializers.has(name) ? placesOf(name, { node: id, slot }) : undefined,
-      );
+      const uses = node.inputs.map((name, slot) => {
+        if (!hasPlacePerUse(graph, name)) return undefined;
+        const own = placesOf(name, { node: id, slot });
+        const known = this.#usesOf.get(name);
+        if (known) known.push({ node, slot, places: own });
+        else this.#usesOf.set(name, [{ node, slot, places: own }]);
+        return own;
+      });
       this.#ofUses.set(node, uses);
       for (const name of node.outputs) if (name !== "") this.#ofValues.set(name, placesOf(name));
     }
@@ -70,6 +85,11 @@ export class Places {
   /** The places of a value that is computed or fed, by axis. */
   ofValue(name: string): readonly Place[] {
     return this.#ofValues.get(name) ?? [];
+  }
+
+  /** The uses of an initializer, in the order of the nodes. */
+  usesOf(name: string): readonly UsePlaces[] {
+    return this.#usesOf.get(name) ?? [];
   }
 
   /** The places of what a node reads, by axis: of the value, or of this use of the initializer. */

@@ -3,12 +3,15 @@
  * a partition of all indexes of all tensors into sets that must be cut together, and for each set whether something
  * forbids it.
  */
+import { isConstant } from "../graph/constant-values.ts";
 import type { Graph, Node } from "../graph/graph.ts";
 import { describe } from "../graph/graph.ts";
 import { constantOf, type Shapes } from "../graph/shapes.ts";
 import { ruleFor } from "../ops/index.ts";
 import type { Port, Ties } from "../ops/rule.ts";
 import { nodeId, type Place, Places } from "./places.ts";
+import { type SharedAxis, sharedAxes, sharedReason } from "./shared-weights.ts";
+import { tableNodes } from "./tables.ts";
 import { UnionFind } from "./union-find.ts";
 
 /** A place that a node reads in a contraction; gates stand here. */
@@ -38,24 +41,32 @@ export interface Solution {
   readonly places: Places;
   /** By index: the set's representative, which is one of its indexes. */
   readonly setOf: Int32Array;
-  /** Why a set may not be cut, each cause once; empty: it may. */
-  frozen(representative: number): readonly Reason[];
+  /** The same with each use of shared weights by itself: a set of {@link setOf} is one of these, or several. */
+  readonly partOf: Int32Array;
+  /** Why a part may not be cut, each cause once; empty: it may. Of the parts of a set none may, or all. */
+  frozen(part: number): readonly Reason[];
   readonly absorbed: readonly AbsorbedAxis[];
   readonly produced: readonly ProducedAxis[];
+}
+
+export interface TieOptions {
+  /** Whether each use of shared weights is cut by itself, which makes a copy of them where uses differ; default false. */
+  readonly untie?: boolean | undefined;
 }
 
 /**
  * Solves the graph's ties. A change of shape that several axes could carry units through is first left open, to see which
  * of its axes are frozen for other reasons; then all is solved again with the first axis that is free.
  */
-export function solve(graph: Graph, shapes: Shapes, opset: number): Solution {
+export function solve(graph: Graph, shapes: Shapes, opset: number, { untie = false }: TieOptions = {}): Solution {
   const places = new Places(graph, shapes);
-  const close = (carrier: Carrier): Solution => closeTies(graph, shapes, opset, places, carrier);
+  const shared = untie ? [] : sharedAxes(graph, places);
+  const close = (carrier: Carrier): Solution => closeTies({ graph, shapes, opset, places, shared, untie }, carrier);
   const open = close(() => ({}));
   const reasonsOf = (place: Place | undefined): readonly Reason[] => {
     const found: Reason[] = [];
     for (let i = 0; i < (place?.length ?? 0); i++) {
-      const reasons = open.frozen(open.setOf[(place as Place).start + i] as number);
+      const reasons = open.frozen(open.partOf[(place as Place).start + i] as number);
       if (reasons.length === 0) return [];
       found.push(...reasons);
     }
@@ -86,8 +97,17 @@ type Carrier = (pairs: readonly (readonly (Place | undefined)[])[]) => {
   readonly obstacle?: Reason | undefined;
 };
 
+interface TieRequest {
+  readonly graph: Graph;
+  readonly shapes: Shapes;
+  readonly opset: number;
+  readonly places: Places;
+  readonly shared: readonly SharedAxis[];
+  readonly untie: boolean;
+}
+
 /** Asks every rule and closes its ties. */
-function closeTies(graph: Graph, shapes: Shapes, opset: number, places: Places, carrier: Carrier): Solution {
+function closeTies({ graph, shapes, opset, places, shared, untie }: TieRequest, carrier: Carrier): Solution {
   const sets = new UnionFind(places.total);
   const forbidden: { readonly place: Place; readonly reason: Reason }[] = [];
   const absorbed: AbsorbedAxis[] = [];
@@ -98,6 +118,8 @@ function closeTies(graph: Graph, shapes: Shapes, opset: number, places: Places, 
   };
   const freezeValue = (name: string, reason: Reason): void => {
     for (const place of places.ofValue(name)) freeze(place, reason);
+    // what is read by its name stays whole: other uses get a copy of their own, or stay whole too
+    if (!untie) for (const use of places.usesOf(name)) for (const place of use.places) freeze(place, reason);
   };
 
   for (const input of graph.feeds) {
@@ -106,25 +128,26 @@ function closeTies(graph: Graph, shapes: Shapes, opset: number, places: Places, 
   for (const output of graph.outputs) {
     freezeValue(output.name, { text: `output "${output.name}" of the model`, cause: "outputs of the model" });
   }
-  for (const node of graph.nodes) askRule(node);
+  const tables = tableNodes(graph);
+  for (const node of graph.nodes) {
+    if (!tables.has(node)) askRule(node);
+    else
+      for (const slot of node.inputs.keys()) {
+        for (const place of places.ofInput(node, slot)) freeze(place, because(node, " computes a constant from it"));
+      }
+  }
 
-  const setOf = sets.representatives();
-  const lists: (readonly Reason[])[] = [[]];
-  const listOf = new Int32Array(places.total); // by representative: all sets of a place mostly have the same reasons
-  for (const { place, reason } of forbidden) {
-    const longer = new Map<number, number>(); // the list with the reason added, by list
-    for (let i = 0; i < place.length; i++) {
-      const set = setOf[place.start + i] as number;
-      const list = listOf[set] as number;
-      const known = lists[list] as readonly Reason[];
-      const next =
-        longer.get(list) ??
-        (known.some(({ cause }) => cause === reason.cause) ? list : lists.push([...known, reason]) - 1);
-      longer.set(list, next);
-      listOf[set] = next;
+  const partOf = sets.representatives();
+  const reasons = new Reasons(places.total);
+  for (const { place, reason } of forbidden) reasons.add(place, partOf, reason);
+  spread(shared, partOf, reasons);
+  for (const { uses } of shared) {
+    const [first, ...others] = uses;
+    for (let i = 0; i < (first?.place.length ?? 0); i++) {
+      for (const { place } of others) sets.union((first as SharedUse).place.start + i, place.start + i);
     }
   }
-  return { places, setOf, frozen: (set) => lists[listOf[set] as number] as readonly Reason[], absorbed, produced };
+  return { places, partOf, setOf: sets.representatives(), frozen: (part) => reasons.of(part), absorbed, produced };
 
   function askRule(node: Node): void {
     const id = nodeId(node);
@@ -148,10 +171,8 @@ function closeTies(graph: Graph, shapes: Shapes, opset: number, places: Places, 
       Y: (slot = 0) => port("output", slot),
       constant: (slot) => constantOf(graph, shapes, node.inputs[slot]),
       isWeight(slot) {
-        const name = node.inputs[slot];
-        const maker = graph.value(name ?? "")?.producer;
-        const isUnpacked = maker?.opType === "DequantizeLinear" && graph.initializers.has(maker.inputs[0] ?? "");
-        return isUnpacked || constantOf(graph, shapes, name) !== undefined;
+        const name = node.inputs[slot] ?? "";
+        return isConstant(graph, name) || constantOf(graph, shapes, name) !== undefined;
       },
       tie(a, axisA, b, axisB, map = (j) => j) {
         const [pa, pb] = [at(a, axisA), at(b, axisB)];
@@ -211,5 +232,61 @@ function closeTies(graph: Graph, shapes: Shapes, opset: number, places: Places, 
     const name = node.outputs.find((output) => output !== "");
     const place = name && places.ofValue(name).at(-1);
     if (hasWeights && place) produced.push({ node, place });
+  }
+}
+
+type SharedUse = SharedAxis["uses"][number];
+
+/** Freezes every part that shares weights with a frozen one. */
+function spread(shared: readonly SharedAxis[], partOf: Int32Array, reasons: Reasons): void {
+  for (let hasChanged = true; hasChanged; ) {
+    hasChanged = false;
+    for (const { name, uses } of shared) {
+      const partAt = ({ place }: SharedUse, i: number): number => partOf[place.start + i] as number;
+      for (let i = 0; i < (uses[0]?.place.length ?? 0); i++) {
+        const frozen = uses.find((use) => reasons.of(partAt(use, i)).length > 0);
+        if (!frozen) continue;
+        const reason = sharedReason(name, frozen.node, reasons.of(partAt(frozen, i))[0] as Reason);
+        for (const use of uses) {
+          if (reasons.of(partAt(use, i)).length > 0) continue;
+          reasons.addTo(partAt(use, i), reason);
+          hasChanged = true;
+        }
+      }
+    }
+  }
+}
+
+/** Why parts may not be cut. All parts of a place mostly have the same reasons, so lists of them are shared. */
+class Reasons {
+  readonly #lists: (readonly Reason[])[] = [[]];
+  /** List by part. */
+  readonly #listOf: Int32Array;
+
+  constructor(total: number) {
+    this.#listOf = new Int32Array(total);
+  }
+
+  of(part: number): readonly Reason[] {
+    return this.#lists[this.#listOf[part] as number] as readonly Reason[];
+  }
+
+  /** Adds a reason to all parts with an index of the place. */
+  add(place: Place, partOf: Int32Array, reason: Reason): void {
+    const longer = new Map<number, number>(); // the list with the reason added, by list
+    for (let i = 0; i < place.length; i++) this.#add(partOf[place.start + i] as number, reason, longer);
+  }
+
+  addTo(part: number, reason: Reason): void {
+    this.#add(part, reason, new Map());
+  }
+
+  #add(part: number, reason: Reason, longer: Map<number, number>): void {
+    const list = this.#listOf[part] as number;
+    const known = this.#lists[list] as readonly Reason[];
+    const isKnown = known.some(({ cause }) => cause === reason.cause);
+    const next = longer.get(list) ?? (isKnown ? list : this.#lists.push([...known, reason]) - 1);
+    longer.set(list, next);
+    this.#listOf[part] = next;
   }
 }

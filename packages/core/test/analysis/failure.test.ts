@@ -1,12 +1,12 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { bendsOf } from "../../src/analysis/bends.ts";
+import { curvaturesOf } from "../../src/analysis/curvatures.ts";
 import { failureSizes, splitFailure } from "../../src/analysis/failure.ts";
 import { gainCurves } from "../../src/analysis/gain.ts";
 import { unitCosts } from "../../src/analysis/unit-costs.ts";
 import { Activations } from "../../src/measure/activations.ts";
+import { createEvaluator } from "../../src/measure/evaluator.ts";
 import { stateOf } from "../../src/measure/state.ts";
-import { subjectOf } from "../../src/measure/subject.ts";
 import { taylorTerms } from "../../src/measure/taylor.ts";
 import { prepare } from "../../src/units/prepare.ts";
 import { dataset, oracleErrors, removal } from "../helpers.ts";
@@ -19,18 +19,18 @@ const name = { group: "fc1", unit: 0, layer: "fc1" };
 test("measured = taylor2 + diagonal + truncation", () => {
   const number = fc.double({ min: -1e3, max: 1e3, noNaN: true });
   fc.assert(
-    fc.property(number, number, number, number, (measured, slope, bend, exactBend) => {
-      const { taylor2, diagonal, truncation } = splitFailure(name, { measured, slope, bend, exactBend });
+    fc.property(number, number, number, number, (measured, gradient, curvature, exactCurvature) => {
+      const { taylor2, diagonal, truncation } = splitFailure(name, { measured, gradient, curvature, exactCurvature });
       expect(taylor2 + diagonal + truncation).toBeCloseTo(measured, 9);
     }),
   );
 });
 
-test("a parabola has no truncation, and the exact bend no diagonal", () => {
+test("a parabola has no truncation, and the exact curvature no diagonal", () => {
   // E(alpha) = 3 + 2 (alpha - 1) + 5 (alpha - 1)^2
-  const facts = { measured: -2 + 5, slope: 2, bend: 10, exactBend: 10 };
+  const facts = { measured: -2 + 5, gradient: 2, curvature: 10, exactCurvature: 10 };
   expect(splitFailure(name, facts)).toMatchObject({ taylor1: -2, taylor2: 3, diagonal: 0, truncation: 0 });
-  expect(splitFailure(name, { ...facts, bend: 4 })).toMatchObject({ taylor2: 0, diagonal: 3, truncation: 0 });
+  expect(splitFailure(name, { ...facts, curvature: 4 })).toMatchObject({ taylor2: 0, diagonal: 3, truncation: 0 });
 });
 
 test("sizes are sums of absolute values", () => {
@@ -42,12 +42,12 @@ test("sizes are sums of absolute values", () => {
 });
 
 /** First and second derivative of f at 1 by differences of fourth order, in double precision. */
-function derivatives(f: (gain: number) => number): { slope: number; bend: number } {
+function derivatives(f: (gain: number) => number): { gradient: number; curvature: number } {
   const h = 1e-3;
   const [a, b, c, d, e] = [-2, -1, 0, 1, 2].map((k) => f(1 + k * h)) as [number, number, number, number, number];
   return {
-    slope: (a - 8 * b + 8 * d - e) / (12 * h),
-    bend: (-a + 16 * b - 30 * c + 16 * d - e) / (12 * h * h),
+    gradient: (a - 8 * b + 8 * d - e) / (12 * h),
+    curvature: (-a + 16 * b - 30 * c + 16 * d - e) / (12 * h * h),
   };
 }
 
@@ -56,25 +56,37 @@ test.each([
   { widths: [5, 6, 4, 3], gone: [1, 7], exact: false },
 ])("the split of $widths agrees with plain loops in double precision", async ({ widths, gone, exact }) => {
   const dense = logistic(widths);
-  const subject = await subjectFor(dense);
-  const removed = removal(subject.prunable, gone);
+  const evaluator = await subjectFor(dense);
+  const removed = removal(evaluator.prunable, gone);
   const left = Array.from(removed.keys()).filter((unit) => !removed[unit]);
   const gains = Array.from(removed, (one) => 1 - one);
-  const at = (unit: number, gain: number): number => errorAt(dense, gains.with(unit, gain));
-  const errors = await oracleErrors(subject, [removed], left);
-  const measured = Array.from(removed, (_, unit) => (errors.get(unit) ?? Number.NaN) - at(unit, gains[unit] as number));
-  const state = stateOf(subject.prunable, removed);
-  const costs = await unitCosts(subject, state, left, measured);
-  const { bend } = await taylorTerms(subject, state, true);
+  const at = (unit: number, gain: number): number => errorAt(dense, gains.with(unit, gain)); // a sum over samples
+  const { size } = evaluator.samples;
+  const errors = await oracleErrors(evaluator, [removed], left);
+  const measured = Array.from(
+    removed,
+    (_, unit) => (errors.get(unit) ?? Number.NaN) - at(unit, gains[unit] as number) / size,
+  );
+  const state = stateOf(evaluator.prunable, removed);
+  const means = await unitCosts(evaluator, state, left, measured);
+  const costs = means.map(({ measured: own, taylor1, truncation, diagonal }) => ({
+    measured: own * size,
+    taylor1: taylor1 * size,
+    truncation: truncation * size,
+    diagonal: diagonal * size,
+  }));
+  const { curvature } = await taylorTerms(evaluator, state, true);
   left.forEach((unit, i) => {
     const cost = costs[i] as (typeof costs)[number];
     const truth = derivatives((gain) => at(unit, gain));
     const whole = at(unit, 0) - at(unit, 1);
     expect(cost.measured).toBeCloseTo(whole, 9);
-    expect(cost.taylor1).toBeCloseTo(-truth.slope, 6);
-    const tolerance = 1e-4 * Math.abs(truth.bend) + 1e-5;
-    expect(Math.abs(cost.truncation - (whole + truth.slope - truth.bend / 2))).toBeLessThan(tolerance);
-    expect(Math.abs(cost.diagonal - (truth.bend - (bend[unit] as number)) / 2)).toBeLessThan(tolerance);
+    expect(cost.taylor1).toBeCloseTo(-truth.gradient, 6);
+    const tolerance = 1e-4 * Math.abs(truth.curvature) + 1e-5;
+    expect(Math.abs(cost.truncation - (whole + truth.gradient - truth.curvature / 2))).toBeLessThan(tolerance);
+    expect(Math.abs(cost.diagonal - (truth.curvature - size * (curvature[unit] as number)) / 2)).toBeLessThan(
+      tolerance,
+    );
     if (exact) expect(Math.abs(cost.diagonal)).toBeLessThan(1e-4);
   });
   expect(costs.some(({ diagonal }) => Math.abs(diagonal) > 1e-3)).toBe(!exact);
@@ -106,21 +118,22 @@ test("bends of channels that feed two readers are those of their gain curves", a
   });
   const runner = referenceRunner();
   const x = r.tensor([6, 2, 5, 5], 1, type);
-  const subject = await subjectOf(
+  const evaluator = await createEvaluator(
     await prepare(built, runner),
     runner,
     dataset({ x }, { targets: r.tensor([6, 2], 1, type) }),
-    "sse",
+    { objective: "sse" },
   );
-  const state = stateOf(subject.prunable, removal(subject.prunable, []));
+  const state = stateOf(evaluator.prunable, removal(evaluator.prunable, []));
   const units = [0, 3, 5];
-  const bends = await bendsOf(subject, new Activations(subject, state), units, 0.01);
+  const bends = await curvaturesOf(evaluator, new Activations(evaluator, state), units, 0.01);
   const h = 0.01;
-  const curves = await gainCurves(subject, { units, gains: [-2, -1, 0, 1, 2].map((k) => 1 + k * h) });
+  const curves = await gainCurves(evaluator, { units, gains: [-2, -1, 0, 1, 2].map((k) => 1 + k * h) });
   curves.forEach(({ points }, i) => {
     const [a, b, c, d, e] = points.map(({ error }) => error) as [number, number, number, number, number];
-    const bend = (-a + 16 * b - 30 * c + 16 * d - e) / (12 * h * h);
-    expect(bends.get(units[i] as number)).toBeCloseTo(bend, 6);
-    expect(Math.abs(bend)).toBeGreaterThan(1e-4);
+    const curvature = (-a + 16 * b - 30 * c + 16 * d - e) / (12 * h * h);
+    const { size } = evaluator.samples;
+    expect(size * (bends.get(units[i] as number) as number)).toBeCloseTo(size * curvature, 6);
+    expect(size * Math.abs(curvature)).toBeGreaterThan(1e-4);
   });
 });

@@ -1,9 +1,8 @@
 import { expect, test } from "vitest";
 import { gainCurves, parseUnit } from "../../src/analysis/gain.ts";
 import { GAINS, gainsTensor, gateModel } from "../../src/derive/gate.ts";
-import { qualityOf } from "../../src/measure/quality.ts";
+import { createEvaluator, type Evaluator } from "../../src/measure/evaluator.ts";
 import { stateOf } from "../../src/measure/state.ts";
-import { type Subject, subjectOf } from "../../src/measure/subject.ts";
 import { taylorTerms } from "../../src/measure/taylor.ts";
 import type { GainCurve } from "../../src/results.ts";
 import type { RemovedUnits } from "../../src/surgery/kept.ts";
@@ -33,19 +32,19 @@ const close = (a: number | undefined, b: number | undefined): void => {
 
 async function curvesOf(gone: readonly number[] = []) {
   const prunable = await prepared(model);
-  const subject = await subjectOf(prunable, runner, data);
+  const evaluator = await createEvaluator(prunable, runner, data);
   const removed = removal(prunable, gone);
   const units = Array.from({ length: prunable.units.count }, (_, unit) => unit).filter((unit) => !removed[unit]);
-  const curves = await gainCurves(subject, { units, gains: [0, 0.5, 1, 2], removed });
-  return { prunable, subject, removed, units, curves };
+  const curves = await gainCurves(evaluator, { units, gains: [0, 0.5, 1, 2], removed });
+  return { prunable, evaluator, removed, units, curves };
 }
 
 test.each([[[]], [[1, 5]]])(
   "at gain 1 the curve is at the baseline, at gain 0 at the oracle (without %j)",
   async (gone) => {
-    const { subject, removed, units, curves } = await curvesOf(gone);
-    const baseline = await errorWithout(subject, removed);
-    const errors = await oracleErrors(subject, [removed], units);
+    const { evaluator, removed, units, curves } = await curvesOf(gone);
+    const baseline = await errorWithout(evaluator, removed);
+    const errors = await oracleErrors(evaluator, [removed], units);
     expect(curves).toHaveLength(units.length);
     curves.forEach(({ points, baseline: own, removed: off }, i) => {
       close(own, baseline);
@@ -58,19 +57,19 @@ test.each([[[]], [[1, 5]]])(
 );
 
 test("tangent and parabola are the two Taylor estimates of the error without the unit", async () => {
-  const { prunable, subject, removed, curves } = await curvesOf();
-  const { slope, bend } = await taylorTerms(subject, stateOf(prunable, removed), true);
+  const { prunable, evaluator, removed, curves } = await curvesOf();
+  const { gradient, curvature } = await taylorTerms(evaluator, stateOf(prunable, removed), true);
   curves.forEach(({ tangent, parabola, baseline }: GainCurve, unit) => {
-    close(tangent, baseline - (slope[unit] as number));
-    close(parabola, baseline - (slope[unit] as number) + (bend[unit] as number) / 2);
+    close(tangent, baseline - (gradient[unit] as number));
+    close(parabola, baseline - (gradient[unit] as number) + (curvature[unit] as number) / 2);
   });
 });
 
 test("progress counts every point", async () => {
   const prunable = await prepared(model);
-  const subject = await subjectOf(prunable, runner, data);
+  const evaluator = await createEvaluator(prunable, runner, data);
   const seen: [number, number][] = [];
-  await gainCurves(subject, { units: [0, 1], gains: [0, 1], onProgress: (done, of) => seen.push([done, of]) });
+  await gainCurves(evaluator, { units: [0, 1], gains: [0, 1], onProgress: (done, of) => seen.push([done, of]) });
   expect(seen).toEqual([
     [1, 4],
     [2, 4],
@@ -112,22 +111,22 @@ test("the dense loops and whole passes of the gated model give the same curve, u
     end: "softmax",
   });
   const prunable = await prepared(chain);
-  const subject = await subjectOf(prunable, runner, data);
+  const evaluator = await createEvaluator(prunable, runner, data);
   const removed = removal(prunable, [1, 8]);
   const gains = [0, 0.3, 1, 2.5, 10];
-  const [first, second] = await gainCurves(subject, { units: [0, 9], gains, removed });
+  const [first, second] = await gainCurves(evaluator, { units: [0, 9], gains, removed });
   for (const [unit, curve] of [
     [0, first],
     [9, second],
   ] as const) {
-    for (const { gain, error } of curve?.points ?? []) close(error, await gatedError(subject, removed, unit, gain));
+    for (const { gain, error } of curve?.points ?? []) close(error, await gatedError(evaluator, removed, unit, gain));
   }
   expect(first?.points.map(({ gain }) => gain)).toEqual(gains);
 });
 
 /** The error of the gated model with the gains written into the file, all of it run by the runtime. */
-async function gatedError(subject: Subject, removed: RemovedUnits, unit: number, gain: number): Promise<number> {
-  const { model: original, shapes, units } = subject.prunable;
+async function gatedError(evaluator: Evaluator, removed: RemovedUnits, unit: number, gain: number): Promise<number> {
+  const { model: original, shapes, units } = evaluator.prunable;
   const gated = gateModel(original, shapes, units).model;
   const gains = gainsTensor(
     Float64Array.from(removed, (gone, other) => (other === unit ? gain : 1 - gone)),
@@ -135,5 +134,5 @@ async function gatedError(subject: Subject, removed: RemovedUnits, unit: number,
   );
   const initializers = new Map([...gated.graph.initializers, [GAINS, gains]]);
   const graph = gated.graph.with({ initializers, inputs: gated.graph.inputs.filter(({ name }) => name !== GAINS) });
-  return (await qualityOf(subject, { ...gated, graph })).error;
+  return (await evaluator.evaluate({ ...gated, graph })).quality.error;
 }

@@ -2,7 +2,7 @@
 
 import type { Model } from "../../src/graph/graph.ts";
 import type { Tensor } from "../../src/graph/tensor.ts";
-import { type Subject, subjectOf } from "../../src/measure/subject.ts";
+import { createEvaluator, type Evaluator } from "../../src/measure/evaluator.ts";
 import { prepare } from "../../src/units/prepare.ts";
 import { dataset, runner } from "../helpers.ts";
 import { model, node, random } from "../support/build.ts";
@@ -47,8 +47,8 @@ export function logistic(widths: readonly number[], type: "float32" | "float64" 
   };
 }
 
-export async function subjectFor({ model: built, x, targets }: Omit<Dense, "layers">): Promise<Subject> {
-  return subjectOf(await prepare(built, runner), runner, dataset({ x }, { targets }), "sse");
+export async function subjectFor({ model: built, x, targets }: Omit<Dense, "layers">): Promise<Evaluator> {
+  return createEvaluator(await prepare(built, runner), runner, dataset({ x }, { targets }), { objective: "sse" });
 }
 
 /** Sum of squared errors with every hidden unit's output times its gain, by plain loops. Gains layer by layer. */

@@ -1,33 +1,35 @@
 import { describe, expect, test } from "vitest";
 import { growGroups } from "../../src/analysis/groups.ts";
 import { bestPartners, interactionMatrix, lowestPairs, measurePairs, unitsToPair } from "../../src/analysis/pairs.ts";
-import { qualityOf } from "../../src/measure/quality.ts";
 import { stateOf } from "../../src/measure/state.ts";
 import { errorWithout, removal } from "../helpers.ts";
 import { logistic, subjectFor } from "./networks.ts";
 
 test("pair costs are those of the network with both units cut out", async () => {
-  const subject = await subjectFor(logistic([5, 5, 4, 3], "float32"));
-  const { prunable } = subject;
+  const evaluator = await subjectFor(logistic([5, 5, 4, 3], "float32"));
+  const { prunable } = evaluator;
+  const { size } = evaluator.samples;
   const before = [3];
   const state = stateOf(prunable, removal(prunable, before));
-  const { error } = await qualityOf(subject, state.model);
+  const { error } = (await evaluator.evaluate(state.model)).quality;
   const units = [0, 2, 6, 8];
   const cost = async (gone: readonly number[]): Promise<number> =>
-    (await errorWithout(subject, removal(prunable, [...before, ...gone]))) - error;
+    (await errorWithout(evaluator, removal(prunable, [...before, ...gone]))) - error;
   const alone = new Float64Array(prunable.units.count);
   for (const unit of units) alone[unit] = await cost([unit]);
   const shares: number[] = [];
-  const { costs, evaluations } = await measurePairs(subject, state, error, units, alone, (share) => shares.push(share));
+  const { costs, evaluations } = await measurePairs(evaluator, state, error, units, alone, (share) =>
+    shares.push(share),
+  );
   expect(evaluations).toBe(6);
   expect(shares.at(-1)).toBe(1);
   const matrix = interactionMatrix(costs);
   for (const [i, a] of units.entries()) {
     for (const [j, b] of units.entries()) {
       const both = i === j ? (alone[a] as number) : await cost([a, b]);
-      expect(costs[i]?.[j]).toBeCloseTo(both, 4);
+      expect(size * (costs[i]?.[j] as number)).toBeCloseTo(size * both, 4); // as sums over the samples
       const interaction = i === j ? 0 : both - (alone[a] as number) - (alone[b] as number);
-      expect(matrix[i]?.[j]).toBeCloseTo(interaction, 4);
+      expect(size * (matrix[i]?.[j] as number)).toBeCloseTo(size * interaction, 4);
     }
   }
 });

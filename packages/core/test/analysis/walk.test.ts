@@ -21,7 +21,7 @@ test("every block of pruning from scratch prints what stands below it", async ()
       const printed = numbersOf(outputs[i] ?? "");
       numbersOf(output).forEach((said, at) => {
         expect(Math.abs((printed[at] as number) - said), outputs[i]).toBeLessThanOrEqual(
-          0.02 + Math.abs(said) * TOLERANCE,
+          2e-4 + Math.abs(said) * TOLERANCE,
         );
       });
     });

@@ -4,6 +4,7 @@ import { describe, expect, test } from "vitest";
 import { applyPlan } from "../../src/apply.ts";
 import { bind } from "../../src/compensate/bind.ts";
 import type { Compensation } from "../../src/compensate/compensator.ts";
+import { bindSamples } from "../../src/data/bind.ts";
 import type { Model } from "../../src/graph/graph.ts";
 import { type Tensor, tensorOf } from "../../src/graph/tensor.ts";
 import { Activations } from "../../src/measure/activations.ts";
@@ -17,12 +18,13 @@ import { model, node, random } from "../support/build.ts";
 
 /** The model without units, repaired on the samples. */
 async function repaired(original: Model, x: Tensor, gone: readonly number[], compensate: Compensation): Promise<Model> {
-  const bound = await bind(await prepared(original), { runner, data: dataset({ x }), objective: "match", compensate });
-  const { subject, compensator } = bound;
-  if (!subject || !compensator) throw new Error("no compensator");
+  const data = bindSamples(dataset({ x }), original.graph.feeds);
+  const bound = await bind(await prepared(original), { runner, data, objective: "match", compensate });
+  const { evaluator, compensator } = bound;
+  if (!evaluator || !compensator) throw new Error("no compensator");
   const removed: RemovedUnits = removal(bound.prunable, gone);
   const intact = stateOf(bound.prunable, removal(bound.prunable, []));
-  await compensator.repair(new Activations(subject, intact), removed);
+  await compensator.repair(new Activations(evaluator, intact), removed);
   return stateOf(compensator.written, removed).model;
 }
 

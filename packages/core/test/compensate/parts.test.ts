@@ -1,16 +1,22 @@
 /** What repair is made of: sensitivities against a Jacobian, statistics of normalisations against plain sums. */
 import { describe, expect, test } from "vitest";
 import { fittable } from "../../src/compensate/consumers.ts";
-import { distanceFactor, outputChange, randomDirections } from "../../src/compensate/output-change.ts";
+import {
+  directionsOf,
+  distanceFactor,
+  outputDistance,
+  randomDirections,
+} from "../../src/compensate/output-distance.ts";
 import { recalibrated } from "../../src/compensate/recalibrate.ts";
 import { layerAt } from "../../src/compensate/rows.ts";
 import { measureSensitivities } from "../../src/compensate/sensitivity.ts";
-import type { Tensor } from "../../src/graph/tensor.ts";
-import type { Objective } from "../../src/measure/objective.ts";
+import { sizeOf, type Tensor, tensorOf } from "../../src/graph/tensor.ts";
+import { createEvaluator } from "../../src/measure/evaluator.ts";
+import type { OutputTerm } from "../../src/measure/objectives/model-objective.ts";
 import { stateOf } from "../../src/measure/state.ts";
-import { subjectOf } from "../../src/measure/subject.ts";
 import { dataset, prepared, removal, runner } from "../helpers.ts";
 import { model, node, random } from "../support/build.ts";
+import { columnVariances, rowsOf } from "../support/objectives.ts";
 import { evaluate } from "../support/reference.ts";
 
 test("sensitivity of a linear layer's output: the squared norm of its column of the Jacobian", async () => {
@@ -23,42 +29,102 @@ test("sensitivity of a linear layer's output: the squared norm of its column of 
   });
   const { prunable, consumers } = fittable(await prepared(network));
   const data = dataset({ x: r.tensor([200, 4]) });
-  const subject = await subjectOf(prunable, runner, data, "match");
+  const evaluator = await createEvaluator(prunable, runner, data, { objective: "match" });
   const state = stateOf(prunable, removal(prunable, []));
   const layers = consumers.flatMap((consumer) => layerAt(consumer, prunable, state) ?? []);
-  const outputs = subject.chunks.map(({ feeds }) => evaluate(network, feeds).y as Tensor);
-  const found = await measureSensitivities(subject, state, layers, outputs);
+  const outputs = evaluator.chunks.map(({ feeds }) => {
+    const { numbers, dims } = evaluate(network, feeds).y as Tensor;
+    return [tensorOf("float32", numbers, dims)];
+  });
+  const found = await measureSensitivities(evaluator, state, layers, outputs);
   const v = network.graph.initializers.get("v")?.numbers as ArrayLike<number>;
   const first = found.get(layers[0] as (typeof layers)[number]) as Float64Array;
+  // match weighs each column by its variance, which makes the distance a sum of squares of o / sqrt(3 variance)
+  const rows = rowsOf((evaluate(network, data.inputs).y as Tensor).numbers, 200);
+  const variances = columnVariances(rows, (element) => element);
   first.forEach((value, o) => {
-    const exact = [0, 1, 2].reduce((sum, k) => sum + (v[o * 3 + k] as number) ** 2, 0);
+    const exact = [0, 1, 2].reduce(
+      (sum, k) => sum + (2 * (v[o * 3 + k] as number) ** 2) / (3 * (variances[k] as number)),
+      0,
+    );
     expect(Math.abs(value / exact - 1), `output ${o}`).toBeLessThan(0.25); // 400 random draws
   });
 });
 
 describe("distance of outputs", () => {
-  const logits = Float64Array.from([1, -0.5, 2, 0, 0.3, -1]);
-  const moved = logits.map((value, i) => value + 0.1 * Math.sin(i + 1));
-  test.each(["match", "cross-entropy"] as const)(
-    "%s: its factor gives it back, random directions on average",
-    (name) => {
-      const objective = { name } as Objective;
-      const change = outputChange(objective, logits, moved, 3);
-      const along = (columns: Float64Array): number =>
-        [0, 1].reduce((sum, row) => {
-          const product = [0, 1, 2].reduce(
-            (s, k) =>
-              s + (columns[row * 3 + k] as number) * ((moved[row * 3 + k] as number) - (logits[row * 3 + k] as number)),
-            0,
-          );
-          return sum + product ** 2 / 2;
-        }, 0);
-      const byFactor = [0, 1, 2].reduce((sum, k) => sum + along(distanceFactor(objective, logits, 3, k)), 0);
-      expect(byFactor).toBeCloseTo(change, 10);
+  const SAMPLES = 2;
+  const weights = [0.5, 2, 0.25];
+  const width = weights.length;
+  /** Dims of an output, and the axis of its three columns or classes. */
+  const layouts = [
+    { dims: [3], axis: 0 },
+    { dims: [3, 2], axis: 0 },
+    { dims: [2, 3], axis: 1 },
+    { dims: [2, 3, 2], axis: 1 },
+  ];
+  type Layout = (typeof layouts)[number];
+  const termOf = (kind: "squares" | "divergence", { dims, axis }: Layout): OutputTerm =>
+    ({
+      info: { dims, columnAxis: axis, classAxis: axis },
+      bound: { distance: kind === "squares" ? { kind, weights: Float64Array.from(weights) } : { kind } },
+    }) as unknown as OutputTerm;
+  const outputsFor = ({ dims }: Layout): { logits: Tensor; moved: Tensor } => {
+    const logits = random(dims.length).tensor([SAMPLES, ...dims], 1.5, "float64");
+    const values = Float64Array.from(logits.numbers, (value, i) => value + 0.1 * Math.sin(i + 1));
+    return { logits, moved: tensorOf("float64", values, logits.dims) };
+  };
+  /** Places of the three elements of each position, along the axis. */
+  const positionsOf = ({ dims, axis }: Layout): number[][] => {
+    const inner = sizeOf(dims.slice(axis + 1));
+    const outer = sizeOf(dims.slice(0, axis));
+    return Array.from({ length: SAMPLES * outer * inner }, (_, position) => {
+      const start = Math.floor(position / inner) * width * inner + (position % inner);
+      return weights.map((_weight, k) => start + k * inner);
+    });
+  };
+  const cases = layouts.flatMap((layout) => (["squares", "divergence"] as const).map((kind) => ({ ...layout, kind })));
+
+  test.each(cases)("$kind over axis $axis of $dims is what it is said to be", ({ kind, ...layout }) => {
+    const { logits, moved } = outputsFor(layout);
+    const perSample = sizeOf(layout.dims) / width;
+    const expected = positionsOf(layout).reduce((sum, places) => {
+      const d = places.map((at) => (moved.numbers[at] as number) - (logits.numbers[at] as number));
+      if (kind === "squares") return sum + d.reduce((all, one, k) => all + (weights[k] as number) * one ** 2, 0);
+      const terms = places.map((at) => Math.exp((logits.numbers[at] as number) / 2));
+      const total = terms.reduce((all, one) => all + one, 0);
+      const mean = d.reduce((all, one, k) => all + ((terms[k] as number) / total) * one, 0);
+      const square = d.reduce((all, one, k) => all + ((terms[k] as number) / total) * one ** 2, 0);
+      return sum + (square - mean ** 2) / 2 / perSample;
+    }, 0);
+    const term = termOf(kind, layout);
+    expect(outputDistance([term], [logits], [moved])).toBeCloseTo(expected, 12);
+    expect(outputDistance([term, term], [logits, logits], [moved, moved])).toBeCloseTo(2 * expected, 12);
+  });
+
+  test.each(cases)(
+    "$kind over axis $axis of $dims: its factor gives it back, random directions on average",
+    ({ kind, ...layout }) => {
+      const term = termOf(kind, layout);
+      const { logits, moved } = outputsFor(layout);
+      const change = outputDistance([term], [logits], [moved]);
+      const elements = sizeOf(layout.dims);
+      /** Half the squared product of each sample's direction and change. */
+      const along = ({ numbers }: Tensor): number =>
+        Array.from({ length: SAMPLES }, (_, n) => {
+          let product = 0;
+          for (let at = n * elements; at < (n + 1) * elements; at++)
+            product += (numbers[at] as number) * ((moved.numbers[at] as number) - (logits.numbers[at] as number));
+          return product ** 2 / 2;
+        }).reduce((sum, one) => sum + one, 0);
+      expect(directionsOf(term)).toBe(elements);
+      const factors = Array.from({ length: elements }, (_, k) => along(distanceFactor(term, logits, k)));
+      expect(factors.reduce((sum, one) => sum + one, 0)).toBeCloseTo(change, 10);
       const r = random(5);
       let mean = 0;
-      for (let draw = 0; draw < 20000; draw++)
-        mean += along(randomDirections(objective, logits, 3, () => r.uniform())) / 20000;
+      for (let draw = 0; draw < 20000; draw++) {
+        const [directions] = randomDirections([term], [logits], () => r.uniform());
+        mean += along(directions as Tensor) / 20000;
+      }
       expect(Math.abs(mean / change - 1)).toBeLessThan(0.05);
     },
   );
@@ -90,10 +156,10 @@ test("statistics of a normalisation move as its input has moved", async () => {
   const one = { ...network, graph: network.graph.with({ outputs: [{ name: "y" }] }) };
   const prunable = await prepared(one);
   const data = dataset({ x: r.tensor([30, 2, 4, 4]) });
-  const subject = await subjectOf(prunable, runner, data, "match");
+  const evaluator = await createEvaluator(prunable, runner, data, { objective: "match" });
   const [intact, cut] = [stateOf(prunable, removal(prunable, [])), stateOf(prunable, removal(prunable, [1]))];
-  const same = await recalibrated(prunable, subject, intact, intact, 30);
-  const moved = await recalibrated(prunable, subject, intact, cut, 30);
+  const same = await recalibrated(prunable, evaluator, intact, intact, 30);
+  const moved = await recalibrated(prunable, evaluator, intact, cut, 30);
   const statistics = (graph: typeof network.graph): { mean: number; variance: number }[] => {
     const { z } = evaluate({ ...network, graph: graph.with({ outputs: [{ name: "z" }] }) }, data.inputs) as {
       z: Tensor;

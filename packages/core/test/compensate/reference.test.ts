@@ -2,11 +2,12 @@
 import { expect, test } from "vitest";
 import { bind } from "../../src/compensate/bind.ts";
 import type { Compensation } from "../../src/compensate/compensator.ts";
+import { bindSamples } from "../../src/data/bind.ts";
 import type { Model } from "../../src/graph/graph.ts";
 import type { Tensor } from "../../src/graph/tensor.ts";
 import { Activations } from "../../src/measure/activations.ts";
 import { stateOf } from "../../src/measure/state.ts";
-import { dataset, prepared, removal, runner } from "../helpers.ts";
+import { allFeeds, dataset, prepared, removal, runner } from "../helpers.ts";
 import { model, node, random } from "../support/build.ts";
 import { evaluate } from "../support/reference.ts";
 
@@ -117,13 +118,14 @@ function reference(kind: Compensation, x: Matrix, z: Matrix, start: Matrix, bias
 }
 
 async function repair(original: Model, x: Tensor, gone: readonly number[], compensate: Compensation) {
-  const bound = await bind(await prepared(original), { runner, data: dataset({ x }), objective: "match", compensate });
-  if (!bound.subject || !bound.compensator) throw new Error("no compensator");
+  const data = bindSamples(dataset({ x }), original.graph.feeds);
+  const bound = await bind(await prepared(original), { runner, data, objective: "match", compensate });
+  if (!bound.evaluator || !bound.compensator) throw new Error("no compensator");
   const removed = removal(bound.prunable, gone);
   const intact = stateOf(bound.prunable, removal(bound.prunable, []));
-  await bound.compensator.repair(new Activations(bound.subject, intact), removed);
+  await bound.compensator.repair(new Activations(bound.evaluator, intact), removed);
   const { graph } = stateOf(bound.compensator.written, removed).model;
-  const order = bound.subject.data.inputs.x as Tensor; // the samples in the order of the fit
+  const order = allFeeds(bound.evaluator).x as Tensor; // the samples in the order of the fit
   return { weights: graph.initializers.get("v") as Tensor, bias: graph.initializers.get("c") as Tensor, order };
 }
 

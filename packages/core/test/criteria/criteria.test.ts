@@ -5,9 +5,9 @@ import { criteria, criterionOf } from "../../src/criteria/index.ts";
 import { thresholded } from "../../src/criteria/threshold.ts";
 import { tensorOf } from "../../src/graph/tensor.ts";
 import { Activations } from "../../src/measure/activations.ts";
+import { createEvaluator } from "../../src/measure/evaluator.ts";
 import { Oracle } from "../../src/measure/oracle.ts";
 import { stateOf, unitsLeft } from "../../src/measure/state.ts";
-import { subjectOf } from "../../src/measure/subject.ts";
 import { choose } from "../../src/plan/choose.ts";
 import { randomSource } from "../../src/util/random.ts";
 import { dataset, prepared, removal, runner } from "../helpers.ts";
@@ -41,21 +41,22 @@ const data = dataset(
   { x: tensorOf("float32", [1, 0, 0, 1, 1, 3], [3, 2]) },
   { targets: tensorOf("float32", [0, 0, 2], [3, 1]) },
 );
-/** E = 1/2 (1 + 1 + 4). */
+const SAMPLES = 3;
+/** Summed over the samples, E = 1/2 (1 + 1 + 4). */
 const ERROR = 3;
 
 async function context(gone: readonly number[] = []): Promise<ScoringContext> {
   const prunable = await prepared(toy);
-  const subject = await subjectOf(prunable, runner, data, "sse");
+  const evaluator = await createEvaluator(prunable, runner, data, { objective: "sse" });
   const removed = removal(prunable, gone);
   const state = stateOf(prunable, removed);
   return {
     prunable,
     state,
     left: unitsLeft(prunable.units, removed),
-    subject,
-    error: async () => ERROR,
-    oracle: new Oracle(subject, new Activations(subject, state)),
+    evaluator,
+    error: async () => ERROR / SAMPLES,
+    oracle: new Oracle(evaluator, new Activations(evaluator, state)),
     random: randomSource(7),
   };
 }
@@ -65,20 +66,22 @@ async function scores(name: string, gone: readonly number[] = []): Promise<numbe
 }
 
 const rounded = (values: readonly number[]): number[] => values.map((value) => Math.round(value * 1e5) / 1e5);
+/** Of scores that are means over the samples. */
+const sums = (means: readonly number[]): number[] => rounded(means.map((mean) => mean * SAMPLES));
 
 describe("on the toy network", () => {
-  test("oracle: error without the unit, less the error with it", async () => {
+  test("oracle: mean error without the unit, less that with it", async () => {
     // without unit 0: y - t = 0, -1, -3; without 1: 1, 1, 2; without 2: 1, -2, -5
-    expect(rounded(await scores("oracle"))).toEqual([5 - ERROR, 3 - ERROR, 15 - ERROR]);
+    expect(sums(await scores("oracle"))).toEqual([5 - ERROR, 3 - ERROR, 15 - ERROR]);
   });
 
-  test("taylor1: minus the sum of o dE/do", async () => {
+  test("taylor1: minus the mean of o dE/do", async () => {
     // dE/dh = (y - t) v; o dE/do: unit 0: 1, 0, -2; unit 1: 0, 2, 8; unit 2: 0, -1, -6
-    expect(rounded(await scores("taylor1"))).toEqual([1, -10, 7]);
+    expect(sums(await scores("taylor1"))).toEqual([1, -10, 7]);
   });
 
-  test("taylor2: plus half the sum of o^2 d2E/do2, exact here", async () => {
-    expect(rounded(await scores("taylor2"))).toEqual([5 - ERROR, 3 - ERROR, 15 - ERROR]);
+  test("taylor2: plus half the mean of o^2 d2E/do2, exact here", async () => {
+    expect(sums(await scores("taylor2"))).toEqual([5 - ERROR, 3 - ERROR, 15 - ERROR]);
   });
 
   test("taylor-abs: mean over samples of |o dE/do|", async () => {
@@ -110,11 +113,11 @@ describe("on the toy network", () => {
 
   test("after a removal the rest is scored in the network as it is then", async () => {
     // without unit 0: y - t = 0, -1, -3; unit 1: o dE/do = 0, 2, 12; unit 2: 0, -1, -9
-    expect(rounded(await scores("taylor1", [0])).slice(1)).toEqual([-14, 10]);
+    expect(sums(await scores("taylor1", [0])).slice(1)).toEqual([-14, 10]);
     expect(rounded(await scores("activation", [0])).slice(1)).toEqual(rounded([1, 8 / 3]));
     expect(rounded(await scores("magnitude", [0])).slice(1)).toEqual(rounded([Math.SQRT2, 2]));
     // without 0 and 1: y - t = 0, 1, 1; without 0 and 2: 0, -2, -6
-    expect(rounded(await scores("oracle", [0])).slice(1)).toEqual([1 - ERROR, 20 - ERROR]);
+    expect(sums(await scores("oracle", [0])).slice(1)).toEqual([1 - ERROR, 20 - ERROR]);
   });
 });
 

@@ -1,13 +1,13 @@
 /** The oracle's three ways of measuring, side by side on one network. */
 import { describe, expect, test } from "vitest";
 import { compare } from "../../src/compare.ts";
-import type { ScoringContext } from "../../src/criteria/criterion.ts";
+import { type RunStart, type ScoringContext, started } from "../../src/criteria/criterion.ts";
 import { lazyOracle } from "../../src/criteria/lazy.ts";
 import { Activations } from "../../src/measure/activations.ts";
 import { oracleCost, tailMacs } from "../../src/measure/cost.ts";
+import { createEvaluator } from "../../src/measure/evaluator.ts";
 import { Oracle } from "../../src/measure/oracle.ts";
 import { stateOf } from "../../src/measure/state.ts";
-import { subjectOf } from "../../src/measure/subject.ts";
 import { writeModel } from "../../src/onnx/index.ts";
 import { certificatesInWords, certificatesOf } from "../../src/plan/certificates.ts";
 import type { Schedule } from "../../src/plan/choose.ts";
@@ -74,7 +74,7 @@ describe("lazy and racing oracles", () => {
   test("a candidate that gives no number does not stop lazy from measuring", async () => {
     const left = [0, 1, 2, 3, 4, 5];
     const asked: number[] = [];
-    const criterion = lazyOracle();
+    const criterion = started(lazyOracle, {} as RunStart);
     const score = (gone: number) =>
       criterion.score({
         prunable: { units: { count: 6 } },
@@ -147,10 +147,10 @@ describe("lazy and racing oracles", () => {
 
   test("tails give up candidates early, and find the same best", async () => {
     const prunable = await prepared(network);
-    const subject = await subjectOf(prunable, runner, data);
+    const evaluator = await createEvaluator(prunable, runner, data);
     const left = Array.from({ length: prunable.units.count }, (_, unit) => unit);
-    const kept = new Activations(subject, stateOf(prunable, new Uint8Array(left.length)));
-    const oracle = new Oracle(subject, kept, { loops: false });
+    const kept = new Activations(evaluator, stateOf(prunable, new Uint8Array(left.length)));
+    const oracle = new Oracle(evaluator, kept, { loops: false });
     const all = await oracle.errorsWithout(left);
     const some = await oracle.errorsWithout(left, true);
     const least = Math.min(...all.values());
@@ -168,8 +168,8 @@ describe("lazy and racing oracles", () => {
     const left = Array.from({ length: prunable.units.count }, (_, unit) => unit);
     const removed = Uint8Array.from(left, (unit) => (unit === 3 ? 1 : 0));
     const measured = [2e9, 0].map(async (memory) => {
-      const subject = await subjectOf(prunable, runner, data, undefined, memory);
-      const oracle = new Oracle(subject, new Activations(subject, stateOf(prunable, new Uint8Array(left.length))), {
+      const evaluator = await createEvaluator(prunable, runner, data, { memory });
+      const oracle = new Oracle(evaluator, new Activations(evaluator, stateOf(prunable, new Uint8Array(left.length))), {
         loops: false,
       });
       const before = await oracle.errorsWithout(left);
@@ -182,10 +182,12 @@ describe("lazy and racing oracles", () => {
 
   test("a file of IR 3 is measured by graphs as well as by loops", async () => {
     const prunable = await prepared({ ...network, irVersion: 3 });
-    const subject = await subjectOf(prunable, runner, data);
+    const evaluator = await createEvaluator(prunable, runner, data);
     const left = Array.from({ length: prunable.units.count }, (_, unit) => unit);
     const intact = stateOf(prunable, new Uint8Array(left.length));
-    const errors = await new Oracle(subject, new Activations(subject, intact), { loops: false }).errorsWithout(left);
+    const errors = await new Oracle(evaluator, new Activations(evaluator, intact), { loops: false }).errorsWithout(
+      left,
+    );
     expect([...errors.values()].every((error) => error > 0)).toBe(true);
   });
 

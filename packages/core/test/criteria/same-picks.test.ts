@@ -2,10 +2,12 @@
 import { nodeRunner } from "@shrinknet/runtime";
 import { expect, test } from "vitest";
 import { oracleBy } from "../../src/criteria/index.ts";
+import { feedsOf } from "../../src/data/samples.ts";
 import type { Model } from "../../src/graph/graph.ts";
-import { chunksOf, type Subject, subjectOf } from "../../src/measure/subject.ts";
+import { slice } from "../../src/graph/tensor.ts";
+import { type Chunk, createEvaluator, type Evaluator, partsOf } from "../../src/measure/evaluator.ts";
 import { choose } from "../../src/plan/choose.ts";
-import { dataset, prepared } from "../helpers.ts";
+import { dataset, onlyTerm, prepared } from "../helpers.ts";
 import { buildImage, SIDE } from "../property/image-networks.ts";
 import { model, node, random } from "../support/build.ts";
 
@@ -32,6 +34,20 @@ const dense = model({
 
 const samples = { convolutional: r.tensor([150, 2, SIDE, SIDE]), dense: r.tensor([300, 5]) };
 
+/** The samples in pieces of at most `perChunk` that end where parts of them do. */
+function chunksOf(evaluator: Evaluator, perChunk: number): Chunk[] {
+  const { samples, prunable } = evaluator;
+  const { target, bound } = onlyTerm(evaluator);
+  const chunks: Chunk[] = [];
+  const parts = partsOf(samples.size);
+  for (let from = 0, to: number; from < samples.size; from = to) {
+    to = Math.min(from + perChunk, parts.find((part) => part > from) as number);
+    const feeds = feedsOf(samples, from, to, prunable.batching);
+    chunks.push({ from, to, feeds, targets: { [target]: slice(bound.targets, 0, from, to) } });
+  }
+  return chunks;
+}
+
 test.each<[string, Model, keyof typeof samples]>([
   ["convolutional", convolutional, "convolutional"],
   ["dense", dense, "dense"],
@@ -40,18 +56,18 @@ test.each<[string, Model, keyof typeof samples]>([
   async (_, network, name) => {
     const prunable = await prepared(network);
     const data = dataset({ x: samples[name] }); // held to its own outputs
-    const subjectOn = (threads: number, memory?: number): Promise<Subject> =>
-      subjectOf(prunable, nodeRunner({ threads }), data, "match", memory);
-    const cutInto = async (perChunk: number): Promise<Subject> => {
-      const subject = await subjectOn(1);
-      return { ...subject, chunks: chunksOf(subject.data, subject.targets, perChunk) };
+    const subjectOn = (threads: number, memory?: number): Promise<Evaluator> =>
+      createEvaluator(prunable, nodeRunner({ threads }), data, { objective: "match", memory });
+    const cutInto = async (perChunk: number): Promise<Evaluator> => {
+      const evaluator = await subjectOn(1);
+      return { ...evaluator, chunks: chunksOf(evaluator, perChunk) };
     };
     const subjects = [await subjectOn(1), await subjectOn(2), await subjectOn(1, 0), await cutInto(24)];
     for (const [mode, racing] of [["exact"], ["lazy"], ["racing"], ["racing", { shortlist: 0.3 }]] as const) {
       const [first, ...others] = await Promise.all(
-        subjects.map(async (subject) => {
+        subjects.map(async (evaluator) => {
           const criterion = oracleBy(mode, racing);
-          const { trace, evaluations } = await choose(prunable, subject, {
+          const { trace, evaluations } = await choose(prunable, evaluator, {
             criterion,
             budget: { remove: { count: 2 } },
           });

@@ -9,6 +9,9 @@ import { evaluate } from "../support/reference.ts";
 const x = random(2).tensor([2, 3, 4]);
 const one = float32([1.5]);
 
+/** Infinities with the signs of x. */
+const infinite = (b: GraphBuilder): string => b.div("x", b.scalar(0));
+
 /** What each method builds from x[2, 3, 4]. */
 const methods: Readonly<Record<string, (b: GraphBuilder) => string>> = {
   "sum over axes": (b) => b.sum("x", [0, 2]),
@@ -23,13 +26,28 @@ const methods: Readonly<Record<string, (b: GraphBuilder) => string>> = {
   reshape: (b) => b.reshape("x", [4, -1]),
   "reshape like": (b) => b.reshapeLike(b.reshape("x", [-1]), "x"),
   "expand like": (b) => b.expandLike(b.sum("x", [1], true), "x"),
-  where: (b) => b.where(b.op("Greater", ["x", b.scalar(0)]), b.square("x"), b.scalar(-1)),
+  where: (b) => b.where(b.greater("x", b.scalar(0)), b.square("x"), b.scalar(-1)),
+  "where of doubles": (b) => {
+    const double = b.cast("x", "float64");
+    const isOn = b.greater(double, b.cast(b.scalar(0), "float64"));
+    return b.cast(b.where(isOn, double, b.mul(double, double), "float64"), "float32");
+  },
+  equal: (b) => b.indicator(b.equal(b.larger("x", b.scalar(0)), "x")),
+  "equal infinities": (b) => b.indicator(b.equal(infinite(b), b.op("Abs", [infinite(b)]))),
+  "equal integers": (b) => b.indicator(b.equalIntegers(b.cast("x", "int64"), b.ints([0, 1, 0, -1]))),
+  "not, and": (b) => b.indicator(b.and(b.not(b.greater("x", b.scalar(1))), b.greater("x", b.scalar(0)))),
+  sign: (b) => b.sign(b.larger("x", b.scalar(0))),
+  "sign of negatives": (b) => b.sign(b.smaller("x", b.scalar(0))),
+  larger: (b) => b.larger("x", b.max("x", [0])),
+  smaller: (b) => b.smaller(b.mean("x", [2], true), "x"),
+  expand: (b) => b.expand(b.sum("x", [1], true), [2, 3, 4]),
+  "zeros like infinities": (b) => b.zerosLike(infinite(b)),
   "gemm without a bias": (b) => b.gemm(b.reshape("x", [6, 4]), b.reshape("x", [6, 4]), { transB: 1 }),
-  indicator: (b) => b.indicator(b.op("Greater", ["x", b.scalar(0)])),
+  indicator: (b) => b.indicator(b.greater("x", b.scalar(0))),
   arithmetic: (b) => b.div(b.sub(b.mul("x", b.scalar(3)), b.scalar(2)), b.scalar(0.5)),
 };
 
-describe.each([7, 8, 9, 10, 11, 12, 13, 17, 18, 20, 22])("at opset %i", (opset) => {
+describe.each([7, 8, 9, 10, 11, 12, 13, 17, 18, 20, 22, 25])("at opset %i", (opset) => {
   test.each(Object.entries(methods))("%s is valid and computes what it says", async (_, method) => {
     const base = model({ opset, inputs: { x: ["N", 3, 4], one: [1] }, outputs: ["x"], nodes: [] });
     const b = new GraphBuilder({ opset, base: base.graph });

@@ -1,9 +1,12 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
+import { stack } from "../../src/graph/batching.ts";
+import { dummyFeeds } from "../../src/graph/dummy-inputs.ts";
 import type { Model } from "../../src/graph/graph.ts";
-import { madeUpSamples, oneOf, sampleShape } from "../../src/graph/made-up.ts";
-import { look } from "../../src/graph/probe.ts";
-import { probeShapes, shapesOf } from "../../src/graph/shapes.ts";
+import { inputLayouts } from "../../src/graph/input-layout.ts";
+import type { Values } from "../../src/graph/pieces.ts";
+import { probeRun } from "../../src/graph/probe-run.ts";
+import { batchingOf, probeShapes, shapesOf } from "../../src/graph/shapes.ts";
 import { shortenSums } from "../../src/graph/short-sums.ts";
 import { float32, int64 } from "../../src/graph/tensor.ts";
 import { readModel } from "../../src/onnx/index.ts";
@@ -14,15 +17,16 @@ import { model, node, random } from "../support/build.ts";
 
 /** The shapes that runs of the model as it is show. */
 async function shapesByRunning(whole: Model): Promise<Awaited<ReturnType<typeof probeShapes>>> {
-  const inputs = whole.graph.feeds.map((input) => sampleShape(input, {}));
-  const both = madeUpSamples(inputs, 2);
-  const looks = await look(whole, runner, [oneOf(both, 0), both]);
-  const [one, two] = looks.map((run) => {
+  const layouts = inputLayouts(whole.graph, {});
+  const batching = batchingOf(layouts);
+  const [first, second] = dummyFeeds(layouts, 2) as [Values, Values];
+  const runs = await probeRun(whole, runner, [first, stack([first, second], batching) as Values]);
+  const [one, two] = runs.map((run) => {
     if (run instanceof Error) throw run;
     return run;
   });
-  if (!one || !two) throw new Error("two runs give two looks");
-  return shapesOf(whole.graph, {}, one, { look: two, samples: 2 });
+  if (!one || !two) throw new Error("two feeds give two runs");
+  return { shapes: shapesOf(whole.graph, layouts, one, { together: { run: two, samples: 2 } }), batching };
 }
 
 test("shapes of sums cut short are those of the whole network", async () => {
@@ -168,5 +172,6 @@ test("names of the model are kept free of what probing adds", async () => {
       node("Neg", ["Slice/out"], ["y"]),
     ],
   });
-  expect((await probeShapes(whole, runner)).get("y")).toEqual({ type: "float32", dims: [1, 6, 6, 6], batchAxis: 0 });
+  const { shapes } = await probeShapes(whole, runner);
+  expect(shapes.get("y")).toEqual({ type: "float32", dims: [1, 6, 6, 6], batchAxis: 0 });
 });

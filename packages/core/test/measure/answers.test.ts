@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { accuracyByClass, pairedDrop } from "../../src/measure/answers.ts";
+import { accuracyByClass, pairedDrop } from "../../src/measure/correctness.ts";
 import { random } from "../support/build.ts";
 
 const flags = (...values: number[]): Uint8Array => Uint8Array.from(values);

@@ -5,11 +5,10 @@ import { generate } from "../../../../scripts/kernel.mjs";
 import { Activations } from "../../src/measure/activations.ts";
 import { loadKernel } from "../../src/measure/dense/kernel.ts";
 import { denseTail } from "../../src/measure/dense/pattern.ts";
-import type { ObjectiveName } from "../../src/measure/objective.ts";
+import { createEvaluator } from "../../src/measure/evaluator.ts";
 import { Oracle } from "../../src/measure/oracle.ts";
-import { QualityMeter, qualityOf } from "../../src/measure/quality.ts";
+import { QualityMeter } from "../../src/measure/quality.ts";
 import { stateOf, unitsLeft } from "../../src/measure/state.ts";
-import { subjectOf } from "../../src/measure/subject.ts";
 import { prepare } from "../../src/units/prepare.ts";
 import { model, node, random } from "../support/build.ts";
 
@@ -49,7 +48,7 @@ describe("the loop over candidates equals its graph twin", () => {
     widths: number[];
     hidden: string;
     last?: string;
-    objective: ObjectiveName;
+    objective: string;
     matmul?: boolean;
   }[] = [
     { name: "logistic, squared error", widths: [7, 9, 5], hidden: "Sigmoid", last: "Sigmoid", objective: "sse" },
@@ -98,31 +97,33 @@ describe("the loop over candidates equals its graph twin", () => {
     const prunable = await prepare(built, runner);
     const size = 301; // no multiple of any block
     const classes = widths.at(-1) as number;
-    const subject = await subjectOf(
+    const evaluator = await createEvaluator(
       prunable,
       runner,
       {
         source: "test",
-        size,
         inputs: { x: r.tensor([size, widths[0] as number], 1) },
         labels: Int32Array.from({ length: size }, (_, i) => i % classes),
       },
-      objective,
+      { objective },
     );
     const removed = new Uint8Array(prunable.units.count);
     const intact = stateOf(prunable, removed);
-    const loops = new Oracle(subject, new Activations(subject, intact));
-    const graphs = new Oracle(subject, new Activations(subject, intact), { loops: false });
-    for (const group of prunable.units.groups) expect(denseTail(subject, intact, group)).toBeDefined();
-    const meter = await QualityMeter.of(subject, intact);
+    const loops = new Oracle(evaluator, new Activations(evaluator, intact));
+    const graphs = new Oracle(evaluator, new Activations(evaluator, intact), { loops: false });
+    for (const group of prunable.units.groups) expect(denseTail(evaluator, intact, group)).toBeDefined();
+    const meter = await QualityMeter.of(evaluator, intact);
     expect([...(meter.suffix?.groups ?? [])]).toEqual(prunable.units.groups);
     for (const gone of [undefined, 1, prunable.units.count - 3, prunable.units.count - 1, 0]) {
       if (gone !== undefined) removed[gone] = 1;
       const state = stateOf(prunable, removed);
       for (const activations of [loops.activations, graphs.activations, meter.activations]) activations.advance(state);
-      const [quality, whole] = [await meter.measure(), await qualityOf(subject, state.model)];
-      expect(Math.abs(quality.error - whole.error)).toBeLessThan(1e-6 * Math.max(whole.error, 1));
-      expect(quality.accuracy).toBe(whole.accuracy);
+      const [{ quality, correctness }, whole] = [await meter.measure(), await evaluator.evaluate(state.model)];
+      // both as sums over the samples
+      const sum = size * whole.quality.error;
+      expect(Math.abs(size * quality.error - sum)).toBeLessThan(1e-6 * Math.max(sum, 1));
+      expect(quality.accuracy).toBe(whole.quality.accuracy);
+      expect(correctness).toEqual(whole.correctness);
       const left = unitsLeft(prunable.units, removed);
       const [best, everyone] = [await loops.errorsWithout(left, true), await loops.errorsWithout(left)];
       const pick = (errors: ReadonlyMap<number, number>): number =>
@@ -131,8 +132,8 @@ describe("the loop over candidates equals its graph twin", () => {
       expect(best.get(pick(best))).toBe(everyone.get(pick(everyone)));
       const [fast, plain] = [await loops.errorsWithout(left), await graphs.errorsWithout(left)];
       for (const unit of left) {
-        const expected = plain.get(unit) as number;
-        expect(Math.abs((fast.get(unit) as number) - expected)).toBeLessThan(1e-6 * Math.max(expected, 1));
+        const expected = size * (plain.get(unit) as number);
+        expect(Math.abs(size * (fast.get(unit) as number) - expected)).toBeLessThan(1e-6 * Math.max(expected, 1));
       }
     }
     await meter.release();

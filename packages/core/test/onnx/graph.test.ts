@@ -35,6 +35,11 @@ describe("control flow", () => {
     expect(attribute).toMatchObject({ kind: "graph", value: ["outer1", "outer2", "through"] });
   });
 
+  test("a body's attribute lists the values of its own, those of bodies inside it too", () => {
+    const { own } = attributeOf({ name: "body", type: AttributeType.GRAPH, g: body }) as { own: string[] };
+    expect([...own].sort()).toEqual(["cond", "deep", "deeper", "i", "k", "nested", "own", "sp", "total"]);
+  });
+
   test("several bodies in one attribute count together", () => {
     const attribute = attributeOf({
       name: "bodies",

@@ -5,19 +5,16 @@
  * y, so the diagonal second-order rule, sum_i h_i (dy_i/dx_j)^2 + g_i d2y_i/dx_j^2, is exact for every operator.
  */
 import { describe, expect, test } from "vitest";
-import { differentiate } from "../../src/derive/backward.ts";
-import { GraphBuilder } from "../../src/graph/builder.ts";
-import type { Model, Node } from "../../src/graph/graph.ts";
-import type { Shapes, ValueShape } from "../../src/graph/shapes.ts";
-import { int64, isFloat, Tensor, tensorOf } from "../../src/graph/tensor.ts";
+import { int64, type Tensor } from "../../src/graph/tensor.ts";
 import { writeModel } from "../../src/onnx/index.ts";
-import { ruleFor, rules } from "../../src/ops/index.ts";
+import { rules } from "../../src/ops/index.ts";
 import { runner } from "../helpers.ts";
-import { closeTo, model, node, random } from "../support/build.ts";
+import { closeTo, model, node } from "../support/build.ts";
 import { evaluate } from "../support/reference.ts";
-import { type Case, positive, t, vector } from "./cases/case.ts";
+import { type Case, positive, scalar, t, vector } from "./cases/case.ts";
 import { denseTables } from "./cases/dense.ts";
 import { generalTables } from "./cases/general.ts";
+import { derive, distance, finiteDifferences, problemOf, shapesOf, title } from "./problem.ts";
 
 const tables = { ...denseTables, ...generalTables };
 const cases = Object.values(tables).flat();
@@ -58,7 +55,24 @@ test("every operator that has a derivative rule stands in a table", () => {
 
 test("an input without a rule is refused by operator, name and slot", () => {
   const problem = problemOf(["Pow", [positive(3), vector(1, 2, 3)], {}, { by: [1] }]);
-  expect(() => derive(problem)).toThrow('Pow "y": no gradient rule for its input 1');
+  expect(() => derive(problem)).toThrow(
+    'Pow "y": no gradient rule for its input 1; derivatives are needed by taylor1, taylor2, taylor-abs and fisher, oracle does without',
+  );
+});
+
+test.each<[string, Case]>([
+  ['Einsum "y": no derivative for an equation of this form', ["Einsum", [t(3, 3)], { equation: "ii->i" }]],
+  [
+    'Pow "y": no derivative for an exponent that is not constant',
+    ["Pow", [positive(3), vector(1, 2, 3)], {}, { by: [0, 1] }],
+  ],
+  ['Pad "y": no derivative for padding by other than a constant', ["Pad", [t(3), int64([1, 1])], { mode: "edge" }]],
+  ['Gather "y": no derivative for computed picks of axis 1', ["Gather", [t(2, 3), int64([1, 0], [1, 2])], { axis: 1 }]],
+])("a form without a rule is refused: %s", (message, one) => {
+  const refused = (): unknown => derive(problemOf(one));
+  expect(refused).toThrow(
+    `${message}; derivatives are needed by taylor1, taylor2, taylor-abs and fisher, oracle does without`,
+  );
 });
 
 test("an operator without rules is refused", () => {
@@ -100,161 +114,16 @@ test.each(["Max", "Min"])("of equal inputs of %s the first takes all that arrive
   expect(arriving.slice(1).map(Math.abs)).toEqual([0, 0]);
 });
 
-function title([opType, inputs, attributes = {}, { opset = 17, batch = [], by } = {}]: Case): string {
-  const dims = inputs.map((input, slot) => {
-    if (!input) return "none";
-    return `[${input.dims.map((dim, axis) => (axis === 0 && batch.includes(slot) ? `N=${dim}` : dim)).join(", ")}]`;
-  });
-  const said = Object.entries(attributes).map(([name, value]) => `${name}=${JSON.stringify(value)}`);
-  return [opType, dims.join(" "), ...said, `opset ${opset}`, ...(by ? [`by ${by.join()}`] : [])].join(" ");
-}
-
-/** One operator and its E, ready to be differentiated. */
-interface Problem {
-  readonly model: Model;
-  readonly shapes: Shapes;
-  readonly feeds: Readonly<Record<string, Tensor>>;
-  readonly real: "float32" | "float64";
-  /** E = sum of linear * y + 1/2 quadratic * y^2, over these outputs. */
-  readonly terms: readonly { readonly y: string; readonly linear: Tensor; readonly quadratic: Tensor }[];
-}
-
-function problemOf([opType, inputs, attributes, options = {}]: Case, real: "float32" | "float64" = "float64"): Problem {
-  const { opset = 17, batch = [], by, outputs = 1 } = options;
-  const results = Array.from({ length: outputs }, (_, i) => (i === 0 ? "y" : `y${i}`));
-  const names = inputs.map((input, slot) => (input ? `x${slot}` : ""));
-  const given = inputs.flatMap((input, slot) => (input ? [{ name: `x${slot}`, slot, tensor: as(input, real) }] : []));
-  // an exponent and a clip limit are constants to their rules
-  const wanted =
-    by ??
-    given
-      .filter(({ tensor, slot }) => isFloat(tensor.type) && !(opType === "Pow" && slot === 1))
-      .map(({ slot }) => slot);
-  const fed = given.filter(({ slot }) => wanted.includes(slot));
-  const fixed = given.filter(({ slot }) => !wanted.includes(slot));
-  const graph = model({
-    opset,
-    type: real,
-    inputs: Object.fromEntries(fed.map(({ name, tensor }) => [name, tensor.dims])),
-    outputs: results,
-    initializers: Object.fromEntries(fixed.map(({ name, tensor }) => [name, tensor])),
-    nodes: [node(opType, names, results, attributes)],
-  });
-  const feeds = Object.fromEntries(fed.map(({ name, tensor }) => [name, tensor]));
-  const seeded = (options.seeded ?? [...results.keys()]).map((index) => results[index] as string);
-  const values = ruleFor(graph.graph.nodes[0] as Node) ? evaluate(graph, feeds) : {};
-  const seeds = random(5);
-  const batchNames = batch.map((slot) => `x${slot}`);
-  return {
-    model: graph,
-    shapes: shapesOf(graph, feeds, batchNames),
-    feeds,
-    real,
-    terms: seeded.map((y) => {
-      const { dims } = values[y] ?? (feeds.x0 as Tensor);
-      return { y, linear: seeds.tensor(dims, 1, real), quadratic: seeds.tensor(dims, 1, real) };
-    }),
-  };
-}
-
-/** Shapes as the probe would find them: dims at batch size 1, and the axis that grows with it. */
-function shapesOf(graph: Model, feeds: Readonly<Record<string, Tensor>>, batch: readonly string[]): Shapes {
-  const all = [...new Set(graph.graph.nodes.flatMap((one) => one.outputs))];
-  const runnable = graph.graph.nodes.every((one) => ruleFor(one));
-  const first = (tensor: Tensor): Tensor =>
-    new Tensor(
-      tensor.type,
-      [1, ...tensor.dims.slice(1)],
-      tensor.data.slice(0, tensor.size / (tensor.dims[0] as number)),
-    );
-  const single = Object.fromEntries(
-    Object.entries(feeds).map(([name, tensor]) => [name, batch.includes(name) ? first(tensor) : tensor]),
+test("at a limit of Clip the limit takes all that arrives", () => {
+  const problem = problemOf(["Clip", [vector(-1, 0, 2), scalar(-1), scalar(2)]]);
+  const derived = derive(problem);
+  const exact = evaluate(derived.model, problem.feeds, derived.fetches);
+  const [term] = problem.terms;
+  const slopes = [-1, 0, 2].map(
+    (y, i) => (term?.linear.numbers[i] as number) + (term?.quadratic.numbers[i] as number) * y,
   );
-  const type = Object.values(feeds)[0]?.type ?? "float64";
-  const shapes = new Map<string, ValueShape>();
-  for (const [name, tensor] of [...graph.graph.initializers, ...Object.entries(single)]) {
-    shapes.set(name, { type: tensor.type, dims: tensor.dims, batchAxis: batch.includes(name) ? 0 : undefined });
-  }
-  if (!runnable) return shapes;
-  const [one, many] = [evaluate(graph, single, all), evaluate(graph, feeds, all)];
-  for (const name of all) {
-    const { dims } = one[name] as Tensor;
-    const axis = dims.findIndex((dim, a) => dim !== (many[name] as Tensor).dims[a]);
-    shapes.set(name, { type, dims, batchAxis: axis < 0 ? undefined : axis });
-  }
-  return shapes;
-}
-
-function derive({ model: { graph, ...rest }, shapes, real, terms }: Problem) {
-  const opset = rest.opsets.get("") as number;
-  const b = new GraphBuilder({ opset, real, base: graph });
-  const seeds = terms.map(({ y, linear, quadratic }) => {
-    const [c, q] = [b.tensor(linear, "c"), b.tensor(quadratic, "q")];
-    return [y, { gradient: b.add(c, b.mul(q, y)), curvature: q }] as const;
-  });
-  const wanted = graph.feeds.filter(({ type }) => type === real).map(({ name }) => name);
-  const { gradient, curvature } = differentiate({
-    builder: b,
-    graph,
-    shapes,
-    opset,
-    seeds: new Map(seeds),
-    wanted,
-  });
-  const results = wanted.map((input) => ({
-    input,
-    gradient: gradient.get(input) as string,
-    curvature: curvature.get(input) as string,
-  }));
-  const fetches = [...new Set(results.flatMap((result) => [result.gradient, result.curvature]))];
-  return { model: { ...rest, graph: b.graph(fetches) }, results, fetches };
-}
-
-/** dE/dx and d2E/dx2 of each element of one input, by fourth-order central differences. */
-function finiteDifferences(problem: Problem, input: string): { first: Tensor; second: Tensor } {
-  const x = problem.feeds[input] as Tensor;
-  const errorAt = (index: number, shift: number): number => {
-    const moved = Float64Array.from(x.numbers);
-    moved[index] = (moved[index] as number) + shift;
-    return errorOf(problem, { ...problem.feeds, [input]: new Tensor("float64", x.dims, moved) });
-  };
-  const slopes: number[] = [];
-  const bends: number[] = [];
-  const h = 2e-3;
-  for (let index = 0; index < x.size; index++) {
-    const [ll, l, m, u, uu] = [-2, -1, 0, 1, 2].map((steps) => errorAt(index, steps * h)) as [
-      number,
-      number,
-      number,
-      number,
-      number,
-    ];
-    slopes.push((ll - 8 * l + 8 * u - uu) / (12 * h));
-    bends.push((-ll + 16 * l - 30 * m + 16 * u - uu) / (12 * h * h));
-  }
-  return { first: tensorOf("float64", slopes, x.dims), second: tensorOf("float64", bends, x.dims) };
-}
-
-/** Largest difference relative to the largest value; to 0.01 where all are 0, since differences have noise. */
-function distance(exact: Tensor | undefined, numeric: Tensor): number {
-  const scale = Math.max(0.01, ...Array.from(numeric.numbers, Math.abs));
-  expect(exact?.dims).toEqual(numeric.dims);
-  return (
-    Math.max(...Array.from(numeric.numbers, (value, i) => Math.abs(value - (exact?.numbers[i] as number)))) / scale
-  );
-}
-
-function errorOf({ model: graph, terms }: Problem, feeds: Readonly<Record<string, Tensor>>): number {
-  const values = evaluate(graph, feeds);
-  let error = 0;
-  for (const { y, linear, quadratic } of terms) {
-    Array.from((values[y] as Tensor).numbers).forEach((value, i) => {
-      error += (linear.numbers[i] as number) * value + 0.5 * (quadratic.numbers[i] as number) * value * value;
-    });
-  }
-  return error;
-}
-
-function as(tensor: Tensor, type: "float32" | "float64"): Tensor {
-  return isFloat(tensor.type) ? tensorOf(type, tensor.numbers, tensor.dims) : tensor;
-}
+  const [x, low, high] = derived.results.map(({ gradient }) => Array.from((exact[gradient] as Tensor).numbers));
+  expect(x?.map(Math.abs)).toEqual([0, Math.abs(slopes[1] as number), 0]);
+  expect(low?.[0]).toBeCloseTo(slopes[0] as number);
+  expect(high?.[0]).toBeCloseTo(slopes[2] as number);
+});

@@ -5,7 +5,7 @@
 import { describe, expect, test } from "vitest";
 import { dimsOf } from "../../src/graph/shapes.ts";
 import type { Tensor } from "../../src/graph/tensor.ts";
-import { subjectOf } from "../../src/measure/subject.ts";
+import { createEvaluator } from "../../src/measure/evaluator.ts";
 import { rules } from "../../src/ops/index.ts";
 import type { Prunable } from "../../src/units/prepare.ts";
 import {
@@ -62,17 +62,17 @@ describe.each(Object.entries(cases))("%s", (_name, one) => {
 
   test("the oracle measures the error of the cut file", async () => {
     const prunable = await prepare();
-    const subject = await subjectOf(
+    const evaluator = await createEvaluator(
       prunable,
       runner,
       dataset({ x: random(9).tensor([5, ...sampleDims(one)]) }, { targets: targetsFor(prunable) }),
     );
     const units = prunable.units.groups.flatMap(({ first, size }) => (size > 1 ? range(first, first + size) : []));
     for (const loops of [true, false]) {
-      const errors = await oracleErrors(subject, [removal(prunable, [])], units, { loops });
+      const errors = await oracleErrors(evaluator, [removal(prunable, [])], units, { loops });
       expect(errors.size).toBe(units.length);
       for (const [unit, measured] of errors) {
-        const error = await errorWithout(subject, removal(prunable, [unit]));
+        const error = await errorWithout(evaluator, removal(prunable, [unit]));
         expect(Math.abs(measured - error) / error, `unit ${unit}`).toBeLessThan(ROUNDING);
       }
     }

@@ -1,7 +1,9 @@
 /** Limits on the accuracy, judged with samples that chose nothing. */
 import { describe, expect, test } from "vitest";
-import type { Dataset } from "../../src/data.ts";
-import { type Tensor, tensorOf } from "../../src/graph/tensor.ts";
+import { bindSamples } from "../../src/data/bind.ts";
+import type { Dataset } from "../../src/data/dataset.ts";
+import type { Samples } from "../../src/data/samples.ts";
+import { reshape, type Tensor, tensorOf } from "../../src/graph/tensor.ts";
 import { holdOut } from "../../src/measure/hold-out.ts";
 import { readModel, writeModel } from "../../src/onnx/index.ts";
 import { type PruneOptions, prune } from "../../src/prune.ts";
@@ -40,13 +42,14 @@ function samples(size: number): Dataset {
 
 const data = samples(600);
 const run = (options: Partial<PruneOptions>) => prune(file, { runner, data, criterion: "taylor1", ...options });
-const right = (of: typeof model, { inputs, labels }: Dataset): number =>
-  answers(of, inputs.x as Tensor).filter((answer, n) => answer === labels?.[n]).length;
+const bound = (of: Dataset): Samples => bindSamples(of, model.graph.feeds);
+const right = (of: typeof model, { size, inputs, answers: { "": labels } }: Samples): number =>
+  answers(of, reshape(inputs.x?.tensor as Tensor, [size, 4])).filter((own, n) => own === labels?.numbers[n]).length;
 
 describe("a limit on the accuracy", () => {
   test("holds on all calibration samples, of which a fifth has scored no unit", async () => {
     const { bytes, summary } = await run({ budget: { maxAccuracyDrop: 0.05 }, seed: 3 });
-    const { fit, heldOut } = holdOut(data, 0.2, 3);
+    const { fit, heldOut } = holdOut(bound(data), 0.2, 3);
     const small = readModel(bytes);
     expect(summary.heldOut).toMatchObject({ samples: 120, share: 0.2 });
     expect(summary.removed.length).toBeGreaterThan(0);
@@ -57,7 +60,7 @@ describe("a limit on the accuracy", () => {
       expect(state.accuracy).toBeCloseTo(right(of, fit) / 480, 12);
       expect(state.heldOut?.accuracy).toBeCloseTo(right(of, heldOut) / 120, 12);
     }
-    const drop = (right(model, data) - right(small, data)) / 600;
+    const drop = (right(model, bound(data)) - right(small, bound(data))) / 600;
     expect(drop).toBeLessThanOrEqual(0.05);
     expect(summary.answers?.calibration.drop.drop).toBeCloseTo(drop, 12);
     expect(summary.answers?.heldOut?.drop.drop).toBeCloseTo((right(model, heldOut) - right(small, heldOut)) / 120, 12);
@@ -108,11 +111,11 @@ test("nothing is held out for other budgets, for few samples, without classes, a
 });
 
 test("what is held out scores no unit: other inputs there change no choice", async () => {
-  const { heldOut } = holdOut(data, 0.2, 0);
+  const { heldOut } = holdOut(bound(data), 0.2, 0);
   const first = (tensor: Tensor, n: number): number => tensor.numbers[4 * n] as number;
   const heldRows = new Set(
     Array.from({ length: 600 }, (_, n) => n).filter((n) =>
-      Array.from({ length: 120 }, (_, k) => first(heldOut.inputs.x as Tensor, k)).includes(
+      Array.from({ length: 120 }, (_, k) => first(heldOut.inputs.x?.tensor as Tensor, k)).includes(
         first(data.inputs.x as Tensor, n),
       ),
     ),

@@ -3,12 +3,12 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { applyPlan } from "../../src/apply.ts";
 import type { Criterion } from "../../src/criteria/criterion.ts";
-import type { Dataset } from "../../src/data.ts";
+import type { Dataset } from "../../src/data/dataset.ts";
 import { type Tensor, tensorOf } from "../../src/graph/tensor.ts";
+import { createEvaluator } from "../../src/measure/evaluator.ts";
 import { Oracle } from "../../src/measure/oracle.ts";
 import { QualityMeter } from "../../src/measure/quality.ts";
 import { stateOf } from "../../src/measure/state.ts";
-import { subjectOf } from "../../src/measure/subject.ts";
 import { readModel, writeModel } from "../../src/onnx/index.ts";
 import { parsePlan } from "../../src/plan/plan.ts";
 import { type PruneOptions, type PruneResult, prune } from "../../src/prune.ts";
@@ -16,6 +16,7 @@ import { dataset, errorWithout, prepared, removal, runner } from "../helpers.ts"
 import { buildImage, imageNetwork, SIDE } from "../property/image-networks.ts";
 import { build } from "../property/networks.ts";
 import { model, node, random } from "../support/build.ts";
+import { matchErrors, rowsOf } from "../support/objectives.ts";
 import { evaluate } from "../support/reference.ts";
 
 const layer = { form: "Gemm", normalize: false, skip: false, branches: [], move: "nothing" } as const;
@@ -32,16 +33,20 @@ const { model: dense } = build({
 });
 const file = writeModel(dense);
 const r = random(2);
-const data: Dataset = dataset({ x: r.tensor([60, 4]) });
+/** Samples of the data: errors are held to each other as sums over these. */
+const SAMPLES = 60;
+const summed = (error: number | undefined): number => SAMPLES * (error ?? Number.NaN);
+
+const data: Dataset = dataset({ x: r.tensor([SAMPLES, 4]) });
 const run = (options: Partial<PruneOptions>, of: Uint8Array = file): Promise<PruneResult> =>
   prune(of, { runner, data, objective: "match", polish: true, budget: { remove: { count: 6 } }, ...options });
 
-/** Half the squared distance of a file's outputs to the original ones, summed. */
+/** What `match` says of a file with columns of their own, summed over the samples. */
 function errorOf(bytes: Uint8Array, original: typeof dense, { inputs }: Dataset): number {
-  const outputs = (of: typeof dense): ArrayLike<number> =>
-    (evaluate(of, { x: inputs.x as Tensor }).y as Tensor).numbers;
-  const [own, wanted] = [outputs(readModel(bytes)), outputs(original)];
-  return Array.from(own).reduce((sum, value, i) => sum + (value - (wanted[i] as number)) ** 2 / 2, 0);
+  const outputs = (of: typeof dense): number[][] =>
+    rowsOf((evaluate(of, { x: inputs.x as Tensor }).y as Tensor).numbers, SAMPLES);
+  const errors = matchErrors(outputs(readModel(bytes)), outputs(original), (column) => column);
+  return errors.reduce((sum, error) => sum + error, 0);
 }
 
 /** Units of the original model that are gone: by the trace with its swaps, and by the plan. */
@@ -67,8 +72,8 @@ test("after a limit that was broken, the error that polish reports is that of th
       0,
     );
     expect(summary.removed.length).toBeGreaterThan(2);
-    expect(summary.after.error as number).toBeCloseTo(error, 2);
-    if (summary.polish) expect(summary.polish.errorAfter).toBeCloseTo(error, 2);
+    expect(40 * summary.after.error).toBeCloseTo(error, 2);
+    if (summary.polish) expect(40 * summary.polish.errorAfter).toBeCloseTo(error, 2);
   }
 });
 
@@ -92,16 +97,16 @@ describe("the error falls or stays", () => {
     expect(polish?.errorAfter).toBeLessThanOrEqual((polish?.errorBefore ?? Number.NaN) * (1 + 1e-6));
     if (options.compensate !== "lstsq") {
       // with it a last fit of all consumers together comes behind, with or without polish
-      expect(polish?.errorBefore).toBeCloseTo(loop.error, 4);
-      expect(after.error).toBeCloseTo(polish?.errorAfter ?? Number.NaN, 4);
+      expect(summed(polish?.errorBefore)).toBeCloseTo(summed(loop.error), 4);
+      expect(summed(after.error)).toBeCloseTo(summed(polish?.errorAfter), 4);
     }
-    expect(after.error).toBeCloseTo(errorOf(polished.bytes, dense, data), 3);
+    expect(summed(after.error)).toBeCloseTo(errorOf(polished.bytes, dense, data), 3);
     expect(after).toMatchObject({ units: loop.units, parameters: loop.parameters, macs: loop.macs });
     expect(removed.map(({ unit }) => unit)).toEqual(plain.summary.removed.map(({ unit }) => unit));
     expect(ofTrace(polished)).toEqual(ofPlan(polished));
     expect(polished.plan.polished ?? false).toBe((polish?.swaps ?? 0) > 0);
     const again = await applyPlan(file, parsePlan(JSON.stringify(polished.plan)), { runner, data });
-    expect(errorOf(again.bytes, dense, data)).toBeCloseTo(after.error, 3);
+    expect(errorOf(again.bytes, dense, data)).toBeCloseTo(summed(after.error), 3);
     if (!options.compensate) expect(again.bytes).toEqual(polished.bytes);
   });
 });
@@ -192,9 +197,14 @@ test("units may come back: kept activations and the loops are those of the stage
       const prunable = await prepared(original);
       const { count, groups } = prunable.units;
       fc.pre(count > 0);
-      const subject = await subjectOf(prunable, runner, dataset({ x: random(3).tensor(x) }), "match");
-      const meter = await QualityMeter.of(subject, stateOf(prunable, new Uint8Array(count)));
-      const oracle = new Oracle(subject, meter.activations, { suffix: meter.suffix });
+      const evaluator = await createEvaluator(prunable, runner, dataset({ x: random(3).tensor(x) }), {
+        objective: "match",
+      });
+      const close = (measured: number, error: number): void => {
+        expect(Math.abs(measured - error)).toBeLessThanOrEqual(2e-5 * Math.max(error, 0.05));
+      };
+      const meter = await QualityMeter.of(evaluator, stateOf(prunable, new Uint8Array(count)));
+      const oracle = new Oracle(evaluator, meter.activations, { suffix: meter.suffix });
       for (const shares of stages) {
         const wanted = shares.map((share) => Math.min(count - 1, Math.floor(share * count)));
         // the first unit of each group stays
@@ -203,8 +213,8 @@ test("units may come back: kept activations and the loops are those of the stage
           wanted.filter((unit) => !groups.some(({ first }) => first === unit)),
         );
         meter.activations.advance(stateOf(prunable, removed));
-        const expected = await errorWithout(subject, removed);
-        expect((await meter.measure()).error).toBeCloseTo(expected, 4);
+        const expected = await errorWithout(evaluator, removed);
+        close((await meter.measure()).quality.error, expected);
         const candidate = groups.find(({ size }) => size > 1)?.first;
         if (candidate === undefined) continue;
         const without = removed.slice();
@@ -213,7 +223,7 @@ test("units may come back: kept activations and the loops are those of the stage
         const isEmpty = without.subarray(last.first, last.first + last.size).every(Boolean);
         if (isEmpty) continue;
         const errors = await oracle.errorsWithout([candidate]);
-        expect(errors.get(candidate)).toBeCloseTo(await errorWithout(subject, without), 4);
+        close(errors.get(candidate) as number, await errorWithout(evaluator, without));
       }
       await meter.release();
     }),

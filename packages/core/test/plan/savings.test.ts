@@ -3,7 +3,7 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { Criterion } from "../../src/criteria/criterion.ts";
 import { criteria, oracleBy } from "../../src/criteria/index.ts";
-import { subjectOf } from "../../src/measure/subject.ts";
+import { createEvaluator } from "../../src/measure/evaluator.ts";
 import type { Budget } from "../../src/plan/budget.ts";
 import { choose } from "../../src/plan/choose.ts";
 import { Savings } from "../../src/plan/savings.ts";
@@ -73,7 +73,7 @@ test("the exact oracle, which completes the best of each group only, picks the l
   const prunable = await prepared(network);
   const r = random(9);
   const labels = Int32Array.from({ length: 40 }, () => Math.floor(r.uniform() * OUTPUTS));
-  const subject = await subjectOf(prunable, runner, dataset({ x: r.tensor([40, 2, SIDE, SIDE]) }, { labels }));
+  const evaluator = await createEvaluator(prunable, runner, dataset({ x: r.tensor([40, 2, SIDE, SIDE]) }, { labels }));
   const picks: number[] = [];
   const complete: Criterion = {
     ...named("oracle"),
@@ -86,8 +86,8 @@ test("the exact oracle, which completes the best of each group only, picks the l
     },
   };
   const budget = { targetMacs: 0.5 };
-  const slow = await choose(prunable, subject, { criterion: complete, budget });
-  const fast = await choose(prunable, subject, { criterion: named("oracle"), budget });
+  const slow = await choose(prunable, evaluator, { criterion: complete, budget });
+  const fast = await choose(prunable, evaluator, { criterion: named("oracle"), budget });
   const numbers = fast.trace.map(({ group, unit }) => {
     return (prunable.units.groups.find(({ id }) => id === group)?.first ?? Number.NaN) + unit;
   });
@@ -95,11 +95,11 @@ test("the exact oracle, which completes the best of each group only, picks the l
   expect(numbers).toEqual(picks);
   expect(fast.trace.every(({ certificate }) => certificate === "exact")).toBe(true);
   expect(slow.removed).toEqual(fast.removed);
-  const byScore = await choose(prunable, subject, { criterion: named("oracle"), budget: { remove: { count: 40 } } });
+  const byScore = await choose(prunable, evaluator, { criterion: named("oracle"), budget: { remove: { count: 40 } } });
   const plain = byScore.trace.slice(0, numbers.length).map(({ group, unit }) => `${group}:${unit}`);
   expect(plain).not.toEqual(fast.trace.map(({ group, unit }) => `${group}:${unit}`));
   for (const criterion of [oracleBy("lazy"), oracleBy("racing"), oracleBy("racing", { shortlist: 0.3 })]) {
-    const run = await choose(prunable, subject, { criterion, budget });
+    const run = await choose(prunable, evaluator, { criterion, budget });
     expect(run.reached).toBe(true);
     expect(run.trace.every(({ score }) => Number.isFinite(score))).toBe(true);
   }

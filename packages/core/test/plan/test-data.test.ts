@@ -1,6 +1,6 @@
 /** Test data are reported on and never looked at for a choice: other classes in them change nothing that is written. */
 import { expect, test } from "vitest";
-import type { Dataset } from "../../src/data.ts";
+import type { Dataset } from "../../src/data/dataset.ts";
 import type { Model } from "../../src/graph/graph.ts";
 import { writeModel } from "../../src/onnx/index.ts";
 import { type PruneOptions, prune } from "../../src/prune.ts";

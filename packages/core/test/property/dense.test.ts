@@ -3,10 +3,10 @@ import { nodeRunner } from "@shrinknet/runtime";
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { oracle } from "../../src/criteria/oracle.ts";
-import type { Dataset } from "../../src/data.ts";
+import type { Dataset } from "../../src/data/dataset.ts";
 import type { Tensor } from "../../src/graph/tensor.ts";
+import { createEvaluator } from "../../src/measure/evaluator.ts";
 import { stateOf } from "../../src/measure/state.ts";
-import { subjectOf } from "../../src/measure/subject.ts";
 import { taylorTerms } from "../../src/measure/taylor.ts";
 import { readModel, writeModel } from "../../src/onnx/index.ts";
 import { choose } from "../../src/plan/choose.ts";
@@ -16,10 +16,10 @@ import { type Prunable, prepare } from "../../src/units/prepare.ts";
 import { cutBytes, cutDifference, dataset, errorWithout, oracleErrors, prepared, removal, runner } from "../helpers.ts";
 import { random } from "../support/build.ts";
 import { referenceRunner } from "../support/reference-runner.ts";
-import { build, network, type Recipe } from "./networks.ts";
+import { build, forked, type Recipe } from "./networks.ts";
 
 /** A network, and numbers from which removals are drawn. */
-const cases = fc.tuple(network, fc.integer({ min: 1, max: 2 ** 30 }));
+const cases = fc.tuple(forked, fc.integer({ min: 1, max: 2 ** 30 }));
 
 const SAMPLES = 9;
 
@@ -50,8 +50,8 @@ test("the oracle's errors are those of the cut model, exactly, also after remova
   await fc.assert(
     fc.asyncProperty(cases, async ([recipe, seed]) => {
       const prunable = await prepare(build(recipe, "float64").model, exact);
-      const subject = await subjectOf(prunable, exact, data(recipe, "float64"));
-      await expectOracle(subject, removalSteps(prunable, seed), 1e-13); // the worst of 900 networks was 8e-16
+      const evaluator = await createEvaluator(prunable, exact, data(recipe, "float64"));
+      await expectOracle(evaluator, removalSteps(prunable, seed), 1e-13); // the worst of 900 networks was 8e-16
     }),
     { numRuns: 40 },
   );
@@ -61,9 +61,9 @@ test("the same on onnxruntime in float32, by the WebAssembly loops and by tail g
   await fc.assert(
     fc.asyncProperty(cases, async ([recipe, seed]) => {
       const prunable = await prepared(build(recipe).model);
-      const subject = await subjectOf(prunable, runner, data(recipe));
+      const evaluator = await createEvaluator(prunable, runner, data(recipe));
       // rounding of float32: the worst of 900 networks was 5e-7; that the sums are the same is shown in float64 above
-      for (const loops of [true, false]) await expectOracle(subject, removalSteps(prunable, seed), 5e-6, loops);
+      for (const loops of [true, false]) await expectOracle(evaluator, removalSteps(prunable, seed), 5e-6, loops);
     }),
     { numRuns: 20 },
   );
@@ -71,12 +71,12 @@ test("the same on onnxruntime in float32, by the WebAssembly loops and by tail g
 
 test("picks are the same with one and two threads and from run to run", async () => {
   await fc.assert(
-    fc.asyncProperty(network, async (recipe) => {
+    fc.asyncProperty(forked, async (recipe) => {
       const runs = await Promise.all(
         [runner, runner, nodeRunner({ threads: 2 })].map(async (on) => {
           const prunable = await prepare(build(recipe).model, on);
-          const subject = await subjectOf(prunable, on, data(recipe));
-          return (await choose(prunable, subject, { criterion: oracle, budget: { remove: { count: 4 } } })).trace;
+          const evaluator = await createEvaluator(prunable, on, data(recipe));
+          return (await choose(prunable, evaluator, { criterion: oracle, budget: { remove: { count: 4 } } })).trace;
         }),
       );
       expect(runs[1]).toEqual(runs[0]);
@@ -93,9 +93,9 @@ test("the model that is given is never changed", async () => {
       const before = writeModel(model);
       const prunable = await prepared(model);
       const prepared0 = writeModel(prunable.model);
-      const subject = await subjectOf(prunable, runner, data(recipe));
-      await choose(prunable, subject, { criterion: oracle, budget: { remove: { count: 3 } } });
-      await taylorTerms(subject, stateOf(prunable, randomRemoval(prunable, seed)), true);
+      const evaluator = await createEvaluator(prunable, runner, data(recipe));
+      await choose(prunable, evaluator, { criterion: oracle, budget: { remove: { count: 3 } } });
+      await taylorTerms(evaluator, stateOf(prunable, randomRemoval(prunable, seed)), true);
       expect(writeModel(prunable.model)).toEqual(prepared0);
       expect(writeModel(model)).toEqual(before);
       const kept = before.slice();
@@ -113,24 +113,24 @@ test("the model that is given is never changed", async () => {
 });
 
 async function expectOracle(
-  subject: Awaited<ReturnType<typeof subjectOf>>,
+  evaluator: Awaited<ReturnType<typeof createEvaluator>>,
   steps: readonly RemovedUnits[],
   tolerance: number,
   loops = true,
 ): Promise<void> {
   const removed = steps.at(-1) as RemovedUnits;
-  const { groups } = subject.prunable.units;
+  const { groups } = evaluator.prunable.units;
   // the last unit of a group is never a candidate
   const candidates = groups.flatMap(({ first, size }) => {
     const left = Array.from({ length: size }, (_, i) => first + i).filter((unit) => !removed[unit]);
     return left.length > 1 ? left : [];
   });
-  const errors = await oracleErrors(subject, steps, candidates, { loops });
+  const errors = await oracleErrors(evaluator, steps, candidates, { loops });
   expect([...errors.keys()].sort((a, b) => a - b)).toEqual(candidates);
   for (const [unit, measured] of errors) {
     const without = removed.slice();
     without[unit] = 1;
-    const error = await errorWithout(subject, without);
+    const error = await errorWithout(evaluator, without);
     expect(Math.abs(measured - error), `unit ${unit} of ${candidates}`).toBeLessThanOrEqual(tolerance * error);
   }
 }

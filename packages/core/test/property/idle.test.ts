@@ -3,11 +3,10 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import { int64 } from "../../src/graph/tensor.ts";
 import { Activations } from "../../src/measure/activations.ts";
+import { createEvaluator } from "../../src/measure/evaluator.ts";
 import { cutInBlocks, idleGroups } from "../../src/measure/idle.ts";
 import { Oracle } from "../../src/measure/oracle.ts";
-import { qualityOf } from "../../src/measure/quality.ts";
 import { type State, stateOf, unitsLeft } from "../../src/measure/state.ts";
-import { subjectOf } from "../../src/measure/subject.ts";
 import { taylorTerms } from "../../src/measure/taylor.ts";
 import { writeModel } from "../../src/onnx/index.ts";
 import { prune } from "../../src/prune.ts";
@@ -27,28 +26,29 @@ test("errors, candidates and slopes of a run with idle channels are those of the
       const prunable = await prepared(buildImage(recipe));
       const r = random(seed);
       const data = dataset({ x: r.tensor([5, 2, SIDE, SIDE]) }, { targets: r.tensor([5, OUTPUTS]) });
-      const subject = await subjectOf(prunable, runner, data, "sse");
+      const evaluator = await createEvaluator(prunable, runner, data, { objective: "sse" });
       const groups = idleGroups(prunable);
       const none = removal(prunable, []);
       let state: State = stateOf(prunable, none);
-      const activations = new Activations(subject, state);
-      const oracle = new Oracle(subject, activations);
+      const activations = new Activations(evaluator, state);
+      const oracle = new Oracle(evaluator, activations);
       for (const removed of run(prunable.units, r)) {
         state = stateOf(prunable, removed, cutInBlocks(groups, removed, state.cut, BLOCK));
         idle += state.cut.filter((one, unit) => one !== removed[unit]).length;
         activations.advance(state);
         const cut = stateOf(prunable, removed);
-        const { error } = await qualityOf(subject, cut.model);
-        expect((await qualityOf(subject, state.model)).error / error).toBeCloseTo(1, 4);
+        const { error } = (await evaluator.evaluate(cut.model)).quality;
+        expect((await evaluator.evaluate(state.model)).quality.error / error).toBeCloseTo(1, 4);
         const candidates = unitsLeft(prunable.units, removed).slice(0, 3);
-        const expected = await new Oracle(subject, new Activations(subject, cut)).errorsWithout(candidates);
+        const expected = await new Oracle(evaluator, new Activations(evaluator, cut)).errorsWithout(candidates);
         for (const [unit, measured] of await oracle.errorsWithout(candidates)) {
           expect(measured / (expected.get(unit) as number)).toBeCloseTo(1, 4);
         }
-        const [one, other] = [await taylorTerms(subject, state, true), await taylorTerms(subject, cut, true)];
+        const [one, other] = [await taylorTerms(evaluator, state, true), await taylorTerms(evaluator, cut, true)];
         for (const unit of candidates) {
-          expect(one.slope[unit]).toBeCloseTo(other.slope[unit] as number, 3);
-          expect(one.bend[unit]).toBeCloseTo(other.bend[unit] as number, 2);
+          // as sums over the five samples
+          expect(5 * (one.gradient[unit] as number)).toBeCloseTo(5 * (other.gradient[unit] as number), 3);
+          expect(5 * (one.curvature[unit] as number)).toBeCloseTo(5 * (other.curvature[unit] as number), 2);
         }
       }
     }),

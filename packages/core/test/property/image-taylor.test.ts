@@ -1,17 +1,17 @@
 /**
- * The Taylor terms of channels, in float64 by the reference evaluator. The slope is the derivative of the error in the
- * channel's gain on every network. The bend is the second derivative where every output reads one position of the channel
+ * The Taylor terms of channels, in float64 by the reference evaluator. The gradient is the derivative of the error in the
+ * channel's gain on every network. The curvature is the second derivative where every output reads one position of the channel
  * and nothing bends behind it; everywhere else it is the diagonal recursion, and is held to that, written down naively.
  */
 import { describe, expect, test } from "vitest";
 import { GAINS, gainsTensor, gateModel } from "../../src/derive/gate.ts";
 import type { Model, Node } from "../../src/graph/graph.ts";
 import { sizeOf, type Tensor, tensorOf } from "../../src/graph/tensor.ts";
+import { createEvaluator, type Evaluator } from "../../src/measure/evaluator.ts";
 import { stateOf } from "../../src/measure/state.ts";
-import { type Subject, subjectOf } from "../../src/measure/subject.ts";
-import { taylorTerms } from "../../src/measure/taylor.ts";
+import { type TaylorTerms, taylorTerms } from "../../src/measure/taylor.ts";
 import { prepare } from "../../src/units/prepare.ts";
-import { dataset, removal } from "../helpers.ts";
+import { allFeeds, dataset, onlyTerm, removal } from "../helpers.ts";
 import { model, node, random } from "../support/build.ts";
 import { evaluate } from "../support/reference.ts";
 import { referenceRunner } from "../support/reference-runner.ts";
@@ -139,41 +139,48 @@ function network(activation: string, rest: Rest): Model {
   return model({ opset: 17, type: "float64", inputs: x, outputs: [y], initializers: s.weights, nodes: s.nodes });
 }
 
-async function subjectFor(net: Model): Promise<Subject> {
+async function subjectFor(net: Model): Promise<Evaluator> {
   const r = random(7);
   const x = r.tensor([SAMPLES, 1, SIDE, SIDE], 1, "float64");
   const [output] = Object.values(evaluate(net, { x })) as [Tensor];
   const targets = r.tensor(output.dims, 1, "float64");
-  return subjectOf(await prepare(net, exact), exact, dataset({ x }, { targets }), "sse");
+  return createEvaluator(await prepare(net, exact), exact, dataset({ x }, { targets }), { objective: "sse" });
 }
 
-function gated({ prunable, data, targets, objective }: Subject) {
+/** The gated model, and the sum of its squared errors over the samples. */
+function gated(evaluator: Evaluator) {
+  const { prunable } = evaluator;
+  const { bound, value } = onlyTerm(evaluator);
+  const targets = bound.targets.numbers;
   const { model: net, gates } = gateModel(prunable.model, prunable.shapes, prunable.units);
   const count = prunable.units.count;
   const feedsAt = (unit: number, gain: number): Record<string, Tensor> => {
     const gains = new Float64Array(count).fill(1);
     gains[unit] = gain;
-    return { ...data.inputs, [GAINS]: gainsTensor(gains, count, "float64") };
+    return { ...allFeeds(evaluator), [GAINS]: gainsTensor(gains, count, "float64") };
   };
   const outputAt = (unit: number, gain: number): ArrayLike<number> =>
-    (evaluate(net, feedsAt(unit, gain), [objective.value])[objective.value] as Tensor).numbers;
+    (evaluate(net, feedsAt(unit, gain), [value])[value] as Tensor).numbers;
   const errorAt = (unit: number, gain: number): number =>
-    Array.from(outputAt(unit, gain)).reduce((sum, y, i) => sum + 0.5 * (y - (targets.numbers[i] as number)) ** 2, 0);
+    Array.from(outputAt(unit, gain)).reduce((sum, y, i) => sum + 0.5 * (y - (targets[i] as number)) ** 2, 0);
   return { net, gates, feedsAt, outputAt, errorAt };
 }
 
-function terms(subject: Subject): ReturnType<typeof taylorTerms> {
-  return taylorTerms(subject, stateOf(subject.prunable, removal(subject.prunable, [])), true);
+/** Sums over the samples of the Taylor terms. */
+async function terms(evaluator: Evaluator): Promise<Pick<TaylorTerms, "gradient" | "curvature">> {
+  const intact = stateOf(evaluator.prunable, removal(evaluator.prunable, []));
+  const { gradient, curvature } = await taylorTerms(evaluator, intact, true);
+  return { gradient: gradient.map((mean) => mean * SAMPLES), curvature: curvature.map((mean) => mean * SAMPLES) };
 }
 
 describe.each(named({ ...recursive, ...prefixed("exact: ", diagonal) }))("%s behind %s", (_name, activation, rest) => {
-  test("the slope of every channel is the derivative of the error in its gain", async () => {
-    const subject = await subjectFor(network(activation, rest));
-    const { slope } = await terms(subject);
-    const { errorAt } = gated(subject);
+  test("the gradient of every channel is the derivative of the error in its gain", async () => {
+    const evaluator = await subjectFor(network(activation, rest));
+    const { gradient } = await terms(evaluator);
+    const { errorAt } = gated(evaluator);
     const h = 1e-6; // moves nothing over a kink with these weights
-    expect(slope.length).toBeGreaterThanOrEqual(CHANNELS);
-    slope.forEach((value, unit) => {
+    expect(gradient.length).toBeGreaterThanOrEqual(CHANNELS);
+    gradient.forEach((value, unit) => {
       const numeric = (errorAt(unit, 1 + h) - errorAt(unit, 1 - h)) / (2 * h);
       expect(Math.abs(value - numeric) / (1 + Math.abs(numeric)), `unit ${unit}`).toBeLessThan(1e-7);
     });
@@ -181,13 +188,13 @@ describe.each(named({ ...recursive, ...prefixed("exact: ", diagonal) }))("%s beh
 });
 
 describe.each(named(diagonal))("%s behind %s", (_name, activation, rest) => {
-  test("the bend of every channel is the second derivative of the error in its gain", async () => {
-    const subject = await subjectFor(network(activation, rest));
-    const { bend } = await terms(subject);
-    const { errorAt } = gated(subject);
+  test("the curvature of every channel is the second derivative of the error in its gain", async () => {
+    const evaluator = await subjectFor(network(activation, rest));
+    const { curvature } = await terms(evaluator);
+    const { errorAt } = gated(evaluator);
     const h = 1e-3; // the error is a parabola in the gain
-    expect(Math.max(...bend)).toBeGreaterThan(0);
-    bend.forEach((value, unit) => {
+    expect(Math.max(...curvature)).toBeGreaterThan(0);
+    curvature.forEach((value, unit) => {
       const [low, middle, high] = [1 - h, 1, 1 + h].map((gain) => errorAt(unit, gain)) as [number, number, number];
       const numeric = (low - 2 * middle + high) / (h * h);
       expect(Math.abs(value - numeric) / (1 + Math.abs(numeric)), `unit ${unit}`).toBeLessThan(1e-7);
@@ -196,32 +203,35 @@ describe.each(named(diagonal))("%s behind %s", (_name, activation, rest) => {
 });
 
 describe.each(named(recursive))("%s behind %s", (_name, activation, rest) => {
-  test("slope and bend of every channel are the diagonal recursion", async () => {
-    const subject = await subjectFor(network(activation, rest));
-    const { slope, bend } = await terms(subject);
-    const { net, gates, feedsAt, outputAt } = gated(subject);
-    const wrong = Float64Array.from(outputAt(0, 1), (y, i) => y - (subject.targets.numbers[i] as number));
+  test("gradient and curvature of every channel are the diagonal recursion", async () => {
+    const evaluator = await subjectFor(network(activation, rest));
+    const { gradient, curvature } = await terms(evaluator);
+    const { net, gates, feedsAt, outputAt } = gated(evaluator);
+    const { bound, value } = onlyTerm(evaluator);
+    const wrong = Float64Array.from(outputAt(0, 1), (y, i) => y - (bound.targets.numbers[i] as number));
     const seeds = new Map<string, Arrived>([
-      [subject.objective.value, { gradient: wrong, curvature: new Float64Array(wrong.length).fill(1) }],
+      [value, { gradient: wrong, curvature: new Float64Array(wrong.length).fill(1) }],
     ]);
     const arrived = diagonalRecursion(net, feedsAt(0, 1), ["x"], seeds);
-    const expected = { slope: new Float64Array(slope.length), bend: new Float64Array(bend.length) };
+    const expected = { gradient: new Float64Array(gradient.length), curvature: new Float64Array(curvature.length) };
     for (const { gated: name, sink } of gates) {
       const o = evaluate(net, feedsAt(0, 1), [name])[name] as Tensor;
       const { gradient, curvature } = arrived.get(name) as Arrived;
       const inner = sizeOf(o.dims.slice(sink.axis + 1));
-      Array.from(o.numbers).forEach((value, j) => {
+      Array.from(o.numbers).forEach((output, j) => {
         const unit = sink.owners[Math.floor(j / inner) % sink.owners.length] as number;
         if (unit < 0) return;
-        expected.slope[unit] = (expected.slope[unit] as number) + value * (gradient[j] as number);
-        expected.bend[unit] = (expected.bend[unit] as number) + value ** 2 * (curvature[j] as number);
+        expected.gradient[unit] = (expected.gradient[unit] as number) + output * (gradient[j] as number);
+        expected.curvature[unit] = (expected.curvature[unit] as number) + output ** 2 * (curvature[j] as number);
       });
     }
-    expect(bend.some((value) => value !== 0)).toBe(true);
-    bend.forEach((value, unit) => {
-      const [s, h] = [expected.slope[unit] as number, expected.bend[unit] as number];
-      expect(Math.abs((slope[unit] as number) - s) / (1 + Math.abs(s)), `slope of unit ${unit}`).toBeLessThan(1e-6);
-      expect(Math.abs(value - h) / (1 + Math.abs(h)), `bend of unit ${unit}`).toBeLessThan(1e-6);
+    expect(curvature.some((value) => value !== 0)).toBe(true);
+    curvature.forEach((value, unit) => {
+      const [s, h] = [expected.gradient[unit] as number, expected.curvature[unit] as number];
+      expect(Math.abs((gradient[unit] as number) - s) / (1 + Math.abs(s)), `gradient of unit ${unit}`).toBeLessThan(
+        1e-6,
+      );
+      expect(Math.abs(value - h) / (1 + Math.abs(h)), `curvature of unit ${unit}`).toBeLessThan(1e-6);
     });
   });
 });

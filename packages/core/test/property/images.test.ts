@@ -5,23 +5,26 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { GAINS, gainsTensor, gateModel } from "../../src/derive/gate.ts";
-import { realValues } from "../../src/graph/real-values.ts";
 import { probeShapes } from "../../src/graph/shapes.ts";
 import { type ElementType, isFloat, type Tensor } from "../../src/graph/tensor.ts";
+import { valueKinds } from "../../src/graph/value-kinds.ts";
+import { createEvaluator, type Evaluator } from "../../src/measure/evaluator.ts";
 import { stateOf } from "../../src/measure/state.ts";
-import { type Subject, subjectOf } from "../../src/measure/subject.ts";
 import { taylorTerms } from "../../src/measure/taylor.ts";
 import { readModel, writeModel } from "../../src/onnx/index.ts";
 import type { RemovedUnits } from "../../src/surgery/kept.ts";
 import { sizeAfter } from "../../src/surgery/size.ts";
 import { type Prunable, prepare } from "../../src/units/prepare.ts";
-import { cutBytes, cutDifference, dataset, prepared, removal, runner } from "../helpers.ts";
+import { allFeeds, cutBytes, cutDifference, dataset, onlyTerm, prepared, removal, runner } from "../helpers.ts";
 import { random } from "../support/build.ts";
 import { evaluate } from "../support/reference.ts";
 import { referenceRunner } from "../support/reference-runner.ts";
 import { buildImage, imageNetwork, OUTPUTS, SIDE, type Structure, structures } from "./image-networks.ts";
 
 const exact = referenceRunner();
+
+/** Of what slopes and curvatures are measured on. */
+const SAMPLES = 3;
 
 test("the cut file computes what the gated original computes, at 10 to 50 % of every group and any batch size", async () => {
   const cases = fc.tuple(
@@ -69,25 +72,25 @@ test.each(structures)("%s alone leaves its convolutions' channels removable", as
 });
 
 /** Holds some slopes of a state to finite differences of the gated model's error, and its bends to being numbers. */
-async function checkSlopes(subject: Subject, removed: RemovedUnits, seed: number): Promise<void> {
-  const { slope, bend } = await taylorTerms(subject, stateOf(subject.prunable, removed), true);
-  expect(bend.every(Number.isFinite)).toBe(true);
+async function checkSlopes(evaluator: Evaluator, removed: RemovedUnits, seed: number): Promise<void> {
+  const { gradient, curvature } = await taylorTerms(evaluator, stateOf(evaluator.prunable, removed), true);
+  expect(curvature.every(Number.isFinite)).toBe(true);
   const h = 1e-5;
-  const { errorAt } = gainErrors(subject);
+  const { errorAt } = gainErrors(evaluator);
   const base = errorAt(removed, 0, removed[0] ? 0 : 1);
-  for (const unit of someUnits(subject.prunable, seed)) {
+  for (const unit of someUnits(evaluator.prunable, seed)) {
     if (removed[unit]) continue;
     const numeric = (errorAt(removed, unit, 1 + h) - errorAt(removed, unit, 1 - h)) / (2 * h);
     const scale = 1 + Math.abs(numeric) + base;
-    expect(Math.abs((slope[unit] as number) - numeric) / scale, `unit ${unit}`).toBeLessThan(1e-7);
+    expect(Math.abs(SAMPLES * (gradient[unit] as number) - numeric) / scale, `unit ${unit}`).toBeLessThan(1e-7);
   }
 }
 
-test("the slope is the derivative of the error in the unit's gain (float64)", async () => {
+test("the gradient is the derivative of the error in the unit's gain (float64)", async () => {
   await fc.assert(
     fc.asyncProperty(imageNetwork({ smooth: true, stages: 2 }), async (recipe) => {
-      const subject = await subjectFor(recipe.seed, await prepare(buildImage(recipe, "float64"), exact));
-      await checkSlopes(subject, removal(subject.prunable, []), recipe.seed);
+      const evaluator = await subjectFor(recipe.seed, await prepare(buildImage(recipe, "float64"), exact));
+      await checkSlopes(evaluator, removal(evaluator.prunable, []), recipe.seed);
     }),
     { numRuns: 25 },
   );
@@ -97,23 +100,23 @@ test.each(structures)("slopes through %s, before and after a removal (float64)",
   const stages = (["convolution", structure] as const).map((one) => ({ structure: one, activation: "Tanh" as const }));
   for (const opset of [11, 17]) {
     const original = buildImage({ seed: 11, opset, channels: 8, stages, end: "pool" }, "float64");
-    const subject = await subjectFor(11, await prepare(original, exact));
-    await checkSlopes(subject, removal(subject.prunable, []), 1);
-    await checkSlopes(subject, removeOfEach(subject.prunable, 0.3, 1), 2);
+    const evaluator = await subjectFor(11, await prepare(original, exact));
+    await checkSlopes(evaluator, removal(evaluator.prunable, []), 1);
+    await checkSlopes(evaluator, removeOfEach(evaluator.prunable, 0.3, 1), 2);
   }
 });
 
-test("the bend is the second derivative where pooled channels go straight into the last layer (float64)", async () => {
+test("the curvature is the second derivative where pooled channels go straight into the last layer (float64)", async () => {
   await fc.assert(
     fc.asyncProperty(fc.integer({ min: 1, max: 2 ** 30 }), fc.constantFrom(13, 18), async (seed, opset) => {
       const recipe = { seed, opset, channels: 6, stages: [], end: "pool" as const };
-      const subject = await subjectFor(seed, await prepare(buildImage(recipe, "float64"), exact));
-      const none = removal(subject.prunable, []);
-      const { bend } = await taylorTerms(subject, stateOf(subject.prunable, none), true);
-      const { errorAt } = gainErrors(subject);
+      const evaluator = await subjectFor(seed, await prepare(buildImage(recipe, "float64"), exact));
+      const none = removal(evaluator.prunable, []);
+      const { curvature } = await taylorTerms(evaluator, stateOf(evaluator.prunable, none), true);
+      const { errorAt } = gainErrors(evaluator);
       const h = 1e-3;
       // the dense layer before the outputs: its own units meet in the outputs only
-      const last = subject.prunable.units.groups.at(-1) as { first: number; size: number };
+      const last = evaluator.prunable.units.groups.at(-1) as { first: number; size: number };
       for (let unit = last.first; unit < last.first + last.size; unit++) {
         const [low, middle, high] = [1 - h, 1, 1 + h].map((gain) => errorAt(none, unit, gain)) as [
           number,
@@ -121,7 +124,8 @@ test("the bend is the second derivative where pooled channels go straight into t
           number,
         ];
         const numeric = (low - 2 * middle + high) / (h * h);
-        expect(Math.abs((bend[unit] as number) - numeric) / (1 + Math.abs(numeric)), `unit ${unit}`).toBeLessThan(1e-6);
+        const sum = SAMPLES * (curvature[unit] as number);
+        expect(Math.abs(sum - numeric) / (1 + Math.abs(numeric)), `unit ${unit}`).toBeLessThan(1e-6);
       }
     }),
     { numRuns: 20 },
@@ -132,9 +136,11 @@ function images(seed: number, samples: number, type: "float32" | "float64" = "fl
   return random(seed + 1).tensor([samples, 2, SIDE, SIDE], 1, type);
 }
 
-function subjectFor(seed: number, prunable: Prunable): Promise<Subject> {
-  const targets = random(seed + 2).tensor([3, OUTPUTS], 1, "float64");
-  return subjectOf(prunable, exact, dataset({ x: images(seed, 3, "float64") }, { targets }), "sse");
+function subjectFor(seed: number, prunable: Prunable): Promise<Evaluator> {
+  const targets = random(seed + 2).tensor([SAMPLES, OUTPUTS], 1, "float64");
+  return createEvaluator(prunable, exact, dataset({ x: images(seed, SAMPLES, "float64") }, { targets }), {
+    objective: "sse",
+  });
 }
 
 /** The given share of every group, at least one unit where more than one is there. */
@@ -156,20 +162,23 @@ function someUnits({ units }: Prunable, seed: number): number[] {
   return Array.from({ length: Math.min(6, units.count) }, () => r.int(units.count));
 }
 
-/** The sum of squares of the gated model with one unit's gain set. */
-function gainErrors({ prunable, objective, data, targets }: Subject): {
+/** The sum of squares, over all samples, of the gated model with one unit's gain set. */
+function gainErrors(evaluator: Evaluator): {
   errorAt(removed: RemovedUnits, unit: number, gain: number): number;
 } {
+  const { prunable } = evaluator;
+  const { bound, value } = onlyTerm(evaluator);
+  const targets = bound.targets.numbers;
   const gated = gateModel(prunable.model, prunable.shapes, prunable.units).model;
   return {
     errorAt(removed, unit, gain) {
       const gains = Float64Array.from(removed, (gone) => 1 - gone);
       gains[unit] = gain;
-      const feeds = { ...data.inputs, [GAINS]: gainsTensor(gains, prunable.units.count, "float64") };
-      const output = evaluate(gated, feeds, [objective.value])[objective.value] as Tensor;
+      const feeds = { ...allFeeds(evaluator), [GAINS]: gainsTensor(gains, prunable.units.count, "float64") };
+      const output = evaluate(gated, feeds, [value])[value] as Tensor;
       let error = 0;
       for (let i = 0; i < output.size; i++)
-        error += 0.5 * ((output.numbers[i] as number) - (targets.numbers[i] as number)) ** 2;
+        error += 0.5 * ((output.numbers[i] as number) - (targets[i] as number)) ** 2;
       return error;
     },
   };
@@ -185,7 +194,7 @@ test("shapes after a removal, and what they hold to be constant, are those of th
       async (recipe, one, share) => {
         const prunable = await prepared(buildImage(recipe));
         const { model, shapes } = stateOf(prunable, removeOfEach(prunable, share, one));
-        const probed = await probeShapes(model, runner);
+        const { shapes: probed } = await probeShapes(model, runner);
         for (const name of model.graph.nodes.flatMap(({ outputs }) => outputs)) {
           const shape = shapes.get(name);
           if (!shape) continue; // of a helper that cutting has added
@@ -228,7 +237,8 @@ test("values that are known to be reals before anything runs are of these types 
   await fc.assert(
     fc.asyncProperty(imageNetwork(), async (recipe) => {
       const { graph, ...rest } = buildImage(recipe);
-      const reals = realValues(graph);
+      const { reals, others } = valueKinds(graph);
+      expect(others.size).toBe(0);
       const made = [...new Set(graph.nodes.flatMap(({ outputs }) => outputs))];
       const outputs = made.map((name) => ({ name }));
       const session = await runner.load(writeModel({ ...rest, graph: graph.with({ outputs }) }), { optimize: false });

@@ -45,6 +45,8 @@ export interface Recipe {
   readonly layers: readonly LayerRecipe[];
   readonly outputs: number;
   readonly end: "linear" | "logistic" | "softmax" | "log-softmax";
+  /** A second output "z" of two numbers, by a layer of its own behind so many layers; default: none. */
+  readonly second?: number | undefined;
 }
 
 const layer: fc.Arbitrary<LayerRecipe> = fc.record({
@@ -69,6 +71,14 @@ export const network: fc.Arbitrary<Recipe> = fc.record({
   outputs: fc.integer({ min: 2, max: 4 }),
   end: fc.constantFrom("linear", "logistic", "softmax", "log-softmax"),
 });
+
+/** Any network, perhaps with a second output from somewhere in the middle. */
+export const forked: fc.Arbitrary<Recipe> = fc
+  .tuple(network, fc.option(fc.nat({ max: 4 }), { nil: undefined }))
+  .map(([recipe, second]) => ({
+    ...recipe,
+    ...(second !== undefined && { second: second % (recipe.layers.length + 1) }),
+  }));
 
 /** A plain chain of dense layers with smooth activations. Its units are all removable: a layer of one unit may be frozen. */
 export const chain = (depth: { min: number; max: number }): fc.Arbitrary<Recipe> =>
@@ -101,7 +111,10 @@ export interface Network {
 }
 
 /** The network of a recipe; the same for the same recipe. */
-export function build({ seed, opset, inputs, layers, outputs, end }: Recipe, type: ElementType = "float32"): Network {
+export function build(
+  { seed, opset, inputs, layers, outputs, end, second }: Recipe,
+  type: ElementType = "float32",
+): Network {
   const r = random(seed);
   const nodes: Node[] = [];
   const initializers: Record<string, Tensor> = {};
@@ -163,7 +176,14 @@ export function build({ seed, opset, inputs, layers, outputs, end }: Recipe, typ
   };
 
   let [x, width] = ["x", inputs];
-  for (const recipe of layers) {
+  const fork = (after: number): void => {
+    if (after !== second) return;
+    const other = random(seed + 9); // the rest of the network is the same without it
+    const weights = constant(other.tensor([width, 2], 1 / Math.sqrt(width), type));
+    nodes.push(node("MatMul", [x, weights], ["z"]));
+  };
+  for (const [at, recipe] of layers.entries()) {
+    fork(at);
     const one = (to: number, from = x, fromWidth = width): string => {
       const sums = dense(from, fromWidth, to, recipe.form, recipe.activation);
       return activate(recipe.normalize ? normalized(sums, to) : sums, recipe.activation);
@@ -175,11 +195,19 @@ export function build({ seed, opset, inputs, layers, outputs, end }: Recipe, typ
     if (recipe.skip) x = add("Add", [x, one(width, x, width)]);
     x = moved(x, width, recipe.move);
   }
+  fork(layers.length);
   const logits = dense(x, width, outputs, "Gemm", end);
   const last = { linear: "Identity", logistic: "Sigmoid", softmax: "Softmax", "log-softmax": "LogSoftmax" }[end];
   nodes.push(node(last, [logits], ["y"], last.endsWith("max") ? { axis: 1 } : {}));
   return {
-    model: model({ opset, type, inputs: { x: ["N", inputs] }, outputs: ["y"], initializers, nodes }),
+    model: model({
+      opset,
+      type,
+      inputs: { x: ["N", inputs] },
+      outputs: second === undefined ? ["y"] : ["y", "z"],
+      initializers,
+      nodes,
+    }),
     kinked,
     dense: plain,
   };

@@ -1,94 +1,97 @@
 /**
- * The Taylor terms on random networks, in float64 by the reference evaluator: the slope against finite differences of
- * the error in each unit's gain, the bend against second differences where the diagonal is exact, and elsewhere against
+ * The Taylor terms on random networks, in float64 by the reference evaluator: the gradient against finite differences of
+ * the error in each unit's gain, the curvature against second differences where the diagonal is exact, and elsewhere against
  * the paper's recursion written down as plain loops.
  */
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import type { Dataset } from "../../src/data.ts";
+import type { Dataset } from "../../src/data/dataset.ts";
 import { GAINS, gainsTensor, gateModel } from "../../src/derive/gate.ts";
 import type { Model } from "../../src/graph/graph.ts";
 import type { Tensor } from "../../src/graph/tensor.ts";
-import type { ObjectiveName } from "../../src/measure/objective.ts";
+import { createEvaluator, type Evaluator } from "../../src/measure/evaluator.ts";
 import { stateOf } from "../../src/measure/state.ts";
-import { type Subject, subjectOf } from "../../src/measure/subject.ts";
 import { taylorTerms } from "../../src/measure/taylor.ts";
 import type { RemovedUnits } from "../../src/surgery/kept.ts";
 import { prepare } from "../../src/units/prepare.ts";
-import { dataset, removal } from "../helpers.ts";
+import { allFeeds, dataset, onlyTerm, removal } from "../helpers.ts";
 import { random } from "../support/build.ts";
+import { crossEntropyError, matchErrors, rowsOf, sseError } from "../support/objectives.ts";
 import { evaluate } from "../support/reference.ts";
 import { referenceRunner } from "../support/reference-runner.ts";
 import { build, chain, type Network, network, type Recipe } from "./networks.ts";
 
 const exact = referenceRunner();
 const SAMPLES = 5;
-const objectives = fc.constantFrom<ObjectiveName>("sse", "cross-entropy", "match");
+const objectives = fc.constantFrom("sse", "cross-entropy", "match");
 
-test("the slope is the derivative of the error in the unit's gain, for every structure", async () => {
+test("the gradient is the derivative of the error in the unit's gain, for every structure", async () => {
   await fc.assert(
     fc.asyncProperty(network, objectives, fc.boolean(), async (recipe, objective, pruned) => {
       const net = build(recipe, "float64");
       const data = samples(recipe);
       fc.pre(distanceToKinks(net, data) > 1e-4);
-      const subject = await subjectOf(await prepare(net.model, exact), exact, data, objective);
-      const removed = removal(subject.prunable, pruned ? firstOfEach(subject) : []);
-      fc.pre(distanceToKinks(net, data, subject, removed) > 1e-4);
-      const { slope } = await taylorTerms(subject, stateOf(subject.prunable, removed), false);
+      const evaluator = await createEvaluator(await prepare(net.model, exact), exact, data, { objective });
+      const removed = removal(evaluator.prunable, pruned ? firstOfEach(evaluator) : []);
+      fc.pre(distanceToKinks(net, data, evaluator, removed) > 1e-4);
+      const { gradient } = await taylorTerms(evaluator, stateOf(evaluator.prunable, removed), false);
       const h = 1e-6; // moves no activation over a kink; rounding is about 1e-10 of the error
-      slope.forEach((value, unit) => {
+      gradient.forEach((value, unit) => {
         const across = (step: number): number =>
-          gainError(subject, removed, unit, 1 + step) - gainError(subject, removed, unit, 1 - step);
+          gainError(evaluator, removed, unit, 1 + step) - gainError(evaluator, removed, unit, 1 - step);
         // of fourth order: behind a normalisation third derivatives are as large as 1e5
         const numeric = removed[unit] ? 0 : (8 * across(h) - across(2 * h)) / (12 * h);
-        const scale = 1 + Math.abs(numeric) + gainError(subject, removed, unit, 1);
-        expect(Math.abs(value - numeric) / scale, `unit ${unit}`).toBeLessThan(1e-8);
+        const scale = 1 + Math.abs(numeric) + gainError(evaluator, removed, unit, 1);
+        expect(Math.abs(value * SAMPLES - numeric) / scale, `unit ${unit}`).toBeLessThan(1e-8);
       });
     }),
     { numRuns: 40 },
   );
 });
 
-test("the bend is the second derivative in the gain where one hidden layer makes the diagonal exact", async () => {
+test("the curvature is the second derivative in the gain where one hidden layer makes the diagonal exact", async () => {
   await fc.assert(
-    fc.asyncProperty(
-      chain({ min: 1, max: 1 }),
-      fc.constantFrom<ObjectiveName>("sse", "match"),
-      async (recipe, objective) => {
-        const data = samples(recipe);
-        const subject = await subjectOf(await prepare(build(recipe, "float64").model, exact), exact, data, objective);
-        const intact = removal(subject.prunable, []);
-        const { bend } = await taylorTerms(subject, stateOf(subject.prunable, intact), true);
-        const h = 2e-3; // fourth order: truncation and rounding stay below 1e-9 of the error
-        bend.forEach((value, unit) => {
-          const [ll, l, m, u, uu] = [-2, -1, 0, 1, 2].map((steps) =>
-            gainError(subject, intact, unit, 1 + steps * h),
-          ) as [number, number, number, number, number];
-          const numeric = (-ll + 16 * l - 30 * m + 16 * u - uu) / (12 * h * h);
-          expect(Math.abs(value - numeric) / (1 + m + Math.abs(numeric)), `unit ${unit}`).toBeLessThan(1e-7);
-        });
-      },
-    ),
+    fc.asyncProperty(chain({ min: 1, max: 1 }), fc.constantFrom("sse", "match"), async (recipe, objective) => {
+      const data = samples(recipe);
+      const evaluator = await createEvaluator(await prepare(build(recipe, "float64").model, exact), exact, data, {
+        objective,
+      });
+      const intact = removal(evaluator.prunable, []);
+      const { curvature } = await taylorTerms(evaluator, stateOf(evaluator.prunable, intact), true);
+      const h = 2e-3; // fourth order: truncation and rounding stay below 1e-9 of the error
+      curvature.forEach((value, unit) => {
+        const [ll, l, m, u, uu] = [-2, -1, 0, 1, 2].map((steps) =>
+          gainError(evaluator, intact, unit, 1 + steps * h),
+        ) as [number, number, number, number, number];
+        const numeric = (-ll + 16 * l - 30 * m + 16 * u - uu) / (12 * h * h);
+        const sum = value * SAMPLES;
+        expect(Math.abs(sum - numeric) / (1 + m + Math.abs(numeric)), `unit ${unit}`).toBeLessThan(1e-7);
+      });
+    }),
     { numRuns: 40 },
   );
 });
 
-test("slope and bend are the paper's recursion where hidden layers follow each other", async () => {
+test("gradient and curvature are the paper's recursion where hidden layers follow each other", async () => {
   await fc.assert(
     fc.asyncProperty(chain({ min: 2, max: 4 }), async (recipe) => {
       const net = build(recipe, "float64");
       const data = samples(recipe);
-      const subject = await subjectOf(await prepare(net.model, exact), exact, data, "sse");
-      const { slope, bend } = await taylorTerms(
-        subject,
-        stateOf(subject.prunable, removal(subject.prunable, [])),
+      const evaluator = await createEvaluator(await prepare(net.model, exact), exact, data, { objective: "sse" });
+      const { gradient, curvature } = await taylorTerms(
+        evaluator,
+        stateOf(evaluator.prunable, removal(evaluator.prunable, [])),
         true,
       );
-      const expected = paperTerms(net, data, subject.targets);
-      expect(slope.length).toBe(expected.length);
+      const expected = paperTerms(net, data, onlyTerm(evaluator).bound.targets);
+      expect(gradient.length).toBe(expected.length);
       expected.forEach((terms, unit) => {
-        expect(Math.abs((slope[unit] as number) - terms.slope)).toBeLessThan(1e-10 * (1 + Math.abs(terms.slope)));
-        expect(Math.abs((bend[unit] as number) - terms.bend)).toBeLessThan(1e-10 * (1 + Math.abs(terms.bend)));
+        expect(Math.abs(SAMPLES * (gradient[unit] as number) - terms.gradient)).toBeLessThan(
+          1e-10 * (1 + Math.abs(terms.gradient)),
+        );
+        expect(Math.abs(SAMPLES * (curvature[unit] as number) - terms.curvature)).toBeLessThan(
+          1e-10 * (1 + Math.abs(terms.curvature)),
+        );
       });
     }),
     { numRuns: 40 },
@@ -100,12 +103,12 @@ test("absolute and squared terms are taken sample by sample", async () => {
     fc.asyncProperty(chain({ min: 1, max: 3 }), async (recipe) => {
       const net = build(recipe, "float64");
       const data = samples(recipe);
-      const subject = await subjectOf(await prepare(net.model, exact), exact, data, "sse");
-      const terms = await taylorTerms(subject, stateOf(subject.prunable, removal(subject.prunable, [])), false);
-      paperTerms(net, data, subject.targets).forEach(({ perSample }, unit) => {
+      const evaluator = await createEvaluator(await prepare(net.model, exact), exact, data, { objective: "sse" });
+      const terms = await taylorTerms(evaluator, stateOf(evaluator.prunable, removal(evaluator.prunable, [])), false);
+      paperTerms(net, data, onlyTerm(evaluator).bound.targets).forEach(({ perSample }, unit) => {
         const sums = (f: (value: number) => number): number => perSample.reduce((sum, value) => sum + f(value), 0);
-        expect(terms.absolute[unit]).toBeCloseTo(sums(Math.abs), 9);
-        expect(terms.squared[unit]).toBeCloseTo(
+        expect(SAMPLES * (terms.absolute[unit] as number)).toBeCloseTo(sums(Math.abs), 9);
+        expect(SAMPLES * (terms.squared[unit] as number)).toBeCloseTo(
           sums((value) => value * value),
           9,
         );
@@ -121,42 +124,47 @@ function samples(recipe: Recipe): Dataset {
   return dataset({ x }, { labels: Int32Array.from({ length: SAMPLES }, () => r.int(recipe.outputs)) });
 }
 
-/** Error of the model with one unit's gain set and the removed ones' at 0, evaluated as a whole. */
-function gainError(subject: Subject, removed: RemovedUnits, unit: number, gain: number): number {
-  const { prunable, objective, data, targets } = subject;
+/** Error, summed over the samples, of the model with one unit's gain set and the removed ones' at 0, evaluated as a whole. */
+function gainError(evaluator: Evaluator, removed: RemovedUnits, unit: number, gain: number): number {
+  const { prunable } = evaluator;
+  const { value } = onlyTerm(evaluator);
   const gains = Float64Array.from(removed, (gone) => 1 - gone);
   gains[unit] = gain;
   const gated = gateModel(prunable.model, prunable.shapes, prunable.units).model;
-  const feeds = { ...data.inputs, [GAINS]: gainsTensor(gains, prunable.units.count, "float64") };
-  const { [objective.value]: output } = evaluate(gated, feeds, [objective.value]);
-  return errorOf(subject, (output as Tensor).numbers, targets);
+  const feeds = { ...allFeeds(evaluator), [GAINS]: gainsTensor(gains, prunable.units.count, "float64") };
+  const { [value]: output } = evaluate(gated, feeds, [value]);
+  return errorOf(evaluator, (output as Tensor).numbers);
 }
 
 /** The objectives as the documentation states them. */
-function errorOf({ objective }: Subject, outputs: ArrayLike<number>, targets: Tensor): number {
-  const width = targets.dims[1] as number;
-  let error = 0;
-  for (let row = 0; row < outputs.length; row += width) {
-    const o = Array.from({ length: width }, (_, i) => outputs[row + i] as number);
-    const t = Array.from({ length: width }, (_, i) => targets.numbers[row + i] as number);
-    const total = Math.log(o.reduce((sum, value) => sum + Math.exp(value), 0));
-    o.forEach((value, i) => {
-      const target = t[i] as number;
-      error += objective.name === "cross-entropy" ? -target * (value - total) : 0.5 * (value - target) ** 2;
-    });
+function errorOf(evaluator: Evaluator, outputs: ArrayLike<number>): number {
+  const { objective, bound, info } = onlyTerm(evaluator);
+  const [rows, targets] = [rowsOf(outputs, SAMPLES), rowsOf(bound.targets.numbers, SAMPLES)];
+  const sum = (values: readonly number[]): number => values.reduce((total, value) => total + value, 0);
+  if (objective.name === "match") {
+    // outputs between fixed limits are of one kind, others each of their own
+    const isLinear = info.lastOperator === "Identity" || info.lastOperator === "Gemm";
+    return sum(matchErrors(rows, targets, isLinear ? (element) => element : undefined));
   }
-  return error;
+  const error = objective.name === "sse" ? sseError : crossEntropyError;
+  return sum(rows.map((row, n) => error(row, targets[n] as number[])));
 }
 
 /** Unit 0 of every group with more than one. */
-function firstOfEach({ prunable }: Subject): number[] {
+function firstOfEach({ prunable }: Evaluator): number[] {
   return prunable.units.groups.filter(({ size }) => size > 1).map(({ first }) => first);
 }
 
 /** How near the inputs of piecewise activations come to a kink. */
-function distanceToKinks({ model, kinked }: Network, data: Dataset, subject?: Subject, removed?: RemovedUnits): number {
+function distanceToKinks(
+  { model, kinked }: Network,
+  data: Dataset,
+  evaluator?: Evaluator,
+  removed?: RemovedUnits,
+): number {
   if (kinked.length === 0) return 1;
-  const gated = subject && gateModel(subject.prunable.model, subject.prunable.shapes, subject.prunable.units).model;
+  const gated =
+    evaluator && gateModel(evaluator.prunable.model, evaluator.prunable.shapes, evaluator.prunable.units).model;
   const gains = removed && {
     [GAINS]: gainsTensor(
       Float64Array.from(removed, (gone) => 1 - gone),
@@ -179,8 +187,8 @@ function distanceToKinks({ model, kinked }: Network, data: Dataset, subject?: Su
 }
 
 interface PaperTerms {
-  slope: number;
-  bend: number;
+  gradient: number;
+  curvature: number;
   perSample: number[];
 }
 
@@ -192,8 +200,8 @@ interface PaperTerms {
 function paperTerms({ dense }: Network, data: Dataset, targets: Tensor): PaperTerms[] {
   const terms: PaperTerms[] = [];
   const x = data.inputs.x as Tensor;
-  const width = x.dims[1] as number;
-  for (let n = 0; n < data.size; n++) {
+  const [size, width] = x.dims as [number, number];
+  for (let n = 0; n < size; n++) {
     const outputs: number[][] = [Array.from({ length: width }, (_, i) => x.numbers[n * width + i] as number)];
     for (const { weights, bias, activation } of dense) {
       const from = outputs.at(-1) as number[];
@@ -229,12 +237,12 @@ function paperTerms({ dense }: Network, data: Dataset, targets: Tensor): PaperTe
       );
       firstUnit -= below.length;
       below.forEach((output, j) => {
-        terms[firstUnit + j] ??= { slope: 0, bend: 0, perSample: [] };
+        terms[firstUnit + j] ??= { gradient: 0, curvature: 0, perSample: [] };
         const unit = terms[firstUnit + j] as PaperTerms;
-        const slope = output * (dEdo[j] as number);
-        unit.slope += slope;
-        unit.bend += output * output * (d2Edo2[j] as number);
-        unit.perSample.push(slope);
+        const gradient = output * (dEdo[j] as number);
+        unit.gradient += gradient;
+        unit.curvature += output * output * (d2Edo2[j] as number);
+        unit.perSample.push(gradient);
       });
     }
   }

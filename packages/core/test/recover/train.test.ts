@@ -1,11 +1,11 @@
 import { describe, expect, test } from "vitest";
 import type { Model } from "../../src/graph/graph.ts";
+import type { Values } from "../../src/graph/pieces.ts";
 import { Tensor } from "../../src/graph/tensor.ts";
-import { TARGET } from "../../src/measure/objective.ts";
-import { subjectOf } from "../../src/measure/subject.ts";
+import { createEvaluator, type Evaluator } from "../../src/measure/evaluator.ts";
 import { trainingStep } from "../../src/recover/train.ts";
 import { prepare } from "../../src/units/prepare.ts";
-import { dataset, prepared, runner } from "../helpers.ts";
+import { allFeeds, dataset, onlyTerm, prepared, runner } from "../helpers.ts";
 import { model, node, random } from "../support/build.ts";
 import { evaluate } from "../support/reference.ts";
 import { referenceRunner } from "../support/reference-runner.ts";
@@ -44,16 +44,23 @@ const samples = (type: "float32" | "float64") => {
   return dataset({ x: r.tensor([SAMPLES, 3], 1, type) }, { labels: Int32Array.of(0, 1, 1, 0, 1, 0) });
 };
 
+/** All samples as one batch of feeds and targets. */
+function batchOf(evaluator: Evaluator): { feeds: Values; targets: Values } {
+  const { target, bound } = onlyTerm(evaluator);
+  return { feeds: allFeeds(evaluator), targets: { [target]: bound.targets } };
+}
+
 test("the first step's gradient is that of finite differences, for every weight", async () => {
   const exact = referenceRunner();
   const prunable = await prepare(network("float64"), exact);
-  const subject = await subjectOf(prunable, exact, samples("float64"), "cross-entropy");
-  const { objective, targets, data } = subject;
-  const training = await trainingStep(prunable, { runner: exact, objective, rate: 0.01 });
+  const data = samples("float64");
+  const evaluator = await createEvaluator(prunable, exact, data, { objective: "cross-entropy" });
+  const { feeds, targets } = batchOf(evaluator);
+  const training = await trainingStep(prunable, { runner: exact, terms: evaluator.terms, rate: 0.01 });
   const before = prunable.model.graph.initializers;
   const mean = (initializers: ReadonlyMap<string, Tensor>): number => {
     const graph = prunable.model.graph.with({ initializers });
-    const z = (evaluate({ ...prunable.model, graph }, data.inputs, ["z"]).z as Tensor).numbers;
+    const z = (evaluate({ ...prunable.model, graph }, feeds, ["z"]).z as Tensor).numbers;
     let error = 0;
     for (let n = 0; n < SAMPLES; n++) {
       const [z0, z1] = [z[2 * n] as number, z[2 * n + 1] as number];
@@ -61,7 +68,7 @@ test("the first step's gradient is that of finite differences, for every weight"
     }
     return error / SAMPLES;
   };
-  expect(await training.step(data.inputs, targets)).toBeCloseTo(mean(before), 12);
+  expect(await training.step(feeds, targets)).toBeCloseTo(mean(before), 12);
   const after = training.model().graph.initializers;
   for (const name of ["w1", "b1", "scale", "shift", "w2", "b2"]) {
     const weight = before.get(name) as Tensor;
@@ -85,9 +92,10 @@ test("the first step's gradient is that of finite differences, for every weight"
 
 test("statistics of a normalisation are no weights", async () => {
   const prunable = await prepared(network("float32"));
-  const { objective, targets, data } = await subjectOf(prunable, runner, samples("float32"));
-  const training = await trainingStep(prunable, { runner, objective });
-  await training.step(data.inputs, targets);
+  const evaluator = await createEvaluator(prunable, runner, samples("float32"));
+  const { feeds, targets } = batchOf(evaluator);
+  const training = await trainingStep(prunable, { runner, terms: evaluator.terms });
+  await training.step(feeds, targets);
   const after = training.model().graph.initializers;
   for (const name of ["mean", "variance"]) expect(after.get(name)).toBe(prunable.model.graph.initializers.get(name));
   expect(after.get("scale")).not.toBe(prunable.model.graph.initializers.get("scale"));
@@ -97,13 +105,15 @@ test("statistics of a normalisation are no weights", async () => {
 describe.each([7, 9, 13, 22])("at opset %i", (opset) => {
   test("steps lower the error, and the trained model has it", async () => {
     const prunable = await prepared(network("float32", opset));
-    const { objective, targets, data } = await subjectOf(prunable, runner, samples("float32"), "cross-entropy");
-    const training = await trainingStep(prunable, { runner, objective, rate: 0.02 });
+    const evaluator = await createEvaluator(prunable, runner, samples("float32"), { objective: "cross-entropy" });
+    const { terms } = evaluator;
+    const { feeds, targets } = batchOf(evaluator);
+    const training = await trainingStep(prunable, { runner, terms, rate: 0.02 });
     const errors: number[] = [];
-    for (let step = 0; step < 60; step++) errors.push(await training.step(data.inputs, targets));
+    for (let step = 0; step < 60; step++) errors.push(await training.step(feeds, targets));
     expect(errors.at(-1)).toBeLessThan(0.5 * (errors[0] as number));
-    const again = await trainingStep({ ...prunable, model: training.model() }, { runner, objective });
-    expect(await again.step(data.inputs, targets)).toBeLessThan(errors.at(-1) as number);
+    const again = await trainingStep({ ...prunable, model: training.model() }, { runner, terms });
+    expect(await again.step(feeds, targets)).toBeLessThan(errors.at(-1) as number);
     await Promise.all([training.release(), again.release()]);
   });
 });
@@ -111,14 +121,15 @@ describe.each([7, 9, 13, 22])("at opset %i", (opset) => {
 test("only the weights that are named move, and the model that is given never does", async () => {
   const prunable = await prepared(network("float32"));
   const kept = new Map([...prunable.model.graph.initializers].map(([name, { data }]) => [name, data.slice()]));
-  const { objective, targets, data } = await subjectOf(prunable, runner, samples("float32"));
-  const training = await trainingStep(prunable, { runner, objective, weights: ["b2"] });
-  await training.step(data.inputs, targets);
+  const evaluator = await createEvaluator(prunable, runner, samples("float32"));
+  const { feeds, targets } = batchOf(evaluator);
+  const training = await trainingStep(prunable, { runner, terms: evaluator.terms, weights: ["b2"] });
+  await training.step(feeds, targets);
   for (const [name, tensor] of training.model().graph.initializers) {
     if (name === "b2") expect(tensor.data).not.toEqual(kept.get(name));
     else expect(tensor.data).toEqual(kept.get(name));
   }
   for (const [name, tensor] of prunable.model.graph.initializers) expect(tensor.data).toEqual(kept.get(name));
-  expect(prunable.model.graph.value(TARGET)).toBeUndefined();
+  expect(prunable.model.graph.value(onlyTerm(evaluator).target)).toBeUndefined();
   await training.release();
 });

@@ -3,7 +3,7 @@ import { describe, expect, test } from "vitest";
 import { oracle } from "../../src/criteria/oracle.ts";
 import { int64 } from "../../src/graph/tensor.ts";
 import { inspect } from "../../src/inspect.ts";
-import { subjectOf } from "../../src/measure/subject.ts";
+import { createEvaluator } from "../../src/measure/evaluator.ts";
 import { readModel, writeModel } from "../../src/onnx/index.ts";
 import { choose } from "../../src/plan/choose.ts";
 import { prune } from "../../src/prune.ts";
@@ -64,9 +64,19 @@ describe("a control-flow body", () => {
     expect(await cutDifference(original, prunable, removed, { x: r.tensor([4, 2]) })).toBeLessThan(1e-5);
   });
 
-  test("that reads a layer's weights keeps them whole, while the layer's own copy is cut", async () => {
+  test("freezes the weights that it reads, in all their uses", async () => {
+    const prunable = await prepared(readModel(withBody("w2")));
+    expect(sizes(prunable)).toEqual({});
+    const reason = 'If "d" reads it inside its body';
+    expect(prunable.units.frozen.slice(0, 2)).toMatchObject([
+      { layer: "first", size: 4, reason },
+      { layer: "second", size: 3, reason },
+    ]);
+  });
+
+  test("that reads a layer's weights keeps them whole, while the layer's own copy is cut, where they are untied", async () => {
     const original = readModel(withBody("w2"));
-    const prunable = await prepared(original);
+    const prunable = await prepared(original, { untie: true });
     expect(sizes(prunable)).toEqual({ first: 4, second: 3 });
     const removed = removal(prunable, { first: [0], second: [2] });
     expect(await cutDifference(original, prunable, removed, { x: r.tensor([4, 2]) })).toBeLessThan(1e-5);
@@ -197,7 +207,7 @@ describe("a model with nothing to remove", () => {
   test("is inspected, and chosen from without a removal", async () => {
     const prunable = await prepared(bare);
     expect(prunable.units).toMatchObject({ count: 0, groups: [] });
-    const chosen = await choose(prunable, await subjectOf(prunable, runner, data), { criterion: oracle });
+    const chosen = await choose(prunable, await createEvaluator(prunable, runner, data), { criterion: oracle });
     expect(chosen).toMatchObject({ trace: [], reached: true, evaluations: 0 });
     expect(chosen.stopped).toContain("no more removable units");
     expect(() => groupOf(prunable.units, 0)).toThrow("unit 0");

@@ -16,7 +16,6 @@ function points(source: string, random: () => number): Dataset {
   const x = Float32Array.from({ length: POINTS }, () => random() * PERIOD);
   return {
     source,
-    size: POINTS,
     inputs: { x: float32(x, [POINTS, 1]) },
     targets: float32(x.map(Math.cos), [POINTS, 1]),
   };

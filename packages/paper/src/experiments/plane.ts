@@ -46,5 +46,5 @@ function points(shape: Shape, source: string, random: () => number): Dataset {
     x.set([px, py], 2 * n);
     labels[n++] = label;
   }
-  return { source, size: POINTS, inputs: { x: float32(x, [POINTS, 2]) }, labels };
+  return { source, inputs: { x: float32(x, [POINTS, 2]) }, labels };
 }

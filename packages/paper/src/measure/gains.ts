@@ -2,12 +2,12 @@
 import {
   type CompareRun,
   type CompareSummary,
+  createEvaluator,
   type Dataset,
   gainCurves,
   type Model,
   prepare,
   type Runner,
-  subjectOf,
 } from "shrinknet";
 import { type CriterionName, criteria, type RemovalGain } from "./measured.ts";
 
@@ -33,7 +33,7 @@ export async function gainsAlong(
   { runner, data, gains, every, onProgress }: GainOptions,
 ): Promise<Record<CriterionName, readonly RemovalGain[]>> {
   const prunable = await prepare(model, runner);
-  const subject = await subjectOf(prunable, runner, data, "sse");
+  const evaluator = await createEvaluator(prunable, runner, data, { objective: "sse" });
   const numberOf = ({ group, unit }: CompareRun["steps"][number]): number => {
     return (prunable.units.groups.find(({ id }) => id === group)?.first ?? Number.NaN) + unit;
   };
@@ -44,7 +44,7 @@ export async function gainsAlong(
     for (const [removedBefore, step] of steps.entries()) {
       const unit = numberOf(step);
       if (removedBefore % every === 0) {
-        const curves = await gainCurves(subject, { units: [unit], gains, removed });
+        const curves = await gainCurves(evaluator, { units: [unit], gains, removed });
         result[criterion].push(...curves.map((curve) => ({ ...curve, removedBefore })));
         onProgress?.(`gain curves, ${criterion}`, (at + removedBefore / steps.length) / criteria.length);
       }

@@ -43,7 +43,7 @@ export async function trainedNetwork(
   const { widths, output, training } = experiment;
   const { goal, batch, rate, decay = 1, maxEpochs, steps, spread } = training;
   const isDone = ({ error, accuracy = 0 }: Quality): boolean =>
-    "accuracy" in goal ? accuracy >= goal.accuracy : error / calibration.size <= goal.meanError;
+    "accuracy" in goal ? accuracy >= goal.accuracy : error <= goal.meanError;
   const { model, epochs, quality } = await train(denseModel({ widths, output, spread, seed }), {
     ...{ runner, data: calibration, objective: "sse", batch, steps, maxEpochs, seed, done: isDone },
     rate: (epoch) => rate * decay ** (epoch - 1),

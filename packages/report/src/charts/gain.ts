@@ -52,7 +52,7 @@ function gainPanel(curve: GainCurve, yScale: "linear" | "log", which = ""): Line
   const said = (name: string, value: number): string => `${name}: ${formatNumber(value)} at gain 0`;
   return {
     xLabel: "gain (0 = removed, 1 = intact)",
-    yLabel: `error (sum over samples)${which}`,
+    yLabel: `error (mean over samples)${which}`,
     yScale,
     series: [
       { name: said("measured", curve.removed), points },

@@ -23,7 +23,7 @@ export interface Dot {
 
 /** Axes and lines, without title and legend. */
 export interface LinePanel extends Pick<ChartOptions, "height"> {
-  /** With the unit: "units removed", "error (sum over samples)". */
+  /** With the unit: "units removed", "error (mean over samples)". */
   readonly xLabel: string;
   readonly yLabel: string;
   readonly series: readonly Series[];

@@ -14,7 +14,7 @@ export interface ErrorChartOptions extends QualityChartOptions {
   readonly yScale?: ScaleType | "auto";
 }
 
-/** Error (summed over samples) against units removed. At most about 800 points per line are drawn; extremes are kept. */
+/** Error (mean over samples) against units removed. At most about 800 points per line are drawn; extremes are kept. */
 export function errorChart(series: readonly Series[], options: ErrorChartOptions = {}): string {
   const { title = "Error against units removed", yScale = "auto", include = [], ...size } = options;
   const values = [...series.flatMap((s) => s.points.map((p) => p[1])), ...include];
@@ -22,7 +22,7 @@ export function errorChart(series: readonly Series[], options: ErrorChartOptions
     ...size,
     title,
     xLabel: "units removed",
-    yLabel: "error (sum over samples)",
+    yLabel: "error (mean over samples)",
     series,
     yScale: yScale === "auto" ? chooseScale(values) : yScale,
     yInclude: include,

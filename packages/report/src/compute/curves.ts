@@ -1,7 +1,7 @@
 import type { CompareRun, CompareSummary, CompensationCurve, PruneSummary, Quality } from "shrinknet";
 import type { Point, Series } from "../series.ts";
 
-/** Which number of a {@link Quality}: the error (summed over samples) or the accuracy (0 to 1). */
+/** Which number of a {@link Quality}: the error (mean over samples) or the accuracy (0 to 1). */
 export type Measure = "error" | "accuracy";
 
 /** Which samples it was measured on. */

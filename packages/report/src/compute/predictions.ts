@@ -1,4 +1,4 @@
-/** What a removal was said to change the error by, and what it did change; both in units of the error, summed over samples. */
+/** What a removal was said to change the error by, and what it did change; both in units of the error, a mean over samples. */
 export interface Prediction {
   readonly predicted: number;
   readonly measured: number;

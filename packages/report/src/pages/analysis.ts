@@ -50,7 +50,7 @@ export function analysisReport(summary: AnalyzeSummary): string {
     interactions && eliteSection(interactions),
     html`<footer><h2>What was measured</h2>
 ${facts([
-  ["objective", `${summary.objective}, summed over ${formatCount(summary.samples)} samples`],
+  ["objective", `${summary.objective}, mean of ${formatCount(summary.samples)} samples`],
   ["units", `${formatCount(baseline.units)} in ${formatCount(summary.layers.length)} groups`],
   ["error at the start", formatNumber(baseline.error)],
   ...(baseline.accuracy === undefined
@@ -109,7 +109,7 @@ ${figure(
     series: regrets,
     yScale: scaleOf(regrets),
   }),
-  "0: the criterion picks a unit that no other beats. In units of the error, summed over the samples.",
+  "0: the criterion picks a unit that no other beats. In units of the error, a mean over the samples.",
 )}
 </div></section>
 `;

@@ -32,7 +32,7 @@ ${runTable(summary)}</section>
     ),
     html`<footer><h2>What was measured</h2>
 ${facts([
-  ["objective", `${objective}, summed over samples`],
+  ["objective", `${objective}, mean over samples`],
   ["units", `${formatCount(baseline.units)} in ${formatCount(summary.layers.length)} groups`],
   ["parameters", formatCount(baseline.parameters)],
   ["MACs per sample", formatCount(baseline.macs)],
@@ -106,7 +106,7 @@ function qualityFigure(
   const include = computeCompareCurves(summary, measure, data).flatMap((s) => s.points.map((p) => p[1]));
   const title = `${measure === "error" ? "Error" : "Accuracy"}, ${data}${several ? `, schedule ${schedule}` : ""}`;
   const draw = measure === "error" ? errorChart : accuracyChart;
-  const kind = measure === "error" ? "Error, summed over the samples," : "Share of right answers";
+  const kind = measure === "error" ? "Error, mean over the samples," : "Share of right answers";
   return [figure(draw(series, { title, include }), `${kind} after each removal; a line per criterion.`)];
 }
 

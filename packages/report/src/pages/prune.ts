@@ -15,11 +15,18 @@ import {
   formatSeconds,
   formatSigned,
 } from "../format.ts";
-import { html, type Markup } from "../html.ts";
+import { type Content, html, type Markup } from "../html.ts";
 import { classesSection, dropSection } from "./answers.ts";
 import { facts, figure, page, section, table } from "./page.ts";
 import { traceTable } from "./trace.ts";
-import { describeLatency, describeOrderChart, describePolish, describePrune, describeVerification } from "./wording.ts";
+import {
+  describeAlsoTried,
+  describeLatency,
+  describeOrderChart,
+  describePolish,
+  describePrune,
+  describeVerification,
+} from "./wording.ts";
 
 /** The result of `shrinknet prune` as a self-contained HTML document: no scripts, nothing loaded from elsewhere, the same bytes for the same result. */
 export function pruneReport(summary: PruneSummary): string {
@@ -36,11 +43,16 @@ ${
   summary.polish &&
   html`<p>${describePolish(summary.polish)}</p>
 `
+}${
+  summary.alsoTried !== undefined &&
+  html`<p>${describeAlsoTried(summary.criterion, summary.alsoTried)}</p>
+`
 }<p class="soft">Written to ${summary.out}. Stopped: ${summary.stopped}.</p></header>
 <section><h2>Before and after</h2>
 ${table(["", "before", "after", "change", "change (%)"], computeChanges(summary.before, summary.after).map(changeRow))}
 ${summary.latency && html`<p>${describeLatency(summary.latency)}</p>`}</section>
 `,
+    outputsSection(summary),
     dropSection(summary),
     section("Quality against units removed", qualityFigures(summary)),
     section("What compensation bought", [
@@ -54,13 +66,31 @@ ${summary.latency && html`<p>${describeLatency(summary.latency)}</p>`}</section>
 ${facts([
   ["criterion", summary.criterion],
   ["schedule", summary.schedule],
-  ["objective", `${summary.objective}, summed over samples`],
+  ["objective", `${summary.objective}, mean over samples`],
   ["compensation", summary.compensation],
   ["seed", String(summary.seed)],
   ["candidate evaluations", certificatesInWords(summary.certificates)],
   ["time", formatSeconds(summary.seconds)],
 ])}</footer>`,
   ]);
+}
+
+/** What is left of each output, where the model has several. */
+function outputsSection({ after }: PruneSummary): Content {
+  const { outputs } = after;
+  if (!outputs) return false;
+  const share = (value: number | undefined): string => (value === undefined ? "—" : formatAccuracy(value));
+  const rows = outputs.map(({ name, objective, error, accuracy, agreement }) => [
+    name,
+    objective,
+    formatNumber(error),
+    share(accuracy),
+    share(agreement),
+  ]);
+  return html`<section><h2>By output</h2>
+<p>The error of the model is the sum over its outputs. By the objective match it is a share of the output's own variance: 0 is the same as the original, 1 no better than the mean.</p>
+${table(["output", "objective", "error", "accuracy", "same argmax as the original"], rows)}</section>
+`;
 }
 
 function changeRow({ name, kind, before, after, difference, relative }: Change): string[] {
@@ -82,8 +112,8 @@ function qualityFigures(summary: PruneSummary): Markup[] {
     figure(
       errorChart(computePruneCurves(summary, "error")),
       summary.before.test
-        ? `Error ${when}, summed over the samples of each data set; data sets of different size are on different levels.`
-        : `Error ${when}, summed over the calibration samples.`,
+        ? `Error ${when}, mean over the samples of each data set.`
+        : `Error ${when}, mean over the calibration samples.`,
     ),
     ...(accuracy.length === 0
       ? []
@@ -105,7 +135,7 @@ function compensationFigures(curves: readonly CompensationCurve[]): Markup[] {
     ...accuracy,
     figure(
       errorChart(error),
-      "Error on the calibration samples under each compensation, summed over them. The removals are the same; only the repair differs.",
+      "Mean error on the calibration samples under each compensation. The removals are the same; only the repair differs.",
     ),
   ];
 }

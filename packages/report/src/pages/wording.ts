@@ -25,16 +25,23 @@ function describeCompensation(compensation: string): string {
   return `compensation: ${compensation}`;
 }
 
-/** The verification in words; `ok` is false where no finite difference was measured. */
-export function describeVerification({ verified, compensation }: PruneSummary): { ok: boolean; text: string } {
+/** The verification in words; `ok` is false where it leaves a doubt. */
+export function describeVerification({ verified, allowance, inDoubt, compensation }: PruneSummary): {
+  readonly ok: boolean;
+  readonly text: string;
+} {
   if (!Number.isFinite(verified)) return { ok: false, text: "Not verified: no finite difference was measured." };
-  const difference =
-    verified === 0 ? "no difference" : `largest difference ${formatNumber(verified)} of the largest output`;
   const repaired = compensation === "none" ? "" : " and the same compensation";
-  return {
-    ok: true,
-    text: `Verified: the written file was run beside the original with the same units switched off${repaired}; ${difference}.`,
-  };
+  const run = `the written file was run beside the original with the same units switched off${repaired}`;
+  const rounding = `rounding explains up to ${formatNumber(allowance)}`;
+  const found = `largest difference ${formatNumber(verified)} of the largest output, ${rounding}`;
+  if (inDoubt) return { ok: false, text: `Not verified: ${run}; ${found}. Try the file before it is used.` };
+  return { ok: true, text: `Verified: ${run}; ${verified === 0 ? `no difference, ${rounding}` : found}.` };
+}
+
+/** Which other criterion was tried, and why its result was not kept. */
+export function describeAlsoTried(criterion: string, other: string): string {
+  return `Also tried: ${other}. The result by ${criterion} has the lower error on the samples that nothing was fitted on.`;
 }
 
 /** What polish did, as one sentence. */

@@ -20,7 +20,15 @@ export interface Kernel {
     columns: number,
     samples: number,
   ): void;
-  squaredError(y: number, t: number, stride: number, rows: number, samples: number, used: number): number;
+  squaredError(
+    y: number,
+    t: number,
+    stride: number,
+    weights: number,
+    rows: number,
+    samples: number,
+    used: number,
+  ): number;
   crossEntropy(y: number, t: number, stride: number, rows: number, samples: number, used: number): number;
 }
 

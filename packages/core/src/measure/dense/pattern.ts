@@ -7,8 +7,8 @@ import type { Graph, Node } from "../../graph/graph.ts";
 import { transpose } from "../../graph/tensor.ts";
 import { nodeId } from "../../units/places.ts";
 import type { Group } from "../../units/units.ts";
+import type { Evaluator } from "../evaluator.ts";
 import type { State } from "../state.ts";
-import type { Subject } from "../subject.ts";
 
 export type Activation = "sigmoid" | "tanh" | "relu" | "softmax";
 
@@ -32,16 +32,18 @@ const ACTIVATIONS: Readonly<Record<string, Activation>> = {
 };
 
 /** The group's tail as a chain of dense layers, from its consumer on; undefined where it is anything else. */
-export function denseTail(subject: Subject, state: State, group: Group): Layer[] | undefined {
+export function denseTail(evaluator: Evaluator, state: State, group: Group): Layer[] | undefined {
   const { graph } = state.model;
   const [sink] = group.sinks;
-  if (!sink || group.sinks.length > 1 || sink.slot !== 0 || subject.targets.type !== "float32") return undefined;
+  const [term] = evaluator.terms;
+  const isOne = term && evaluator.terms.length === 1 && term.bound.loop && (term.layout.axis ?? 0) === 0;
+  if (!sink || group.sinks.length > 1 || sink.slot !== 0 || !isOne || evaluator.type !== "float32") return undefined;
   const consumer = graph.nodes.find((node) => nodeId(node) === sink.node) as Node;
   const first = layerAt(graph, state, consumer);
   if (!first || sink.axis !== 1 || repeats(sink.owners)) return undefined;
   const layers: (Layer & { activations: Activation[] })[] = [{ ...first.layer, activations: [] }];
   let value = first.output;
-  while (value !== subject.objective.value) {
+  while (value !== term.value) {
     const next = onlyReader(graph, value);
     if (!next || next.inputs[0] !== value) return undefined;
     const activation = next.domain === "" ? ACTIVATIONS[next.opType] : undefined;

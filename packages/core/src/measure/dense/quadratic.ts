@@ -1,8 +1,8 @@
 /**
- * The last layer in closed form. Where nothing follows its sums z[n, j] and the error is half the squared distance to the
- * targets t, removing unit k with outputs o[n, k] and weights w[k, j] changes the error by exactly
+ * The last layer in closed form. Where nothing follows its sums z[n, j] and the error is sum_j v[j] (z - t)[n, j]^2 with targets
+ * t, removing unit k with outputs o[n, k] and weights w[k, j] changes the error by exactly
  *
- *     1/2 q[k] sum_j w[k, j]^2 - sum_j w[k, j] c[k, j],   c[k, j] = sum_n o[n, k] (z - t)[n, j],  q[k] = sum_n o[n, k]^2
+ *     sum_j v[j] w[k, j] (q[k] w[k, j] - 2 c[k, j]),   c[k, j] = sum_n o[n, k] (z - t)[n, j],  q[k] = sum_n o[n, k]^2
  *
  * When unit m goes, z loses o[m] w[m], so c follows from the products sum_n o[n, k] o[n, m] alone: one for each unit that is
  * left, whatever the number of outputs.
@@ -13,6 +13,8 @@ export interface LastLayer {
   /** weights[inputs, outputs] row-major. */
   readonly weights: Float32Array;
   readonly outputs: number;
+  /** v, by output. */
+  readonly importance: Float64Array;
   /** Outputs of the unit at an index, by sample; those of removed units too. */
   rowOf(input: number): Float32Array;
   /** Sums minus targets by sample, of an output. */
@@ -65,12 +67,12 @@ export class QuadraticEnd {
 
   /** Change of the error without the unit at an index. */
   costOf(input: number): number {
-    const { outputs, weights } = this.#layer;
+    const { outputs, weights, importance } = this.#layer;
     const { c, q } = this.#moments.get(input) as Moments;
     let cost = 0;
     for (let j = 0; j < outputs; j++) {
       const weight = weights[input * outputs + j] as number;
-      cost += weight * (0.5 * q * weight - (c[j] as number));
+      cost += (importance[j] as number) * weight * (q * weight - 2 * (c[j] as number));
     }
     return cost;
   }

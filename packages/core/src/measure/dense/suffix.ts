@@ -4,13 +4,14 @@
  * cache, and after a removal computes again only the layers behind it. The general tail graph is its twin; a test holds
  * them equal.
  */
-import { sizeOf } from "../../graph/tensor.ts";
-import type { Quality } from "../../results.ts";
+import type { Tensor } from "../../graph/tensor.ts";
 import type { RemovedUnits } from "../../surgery/kept.ts";
 import type { Group } from "../../units/units.ts";
 import type { Activations } from "../activations.ts";
+import type { Evaluator } from "../evaluator.ts";
+import type { ObjectiveLoop } from "../objectives/objective.ts";
+import type { Measured } from "../quality.ts";
 import type { State } from "../state.ts";
-import type { Subject } from "../subject.ts";
 import { Arena } from "./arena.ts";
 import { type Kernel, loadKernel } from "./kernel.ts";
 import { type Activation, denseTail, type Layer } from "./pattern.ts";
@@ -35,13 +36,20 @@ export class DenseSuffix {
   readonly groups: ReadonlySet<Group>;
   /** The value of the network that it starts from. */
   readonly start: string;
-  readonly #subject: Subject;
+  readonly #evaluator: Evaluator;
   readonly #kernel: Kernel;
   readonly #arena: Arena;
   readonly #stages: readonly Stage[];
   readonly #padded: number;
   readonly #targets: number;
   readonly #outputs: number;
+  readonly #loop: ObjectiveLoop;
+  /** Class by sample; undefined without labels. */
+  readonly #labels: Int32Array | undefined;
+  /** Name of the graph input that takes the targets. */
+  readonly #target: string;
+  /** Weights of squared distances, by output. */
+  readonly #distanceWeights: number;
   /** Where the error is quadratic in the last layer's sums. */
   readonly #end: QuadraticEnd | undefined;
   readonly #scratch: readonly [number, number];
@@ -54,46 +62,55 @@ export class DenseSuffix {
   /** First stage whose sums are out of date; the rows of stage 0 come from the network. */
   #stale = 0;
   #loaded: unknown;
-  #quality: Quality = { error: 0 };
+  #sum = 0;
+  /** By sample; undefined without labels. */
+  #correctness: Float64Array | undefined;
 
   /** The suffix that begins at the earliest possible group; undefined where no group's tail is a dense chain. */
-  static of(subject: Subject): DenseSuffix | undefined {
-    const { model, shapes, units } = subject.prunable;
+  static of(evaluator: Evaluator): DenseSuffix | undefined {
+    const { model, shapes, units } = evaluator.prunable;
     const none = new Uint8Array(units.count);
     const intact: State = { removed: none, cut: none, model, shapes };
-    for (const group of subject.prunable.units.groups) {
-      const layers = denseTail(subject, intact, group);
+    for (const group of evaluator.prunable.units.groups) {
+      const layers = denseTail(evaluator, intact, group);
       if (!layers) continue;
-      const floats = layers.reduce((sum, { rows, columns }) => sum + rows + columns, 0) * subject.data.size;
+      const floats = layers.reduce((sum, { rows, columns }) => sum + rows + columns, 0) * evaluator.samples.size;
       const kernel = floats * 4 <= LARGEST_BYTES ? loadKernel() : undefined;
-      return kernel && new DenseSuffix(subject, kernel, layers);
+      return kernel && new DenseSuffix(evaluator, kernel, layers);
     }
     return undefined;
   }
 
-  private constructor(subject: Subject, kernel: Kernel, layers: readonly Layer[]) {
-    const { units } = subject.prunable;
-    const samples = subject.data.size;
+  private constructor(evaluator: Evaluator, kernel: Kernel, layers: readonly Layer[]) {
+    const { units } = evaluator.prunable;
+    const samples = evaluator.samples.size;
+    const [{ bound, info, target }] = evaluator.terms as [Evaluator["terms"][number]];
     const padded = Math.ceil(samples / BLOCK) * BLOCK;
-    const outputs = sizeOf(subject.targets.dims.slice(1));
+    const outputs = info.dims[0] as number;
     const widest = Math.max(...layers.map(({ columns }) => columns));
     const rows = layers.reduce((sum, layer) => sum + layer.rows + layer.columns, outputs);
     const constants = layers.reduce((sum, layer) => sum + (layer.rows + 2) * (layer.columns + 2) + 32, 0);
-    const arena = new Arena(kernel.memory, rows * padded + constants + 2 * widest * (BLOCK + 8) + 4 * widest + 256);
+    const arena = new Arena(kernel.memory, rows * padded + constants + 2 * widest * (BLOCK + 8) + 5 * widest + 256);
     const groups = new Set<Group>();
     this.#stages = layers.map((layer) => {
-      const group = units.groups.find(({ sinks }) => sinks.length === 1 && sinks[0]?.value === layer.input);
-      if (group) groups.add(group);
-      return stageOf(arena, layer, group?.sinks[0]?.owners, padded);
+      const group = units.groups.find(({ sinks }) => sinks.some(({ value }) => value === layer.input));
+      // units that are read elsewhere too, by a layer that shares their weights, are measured by their tail
+      if (group?.sinks.length === 1) groups.add(group);
+      return stageOf(arena, layer, group?.sinks.find(({ value }) => value === layer.input)?.owners, padded);
     });
     this.groups = groups;
     this.start = layers[0]?.input as string;
-    this.#subject = subject;
+    this.#evaluator = evaluator;
     this.#kernel = kernel;
     this.#arena = arena;
     this.#padded = padded;
     this.#outputs = outputs;
+    this.#loop = bound.loop as ObjectiveLoop;
+    this.#labels = info.answers?.type === "int32" ? (info.answers.data as Int32Array) : undefined;
+    this.#target = target;
     this.#targets = arena.take(outputs * padded);
+    this.#distanceWeights = arena.take(outputs);
+    if (this.#loop.kind === "squares") arena.floats(this.#distanceWeights, outputs).set(this.#loop.weights);
     this.#scratch = [arena.take(widest * BLOCK), arena.take(widest * BLOCK)];
     this.#scratchTables = [arena.take(widest), arena.take(widest)];
     for (const side of [0, 1] as const) {
@@ -103,8 +120,8 @@ export class DenseSuffix {
     this.#errors = new Float64Array(samples);
     this.#order = Int32Array.from({ length: samples }, (_, n) => n);
     this.#removed = new Uint8Array(units.count);
-    const isQuadratic = subject.objective.name !== "cross-entropy" && layers.at(-1)?.activations.length === 0;
-    this.#end = isQuadratic ? this.#quadraticEnd() : undefined;
+    const isLinear = layers.at(-1)?.activations.length === 0;
+    this.#end = isLinear && this.#loop.kind === "squares" ? this.#quadraticEnd(this.#loop.weights) : undefined;
   }
 
   /** Goes on to the state of other removals. */
@@ -117,14 +134,18 @@ export class DenseSuffix {
     this.#removed = removed.slice();
   }
 
-  /** Error and accuracy at the present state. */
-  async quality(activations: Activations): Promise<Quality> {
+  /** Error, accuracy and correctness at the present state. */
+  async quality(activations: Activations): Promise<Measured> {
     await this.#refresh(activations);
-    return this.#quality;
+    const { size } = this.#evaluator.samples;
+    const error = this.#sum / size;
+    if (!this.#correctness) return { quality: { error }, correctness: undefined };
+    const accuracy = this.#correctness.reduce((sum, one) => sum + one, 0) / size;
+    return { quality: { error, accuracy }, correctness: this.#correctness };
   }
 
   /**
-   * Error of the network without each unit, in the order given. With `onlyBest` a candidate is given up as soon as its
+   * Error of the network without each unit, in the order given, summed over samples. With `onlyBest` a candidate is given up as soon as its
    * sum over some of the samples exceeds the whole sum of another: what comes back for it is a lower bound, above the
    * lowest error. Terms are never negative, so this changes no choice.
    */
@@ -142,7 +163,7 @@ export class DenseSuffix {
     const inLoops: number[] = [];
     for (const [k, { stage, input }] of placed.entries()) {
       const end = stage === last ? this.#end : undefined;
-      if (end) sums[k] = this.#quality.error + end.costOf(input);
+      if (end) sums[k] = this.#sum + end.costOf(input);
       else inLoops.push(k);
     }
     const measured = this.#measure(
@@ -156,7 +177,7 @@ export class DenseSuffix {
     return sums;
   }
 
-  /** Error of the network with one unit's output multiplied by each gain. */
+  /** Error of the network with one unit's output multiplied by each gain, summed over samples. */
   async errorsAtGains(activations: Activations, unit: number, gains: readonly number[]): Promise<Float64Array> {
     await this.#refresh(activations);
     const mark = this.#arena.top;
@@ -224,10 +245,11 @@ export class DenseSuffix {
   }
 
   #errorOf(y: number, block: number): number {
-    const { name } = this.#subject.objective;
-    const used = Math.min(BLOCK, this.#subject.data.size - block * BLOCK);
-    const error = name === "cross-entropy" ? this.#kernel.crossEntropy : this.#kernel.squaredError;
-    return error(y, this.#targets + block * BLOCK * 4, this.#padded * 4, this.#outputs, BLOCK, used);
+    const used = Math.min(BLOCK, this.#evaluator.samples.size - block * BLOCK);
+    const [targets, stride] = [this.#targets + block * BLOCK * 4, this.#padded * 4];
+    return this.#loop.kind === "cross-entropy"
+      ? this.#kernel.crossEntropy(y, targets, stride, this.#outputs, BLOCK, used)
+      : this.#kernel.squaredError(y, targets, stride, this.#distanceWeights, this.#outputs, BLOCK, used);
   }
 
   #activate(name: Activation, x: number, rows: number): void {
@@ -263,7 +285,7 @@ export class DenseSuffix {
     for (let at = this.#stale; at < this.#stages.length; at++) this.#fill(at);
     if (this.#stale < this.#stages.length - 1) this.#end?.forget();
     this.#stale = this.#stages.length;
-    this.#quality = this.#judge();
+    this.#judge();
   }
 
   /** A stage's sums, and the rows of the next stage. */
@@ -282,13 +304,13 @@ export class DenseSuffix {
     }
   }
 
-  /** Error and accuracy from the last stage's sums. */
-  #judge(): Quality {
+  /** Error and correctness from the last stage's sums. */
+  #judge(): void {
     const last = this.#stages.at(-1) as Stage;
-    const { labels } = this.#subject.data;
-    const samples = this.#subject.data.size;
+    const labels = this.#labels;
+    const samples = this.#evaluator.samples.size;
+    const correctness = labels && new Float64Array(samples);
     let error = 0;
-    let right = 0;
     const targets = this.#arena.floats(this.#targets, this.#outputs * this.#padded);
     for (let block = 0; block < this.#padded / BLOCK; block++) {
       const rows = this.#arena.floats(this.#scratch[0], this.#outputs * BLOCK);
@@ -300,11 +322,7 @@ export class DenseSuffix {
       const used = Math.min(BLOCK, samples - block * BLOCK);
       for (let i = 0; i < used; i++) {
         const sample = this.#order[block * BLOCK + i] as number;
-        let best = 0;
-        for (let row = 1; labels && row < this.#outputs; row++) {
-          if ((rows[row * BLOCK + i] as number) > (rows[best * BLOCK + i] as number)) best = row;
-        }
-        if (labels && best === labels[sample]) right++;
+        if (correctness && labels) correctness[sample] = this.#classAt(rows, i, last) === labels[sample] ? 1 : 0;
         if (this.#loaded !== undefined) continue; // the order of the samples is settled
         let distance = 0;
         for (let row = 0; row < this.#outputs; row++) {
@@ -314,15 +332,27 @@ export class DenseSuffix {
         this.#errors[sample] = distance;
       }
     }
-    return labels ? { error, accuracy: right / samples } : { error };
+    this.#sum = error;
+    this.#correctness = correctness;
   }
 
-  #quadraticEnd(): QuadraticEnd {
+  /** The class of a sample's outputs: the first of the largest; of one output whether it is above its middle. */
+  #classAt(rows: Float32Array, i: number, { layer }: Stage): number {
+    if (this.#outputs === 1) return (rows[i] as number) > (layer.activations.at(-1) === "sigmoid" ? 0.5 : 0) ? 1 : 0;
+    let best = 0;
+    for (let row = 1; row < this.#outputs; row++) {
+      if ((rows[row * BLOCK + i] as number) > (rows[best * BLOCK + i] as number)) best = row;
+    }
+    return best;
+  }
+
+  #quadraticEnd(importance: Float64Array): QuadraticEnd {
     const { layer, inputs, sums } = this.#stages.at(-1) as Stage;
-    const row = (address: number): Float32Array => this.#arena.floats(address, this.#subject.data.size);
+    const row = (address: number): Float32Array => this.#arena.floats(address, this.#evaluator.samples.size);
     return new QuadraticEnd({
       weights: layer.weights,
       outputs: layer.columns,
+      importance,
       rowOf: (input) => row(inputs[input] as number),
       residual: (output) => {
         const targets = row(this.#targets + output * this.#padded * 4);
@@ -335,7 +365,7 @@ export class DenseSuffix {
   #load(activations: Activations): void {
     this.#end?.forget();
     const first = this.#stages[0] as Stage;
-    const { chunks } = this.#subject;
+    const { chunks } = this.#evaluator;
     const place = new Int32Array(this.#order.length);
     this.#order.forEach((sample, at) => {
       place[sample] = at;
@@ -369,7 +399,7 @@ export class DenseSuffix {
         targetRows,
         targetRows.map((_, column) => column),
         this.#outputs,
-        targets.data as Float32Array,
+        (targets[this.#target] as Tensor).data as Float32Array,
         from,
       );
     });

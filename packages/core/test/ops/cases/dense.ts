@@ -96,9 +96,13 @@ export const denseTables: Readonly<Record<string, readonly Case[]>> = {
     ["Clip", [clearOf([-0.5, 0.5], 3, 4)], { min: { float: -0.5 }, max: { float: 0.5 } }, { opset: 7 }],
     ["Clip", [clearOf([0], 3, 4)], { min: { float: 0 } }, { opset: 10 }],
     ["Clip", [clearOf([-0.5, 0.5], 3, 4), scalar(-0.5), scalar(0.5)], {}, { opset: 11, by: [0] }],
-    ["Clip", [clearOf([0.5], 3, 4), null, scalar(0.5)], {}, { by: [0] }],
-    ["Clip", [clearOf([0.5], 3, 4), scalar(0.5)], {}, { by: [0] }],
-    ["Clip", [t(3, 4)], {}, { by: [0] }],
+    ["Clip", [clearOf([-0.5, 0.5], 3, 4), scalar(-0.5), scalar(0.5)], {}, { opset: 11, batch: [0] }],
+    ["Clip", [clearOf([-0.5, 0.5], 3, 4), scalar(-0.5), scalar(0.5)], {}, { batch: [0] }],
+    ["Clip", [clearOf([-0.5, 0.5], 3, 4), scalar(0.5), scalar(-0.5)]], // the upper limit wins
+    ["Clip", [clearOf([-0.5, 0.5], 3, 4), vector(-0.5), vector(0.5)]],
+    ["Clip", [clearOf([0.5], 3, 4), null, scalar(0.5)]],
+    ["Clip", [clearOf([0.5], 3, 4), scalar(0.5)]],
+    ["Clip", [t(3, 4)]],
   ],
   normalisations: [
     ["BatchNormalization", [t(4, 3), t(3), t(3), t(3), positive(3)], {}, { by: [0, 1, 2] }],

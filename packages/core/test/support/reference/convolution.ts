@@ -132,7 +132,7 @@ function transposedWindow(call: Call, kernel: readonly number[], spatial: readon
     }
     before.push(start);
     after.push(end);
-    out.push(size ?? full - start - end);
+    out.push(wanted?.[axis] ?? full - start - end);
   });
   return { kernel, strides, dilations, before, after, out };
 }

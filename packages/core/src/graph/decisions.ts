@@ -1,0 +1,24 @@
+/** Values that jump where reals are nearly equal: what a model decides by comparing, sorting, rounding or counting. */
+import type { Graph, Node } from "./graph.ts";
+import type { Shapes } from "./shapes.ts";
+import { isFloat } from "./tensor.ts";
+import { downstream } from "./traverse.ts";
+
+const DECIDING = new Set([
+  ...["Equal", "Less", "LessOrEqual", "Greater", "GreaterOrEqual", "ArgMax", "ArgMin", "Hardmax", "TopK", "Unique"],
+  ...["NonZero", "NonMaxSuppression", "Round", "Floor", "Ceil", "Sign", "Mod", "IsInf", "IsNaN"],
+  ...["QuantizeLinear", "DynamicQuantizeLinear"],
+]);
+
+/** All values that depend on a decision over reals. */
+export function decidedValues(graph: Graph, shapes: Shapes): ReadonlySet<string> {
+  const isReal = (name: string): boolean => isFloat(shapes.get(name)?.type ?? "int64");
+  const decides = (node: Node): boolean => {
+    if (!node.inputs.some((name) => isReal(name) && !graph.initializers.has(name))) return false;
+    return DECIDING.has(node.opType) || (node.opType === "Cast" && !node.outputs.every(isReal));
+  };
+  return downstream(
+    graph,
+    graph.nodes.filter(decides).flatMap(({ outputs }) => outputs),
+  );
+}

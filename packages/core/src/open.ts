@@ -1,0 +1,45 @@
+/** Opening a model: the file is read, prepared, and where there is data fitted to it. */
+import { bindSamples } from "./data/bind.ts";
+import type { Dataset } from "./data/dataset.ts";
+import { feedDims, type Samples, someFeeds } from "./data/samples.ts";
+import type { Model } from "./graph/graph.ts";
+import type { ProbeOptions } from "./graph/input-layout.ts";
+import { refuseRandomness } from "./graph/randomness.ts";
+import { readModel } from "./onnx/index.ts";
+import type { Runner } from "./runner.ts";
+import { type Prunable, prepare, prepareForData } from "./units/prepare.ts";
+
+export interface OpenOptions extends Omit<ProbeOptions, "samples"> {
+  readonly runner: Runner;
+  readonly data?: Dataset | undefined;
+  /** Whether the model is only looked at: then it may give something else at every run. Default false. */
+  readonly looksOnly?: boolean;
+}
+
+export interface OpenedModel {
+  /** As it was read. */
+  readonly original: Model;
+  readonly prepared: Prunable;
+  readonly samples: Samples | undefined;
+}
+
+/** Feeds of real samples that a model is probed with. */
+const PROBES = 3;
+
+/**
+ * Reads and prepares a model. Where there is data, its samples say how long axes are that the file leaves open, and prove
+ * whether several of them may run together. Throws `model` and `data` errors: for
+ * what `readModel`, `prepare` and `bindSamples` refuse, and for models that draw random numbers or are in training mode.
+ */
+export async function openModel(
+  file: Uint8Array | Model,
+  { runner, data, looksOnly = false, ...probe }: OpenOptions,
+): Promise<OpenedModel> {
+  const original = file instanceof Uint8Array ? readModel(file) : file;
+  if (!looksOnly) refuseRandomness(original.graph);
+  if (!data) return { original, prepared: await prepare(original, runner, probe), samples: undefined };
+  const samples = bindSamples(data, original.graph.feeds);
+  const shapes = { ...feedDims(samples), ...probe.shapes };
+  const prepared = await prepareForData(original, runner, someFeeds(samples, PROBES), { ...probe, shapes });
+  return { original, prepared, samples };
+}

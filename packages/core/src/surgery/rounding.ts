@@ -1,0 +1,56 @@
+/** What rounding alone does to a model: the same model with every real number one unit in the last place up or down. */
+import type { Graph, Model } from "../graph/graph.ts";
+import type { Values } from "../graph/pieces.ts";
+import { type ElementType, isFloat, Tensor } from "../graph/tensor.ts";
+import { randomSource } from "../util/random.ts";
+
+/** Operators whose output is as long as the reals in some inputs say: those from this input on. */
+const LENGTHS_FROM_REALS: Readonly<Record<string, number>> = { Range: 0, Resize: 1, Upsample: 1 };
+
+/** The model with perturbed weights. They are made when they are read. */
+export function perturbedModel(model: Model): Model {
+  const { graph } = model;
+  const lengths = new Set(
+    graph.nodes.flatMap(({ opType, inputs }) => inputs.slice(LENGTHS_FROM_REALS[opType] ?? inputs.length)),
+  );
+  const initializers = new Map(
+    [...graph.initializers].map(([name, tensor], at) => [name, lengths.has(name) ? tensor : perturbed(tensor, at)]),
+  );
+  return { ...model, graph: graph.with({ initializers }) as Graph };
+}
+
+/** Feeds with perturbed reals. */
+export function perturbedFeeds(feeds: readonly Values[]): Values[] {
+  return feeds.map((feed) =>
+    Object.fromEntries(Object.entries(feed).map(([name, tensor], at) => [name, perturbed(tensor, at)])),
+  );
+}
+
+/** Digits of the fraction: one unit in the last place of x is about x times 2 to the minus that. */
+const DIGITS: Partial<Record<ElementType, number>> = { float64: 52, float32: 23 };
+
+function perturbed(tensor: Tensor, seed: number): Tensor {
+  const digits = DIGITS[tensor.type];
+  if (isFloat(tensor.type) && digits === undefined) return perturbedBits(tensor, seed);
+  if (digits === undefined) return tensor;
+  return new Tensor(tensor.type, tensor.dims, () => {
+    const random = randomSource(seed);
+    const values = (tensor.data as Float64Array).slice();
+    const step = 2 ** -digits;
+    for (let i = 0; i < values.length; i++) values[i] = (values[i] as number) * (random() < 0.5 ? 1 - step : 1 + step);
+    return values;
+  });
+}
+
+/** Half precision is stored as bits, whose last one is the last place. */
+function perturbedBits(tensor: Tensor, seed: number): Tensor {
+  return new Tensor(tensor.type, tensor.dims, () => {
+    const random = randomSource(seed);
+    const bits = (tensor.data as Uint16Array).slice();
+    for (let i = 0; i < bits.length; i++) {
+      const size = (bits[i] as number) & 0x7fff;
+      if (size > 0 && size < 0x7b00) bits[i] = (bits[i] as number) + (random() < 0.5 ? -1 : 1);
+    }
+    return bits;
+  });
+}
