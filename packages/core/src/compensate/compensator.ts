@@ -302,6 +302,7 @@ export class Compensator {
     const now = await activations.reader(sum ? [input, sum.other] : [input]);
     const original = await this.#wanted.reader(sum?.value ?? output);
     return {
+      sampleAxis: layer.regression.sampleAxis,
       async read(chunk) {
         const values = await now.read(chunk);
         const rows = await original.read(chunk);

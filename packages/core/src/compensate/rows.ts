@@ -4,12 +4,11 @@
  */
 import { emptyGraph, GraphBuilder, opsetOf } from "../graph/builder.ts";
 import { dimsOf } from "../graph/shapes.ts";
-import { sizeOf, Tensor } from "../graph/tensor.ts";
+import { sizeOf, slice, type Tensor } from "../graph/tensor.ts";
 import type { Evaluator } from "../measure/evaluator.ts";
 import type { State } from "../measure/state.ts";
 import { writeModel } from "../onnx/index.ts";
-import { regressionOf } from "../ops/regression.ts";
-import type { Regression } from "../ops/rule.ts";
+import { regressionOf, type SampledRegression } from "../ops/regression.ts";
 import { keptIndexes } from "../surgery/kept.ts";
 import { nodeId, placeKey } from "../units/places.ts";
 import type { Prunable } from "../units/prepare.ts";
@@ -24,7 +23,7 @@ const MOST_ROWS = 2 ** 15;
 /** A consumer at some stage of pruning: the features that are left, and all outputs of the intact layer. */
 export interface Layer {
   readonly consumer: Consumer;
-  readonly regression: Regression;
+  readonly regression: SampledRegression;
   readonly features: number;
   readonly outputs: number;
   /** Per sample. */
@@ -109,13 +108,15 @@ export async function rowReader(
   };
 }
 
-/** What a layer reads of a chunk, [N, ...], and what it is fitted to. */
+/** What a layer reads of a chunk, as it runs, and what it is fitted to, [rows, ...] sample by sample. */
 export interface LayerRows extends Wanted {
   readonly input: Tensor;
 }
 
 /** The rows of a layer chunk by chunk, as often as they are asked for; nothing beyond the memory limit is held. */
 export interface RowSource {
+  /** Of the input. */
+  readonly sampleAxis: number;
   read(chunk: number): Promise<LayerRows>;
   release(): Promise<void>;
 }
@@ -135,20 +136,18 @@ export async function eachPart(
     const border = Math.min(Math.max(fit - from, 0), to - from);
     const part = async (first: number, last: number, isFit: boolean): Promise<void> => {
       if (last <= first) return;
-      const own = (tensor: Tensor): Tensor => samplesOf(tensor, first, last, to - from);
+      const own = (tensor: Tensor, axis = 0): Tensor => samplesOf(tensor, axis, first, last, to - from);
       const isShared = thresholds.dims[0] === 1 && rows.dims[0] !== 1;
-      await visit({ input: own(input), rows: own(rows), thresholds: isShared ? thresholds : own(thresholds) }, isFit);
+      await visit({ input: own(input, source.sampleAxis), rows: own(rows), thresholds: isShared ? thresholds : own(thresholds) }, isFit);
     };
     await part(0, border, true);
     await part(border, to - from, false);
   }
 }
 
-/** Samples first..last-1 of a tensor whose first axis holds equally many rows of each of `count` samples. */
-function samplesOf(tensor: Tensor, first: number, last: number, count: number): Tensor {
+/** Samples first..last-1 of a tensor with equally many indexes along `axis` of each of `count` samples. */
+function samplesOf(tensor: Tensor, axis: number, first: number, last: number, count: number): Tensor {
   if (first === 0 && last === count) return tensor;
-  const perSample = (tensor.dims[0] as number) / count;
-  const width = sizeOf(tensor.dims.slice(1)) * perSample;
-  const data = tensor.data.subarray(first * width, last * width);
-  return new Tensor(tensor.type, [(last - first) * perSample, ...tensor.dims.slice(1)], data);
+  const each = (tensor.dims[axis] as number) / count;
+  return slice(tensor, axis, first * each, last * each);
 }

@@ -38,6 +38,6 @@ export async function verifyRepair(request: VerifyRepairRequest): Promise<Verifi
   const start = await verify({ prunable: prepared, original, removed: none, bytes: intact, feeds, runner });
   const { written } = compensator;
   const end = await verify({ prunable: written, original: written.model, removed, bytes, feeds, runner });
-  const isStartWorse = start.difference / start.allowance > end.difference / end.allowance;
-  return isStartWorse ? start : end;
+  if (start.isInDoubt !== end.isInDoubt) return start.isInDoubt ? start : end;
+  return start.difference > end.difference ? start : end;
 }

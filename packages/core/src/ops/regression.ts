@@ -7,11 +7,22 @@ import { nodeId } from "../units/places.ts";
 import { ruleFor } from "./index.ts";
 import type { Regression } from "./rule.ts";
 
+/** A layer as it runs in a model. */
+export interface SampledRegression extends Regression {
+  /** The sample axis of its input and output; the features and outputs that are built have it first. */
+  readonly sampleAxis: number;
+}
+
 /**
  * The node as a regression, at the shapes of some stage of pruning; undefined where it is none. Features and outputs come sample
  * by sample, wherever the model has its sample axis.
  */
-export function regressionOf(node: Node, model: Model, shapes: Shapes, batching: Batching): Regression | undefined {
+export function regressionOf(
+  node: Node,
+  model: Model,
+  shapes: Shapes,
+  batching: Batching,
+): SampledRegression | undefined {
   const { graph } = model;
   const input = node.inputs[0] as string;
   if (graph.initializers.has(input)) return undefined;
@@ -27,12 +38,14 @@ export function regressionOf(node: Node, model: Model, shapes: Shapes, batching:
   };
   const outDims = (): readonly number[] => ordered(dimsOf(shapes, nodeId(node)));
   const found = ruleFor(node)?.regression?.({ node, opset: opsetOf(model), dims, outDims });
-  if (!found || axis === 0) return found;
+  if (!found) return undefined;
+  if (axis === 0) return { ...found, sampleAxis: 0 };
   if (node.opType !== "MatMul") return undefined; // others know their axes by number
   const first = (b: GraphBuilder, value: string): string =>
     b.op("Transpose", [value], { perm: ordered(dimsOf(shapes, input).map((_, at) => at)) });
   return {
     ...found,
+    sampleAxis: axis,
     features: (b, value) => found.features(b, first(b, value)),
     outputs: (b, value) => found.outputs(b, first(b, value)),
   };

@@ -23,8 +23,6 @@ export interface Runs {
   readonly small: readonly (Tensor | undefined)[];
   /** Of the gated original. */
   readonly large: readonly Tensor[];
-  /** Of the gated original for a few samples. */
-  readonly few: readonly Tensor[];
   /** The same with everything rounded differently. */
   readonly rounded: readonly (Tensor | undefined)[];
 }
@@ -42,7 +40,7 @@ export interface Column {
 
 /** `axis`: the axis of the columns; undefined: one column. `isDecided`: see {@link decidedValues}. */
 export function differences(output: string, runs: Runs, axis: number | undefined, isDecided: boolean): Column[] {
-  const { small, large, few, rounded } = runs;
+  const { small, large, rounded } = runs;
   const [{ type, dims }] = large as [Tensor];
   const isInteger = !isFloat(type);
   const count = axis === undefined || isInteger ? 1 : (dims[axis] as number);
@@ -58,8 +56,8 @@ export function differences(output: string, runs: Runs, axis: number | undefined
     const skipped = isDecided ? Math.floor(FLIPS * elements) : 0;
     return Float64Array.from(distances, (own) => largest(own, skipped));
   };
-  const isKnown = few.every(({ size }, at) => rounded[at]?.size === size);
-  const rounding = isKnown ? measure(rounded, few) : new Float64Array(count);
+  const isKnown = large.every(({ size }, at) => rounded[at]?.size === size);
+  const rounding = isKnown ? measure(rounded, large) : new Float64Array(count);
   const [difference, sizes] = [measure(small, large), new Float64Array(count)];
   for (const { numbers } of large) {
     for (let i = 0; i < numbers.length; i++) {

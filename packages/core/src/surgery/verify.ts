@@ -21,9 +21,6 @@ import type { RemovedUnits } from "./kept.ts";
 import { perturbedFeeds, perturbedModel } from "./rounding.ts";
 import { together } from "./samples.ts";
 
-/** Feeds that are run again to see what rounding does. */
-const ROUNDED_FEEDS = 8;
-
 /** Weights of the gated original in memory at a time, about. */
 const PIECE_BYTES = 2 ** 23;
 
@@ -71,19 +68,17 @@ export async function verify({
     realTypeOf(original.graph, shapes),
   );
   const runs = together(feeds, prunable, original);
-  const few = feeds.length <= ROUNDED_FEEDS ? runs : together(feeds.slice(0, ROUNDED_FEEDS), prunable, original);
   const withGains = (all: readonly Values[]): Values[] => all.map((feed) => ({ ...feed, [GAINS]: gains }));
   const small = throwRefusals(await runFile(bytes, { outputs, hidden }, runner, runs));
   const large = throwRefusals(await runInPieces(gated, runner, withGains(runs), PIECE_BYTES));
-  const before = few === runs ? large : await runInPieces(gated, runner, withGains(few), PIECE_BYTES);
-  const rounded = await runInPieces(perturbedModel(gated), runner, withGains(perturbedFeeds(few)), PIECE_BYTES);
+  const rounded = await runInPieces(perturbedModel(gated), runner, withGains(perturbedFeeds(runs)), PIECE_BYTES);
   const decided = decidedValues(original.graph, shapes);
   return judge(
     [...outputs, ...hidden].flatMap((name) => {
       if (!large[0]?.[name] || shapes.get(name)?.isVarying) return []; // no tensor, or a length that depends on decisions
       const of = (outcomes: readonly Outcome[]): Tensor[] =>
         outcomes.map((outcome) => (outcome instanceof Error ? undefined : outcome[name]) as Tensor);
-      const all = { small: of(small), large: of(large), few: of(before), rounded: of(rounded) };
+      const all = { small: of(small), large: of(large), rounded: of(rounded) };
       return differences(name, all, columnsOf(prunable.model.graph, shapes, name)?.axis, decided.has(name));
     }),
   );
