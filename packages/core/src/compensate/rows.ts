@@ -138,7 +138,10 @@ export async function eachPart(
       if (last <= first) return;
       const own = (tensor: Tensor, axis = 0): Tensor => samplesOf(tensor, axis, first, last, to - from);
       const isShared = thresholds.dims[0] === 1 && rows.dims[0] !== 1;
-      await visit({ input: own(input, source.sampleAxis), rows: own(rows), thresholds: isShared ? thresholds : own(thresholds) }, isFit);
+      await visit(
+        { input: own(input, source.sampleAxis), rows: own(rows), thresholds: isShared ? thresholds : own(thresholds) },
+        isFit,
+      );
     };
     await part(0, border, true);
     await part(border, to - from, false);

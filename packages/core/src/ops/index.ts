@@ -100,6 +100,7 @@ export type OperatorName =
   | "Sum"
   | "Tanh"
   | "ThresholdedRelu"
+  | "TopK"
   | "Transpose"
   | "Unsqueeze"
   | "Upsample"

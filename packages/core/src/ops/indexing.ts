@@ -238,6 +238,39 @@ function scatterRows(d: Backward, axis: number): string {
   return b.reshape(b.op("MatMul", [b.op("Transpose", [oneHot], { perm: [1, 0] }), dy]), [length, ...inner]);
 }
 
+// ----- TopK -----
+
+/** TopK: the largest elements along an axis, and where they are. What arrives at an element goes back to where it was picked. */
+export const TopK: OpRule = {
+  ties(t) {
+    const [x, values, picks] = [t.X(0), t.Y(0), t.Y(1)];
+    if (!x) return;
+    const axis = normalAxis(intAttribute(t.node, "axis", -1), x.dims.length);
+    for (const y of [values, picks]) if (y) tieOthers(t, x, y, [axis]);
+    t.freeze(x, axis, "picks the largest along this axis");
+  },
+  linear: [
+    (d) => {
+      const { b } = d;
+      const axis = normalAxis(intAttribute(d.node, "axis", -1), d.dims(0).length);
+      const [picks, arriving] = [d.node.outputs[1], d.incoming()];
+      if (!picks || !arriving) throw noDerivative(d.node, "no derivative without the picked indexes as an output");
+      const length = d.dims(0)[axis] as number;
+      const indexes = b.tensor(int64(Array.from({ length }, (_, i) => i)));
+      const rest = d.dims(0).length - 1 - axis;
+      const along =
+        rest === 0
+          ? indexes
+          : b.unsqueeze(
+              indexes,
+              Array.from({ length: rest }, (_, a) => a + 1),
+            );
+      const isPicked = b.indicator(b.equalIntegers(b.unsqueeze(d.Y(1), [axis]), b.unsqueeze(along, [1])));
+      return b.sum(b.mul(isPicked, b.unsqueeze(arriving, [axis])), [axis + 1]);
+    },
+  ],
+};
+
 // ----- Pad -----
 
 /** Pad: begins of all axes, then ends. A padded channel axis may be cut, its new indexes included. */

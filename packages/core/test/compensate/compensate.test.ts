@@ -192,6 +192,32 @@ describe("what is repaired", () => {
     expect(await difference(readModel(nothing.bytes), readModel(plenty.bytes), samples(2))).toBeLessThan(1e-4);
   });
 
+  test("does not depend on which axis holds the samples", async () => {
+    const r = random(15);
+    const shared = { w: r.tensor([5, 8]), b: r.tensor([8]), v: r.tensor([8, 3]), c: r.tensor([3]) };
+    const network = (shape: readonly (string | number)[]): Model =>
+      model({
+        inputs: { x: shape },
+        outputs: ["y"],
+        initializers: shared,
+        nodes: [
+          node("MatMul", ["x", "w"], ["m"]),
+          node("Add", ["m", "b"], ["s"]),
+          node("Sigmoid", ["s"], ["h"]),
+          node("MatMul", ["h", "v"], ["z"]),
+          node("Add", ["z", "c"], ["y"]),
+        ],
+      });
+    const x = r.tensor([30, 7, 5]); // a third of the samples judges, so that chunks are parted
+    const [samplesFirst, timeFirst] = [await run(network(["N", 7, 5]), x), await run(network([7, "N", 5]), x)];
+    expect(timeFirst.plan.removed).toEqual(samplesFirst.plan.removed);
+    const fitted = ({ bytes }: typeof timeFirst): readonly number[] =>
+      Array.from(readModel(bytes).graph.initializers.get("v")?.numbers ?? []);
+    for (const [at, weight] of fitted(timeFirst).entries()) {
+      expect(weight).toBeCloseTo(fitted(samplesFirst)[at] as number, 3);
+    }
+  });
+
   test("names the layers that it leaves as they are, and why", async () => {
     const r = random(6);
     const network = model({

@@ -115,6 +115,13 @@ const forms: readonly Form[] = [
   [13, ever, ["Squeeze", [t(2, 1, 3), int64([1])], {}, { batch: [0] }]],
   [8, ever, ["Sum", [t(2, 3), t(3)], {}, { batch: [0] }]],
   [10, ever, ["ThresholdedRelu", [clearOf([1], 2, 3)]]],
+  [7, 9, ["TopK", [distinct(2, 4, 3)], { axis: 1, k: 2 }, { outputs: 2, seeded: [0], batch: [0] }]],
+  [10, ever, ["TopK", [distinct(2, 5), int64([3])], {}, { outputs: 2, seeded: [0], batch: [0] }]],
+  [
+    11,
+    ever,
+    ["TopK", [distinct(2, 4, 3), int64([2])], { axis: 1, largest: 0 }, { outputs: 2, seeded: [0], batch: [0] }],
+  ],
   [7, 12, ["Unsqueeze", [t(2, 3)], { axes: [1] }, { batch: [0] }]],
   [13, ever, ["Unsqueeze", [t(2, 3), int64([1])], {}, { batch: [0] }]],
   [7, 8, ["Upsample", [t(2, 2, 3)], { mode: "nearest", scales: { floats: [1, 1, 2] } }, { by: [0], batch: [0] }]],

@@ -133,6 +133,7 @@ export const generalTables: Readonly<Record<string, readonly Case[]>> = {
     ["Gather", [t(2, 5), int64([-1], [])], { axis: 1 }, { batch: [0] }],
     ["Gather", [t(4, 3), int64([1, 3, 1, 0], [2, 2])], { axis: 0 }],
     ["Gather", [t(4, 3), int64([-1, 3, 1, 0], [2, 2])], { axis: 0 }],
+    ["TopK", [distinct(2, 5), int64([2])], {}, { outputs: 2, seeded: [0], batch: [0] }],
     ["Pad", [t(2, 3), int64([0, 1, 0, 2]), scalar(0.5)], {}, { by: [0], batch: [0] }],
     ["Pad", [t(1, 2, 3, 3), int64([0, 0, 1, 0, 0, 0, 0, 2])]],
     ["Pad", [t(2, 3)], { pads: [0, 1, 0, 2] }, { opset: 7 }],

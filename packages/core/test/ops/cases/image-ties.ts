@@ -149,6 +149,12 @@ export const imageTies: Readonly<Record<string, Case>> = {
   "Gather that shuffles channels": image([node("Gather", ["h", "i"], ["z"], { axis: 1 })], first4, {
     i: int64([2, 0, -1, 1]),
   }),
+  "TopK of positions": image(
+    [node("TopK", ["h", "k"], ["z", "places"], { axis: 3 })],
+    first4,
+    { k: int64([2]) },
+    { into: 32 },
+  ),
   "Pad of positions": image(
     [node("Pad", ["h", "p"], ["z"])],
     first4,
