@@ -42,7 +42,7 @@ test("inspect", async () => {
     fc3         3  output "y" of the model
 
     11 of 14 units (78.6 %) can be removed.
-    97.2 % of the parameters and 100.0 % of the MACs hang on them.
+    97.2 % of the parameters and 100.0 % of the MACs depend on them.
 
     obstacle              units  parameters    MACs
     outputs of the model      3      16.8 %  16.1 %

@@ -10,6 +10,7 @@ import { openModel } from "./open.ts";
 import type { InspectSummary, MemberSummary } from "./results.ts";
 import type { Runner } from "./runner.ts";
 import { sizeOfModel } from "./surgery/size.ts";
+import { layersInside } from "./units/inside.ts";
 import { findObstacles, removableShares } from "./units/obstacles.ts";
 import type { OwnedPlace } from "./units/units.ts";
 
@@ -50,7 +51,9 @@ export async function inspect(file: Uint8Array | Model, options: InspectOptions)
       layer,
       members: membersOf(places, first, size),
     })),
-    frozen: units.frozen.map(({ value, axis, size, reason, layer }) => ({ value, axis, size, reason, layer })),
+    frozen: [...units.frozen, ...layersInside(prunable).flatMap(({ frozen }) => frozen)].map(
+      ({ value, axis, size, reason, layer }) => ({ value, axis, size, reason, layer }),
+    ),
     removable: removableShares(prunable),
     obstacles: findObstacles(prunable),
     assumed: model.graph.feeds

@@ -339,13 +339,13 @@ export interface InspectSummary {
     readonly reason: string;
     readonly layer?: string;
   }[];
-  /** Which part of the network hangs on units that can be removed. */
+  /** Which part of the network depends on units that can be removed. */
   readonly removable: Shares;
   /** Why the rest cannot be removed, by cause, the one with most MACs first. */
   readonly obstacles: readonly Obstacle[];
   /** For a drawing. */
   readonly network: NetworkSummary;
-  /** Axes that the file leaves open and that were taken to be this long: MACs and shapes hang on it. */
+  /** Axes that the file leaves open and that were taken to be this long: MACs and shapes depend on it. */
   readonly assumed: readonly { readonly input: string; readonly axis: number; readonly length: number }[];
 }
 

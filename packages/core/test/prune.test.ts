@@ -167,14 +167,14 @@ describe("prune", () => {
       expect(oneLess.bytes.byteLength).toBeGreaterThan(most);
     }
     await expect(run({ budget: { targetBytes: { bytes: 100 } } })).rejects.toThrow(
-      /the file has \d+ bytes, asked 100; what is frozen: .* of the parameters hang on it\); inspect shows all/,
+      /the file has \d+ bytes, asked 100; what is frozen: .* of the parameters depend on it\); inspect shows all/,
     );
   });
 
   test("a target that cannot be reached is an error that says how far it got", async () => {
     const budget = { targetMacs: 0.01 };
     await expect(run({ budget })).rejects.toThrow(
-      /^target: out of reach, even without 12 of 14 units \(no more removable units: 2 stay by --min-keep 1 for each group\): 8.2 % of the MACs are left, asked 1 %; what is frozen: Softmax normalises over this axis \(18.4 % of the MACs hang on it\); inspect shows all; ask for less, or accept what was reached with --best-effort$/,
+      /^target: out of reach, even without 12 of 14 units \(no more removable units: 2 stay by --min-keep 1 for each group\): 8.2 % of the MACs are left, asked 1 %; what is frozen: Softmax normalises over this axis \(18.4 % of the MACs depend on it\); inspect shows all; ask for less, or accept what was reached with --best-effort$/,
     );
     const { summary } = await run({ budget, bestEffort: true });
     expect(summary.removed).toHaveLength(12);

@@ -69,8 +69,12 @@ export function formatPoints(value: MaybeNumber): string {
   return `${Number(points) > 0 ? "+" : ""}${grouped(points)} points`;
 }
 
-/** A change as a share of the start value, with sign: `-0.5` -> `−50 %`. */
+/** From here on a change is said as a factor. */
+const manyTimes = 9;
+
+/** A change as a share of the start value, with sign: `-0.5` -> `−50 %`; of what has become far larger: `593` -> `594 times`. */
 export function formatChange(value: MaybeNumber): string {
+  if (typeof value === "number" && value >= manyTimes) return `${formatNumber(value + 1)} times`;
   return typeof value === "number" && value > 0 && value * 1000 >= 0.5 ? `+${formatShare(value)}` : formatShare(value);
 }
 

@@ -1,4 +1,4 @@
-/** The document with numbers of at most three decimals, so that a snapshot does not hang on the last bits of a machine's arithmetic. */
+/** The document with numbers of at most three decimals, so that a snapshot does not depend on the last bits of a machine's arithmetic. */
 export function rounded(markup: string): string {
   return markup.replace(/-?\d+\.\d{4,}/g, (n) => String(Number(Number(n).toFixed(3))));
 }

@@ -26,8 +26,12 @@ export function formatShare(value: MaybeNumber, digits: 1 | 2 = 1): string {
   return isNumber(value) ? `${(value * 100).toFixed(digits)} %` : missing;
 }
 
-/** As {@link formatShare}, with a plus where it is above zero. */
+/** From here on a change is said as a factor. */
+const MANY_TIMES = 9;
+
+/** `+12.5 %` or `-3.0 %`; of what has become far larger `594 times`. */
 export function formatChange(value: MaybeNumber): string {
+  if (isNumber(value) && value >= MANY_TIMES) return `${formatNumber(Number((value + 1).toPrecision(3)))} times`;
   const text = formatShare(value);
   return isNumber(value) && value > 0 ? `+${text}` : text;
 }

@@ -36,7 +36,7 @@ export function inspectText(summary: InspectSummary, colors: Colors): string {
       )}`,
     `\n${units === 0 ? "Nothing" : `${formatCount(units)} of ${plural(total, "unit")} (${formatShare(units / total)})`} can be removed.\n`,
     units > 0 &&
-      `${formatShare(removable.parameters)} of the parameters and ${formatShare(removable.macs)} of the MACs hang on them.\n`,
+      `${formatShare(removable.parameters)} of the parameters and ${formatShare(removable.macs)} of the MACs depend on them.\n`,
     obstacles.length > 0 &&
       `\n${table(
         [
@@ -49,7 +49,7 @@ export function inspectText(summary: InspectSummary, colors: Colors): string {
           .slice(0, mostObstacles)
           .map((one) => [one.reason, formatCount(one.count), formatShare(one.parameters), formatShare(one.macs)]),
         colors,
-      )}${biggest ? `Without the biggest, "${biggest.reason}", ${formatCount(Math.round(biggest.alone.units * total))} units more could be cut: ${formatShare(biggest.alone.macs)} of the MACs hang on them.\n` : ""}`,
+      )}${biggest ? `Without the biggest, "${biggest.reason}", ${formatCount(Math.round(biggest.alone.units * total))} units more could be cut: ${formatShare(biggest.alone.macs)} of the MACs depend on them.\n` : ""}`,
   ];
   return parts.filter((part) => part !== false).join("");
 }

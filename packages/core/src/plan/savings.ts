@@ -9,7 +9,7 @@ import type { Budget } from "./budget.ts";
 
 /**
  * Savings per unit, by group: equal for the units of a group, as all have slices of the same sizes. They are those of the
- * current state (a channel's MACs hang on how many of its neighbours are left), so they are counted anew for a group whose
+ * current state (a channel's MACs depend on how many of its neighbours are left), so they are counted anew for a group whose
  * own or neighbouring widths have changed.
  */
 export class Savings {

@@ -83,7 +83,7 @@ function obstaclesText(obstacles: readonly Obstacle[], cost: Cost): string {
   if (largest.length === 0) return "";
   const named = largest
     .slice(0, NAMED)
-    .map((one) => `${one.reason} (${percent(one[cost])} of the ${costNames[cost]} hang on it)`);
+    .map((one) => `${one.reason} (${percent(one[cost])} of the ${costNames[cost]} depend on it)`);
   return `; what is frozen: ${named.join(", ")}; inspect shows all`;
 }
 

@@ -49,7 +49,7 @@ test("every sample is in one part, with its own class and target, in the order o
   );
 });
 
-test("the split hangs on the seed alone", () => {
+test("the split depends on the seed alone", () => {
   const of = (seed: number): number[] => classes(holdOut(numbered(50), 0.2, seed).heldOut);
   expect(of(0)).toHaveLength(10);
   expect(of(1)).toEqual(of(1));

@@ -83,6 +83,48 @@ describe("a control-flow body", () => {
   });
 });
 
+test("layers in the bodies of control flow are listed, and what they are of the model", async () => {
+  const branch = (width: number) => ({
+    name: `branch${width}`,
+    initializer: [floats(`in${width}`, values(4 * width), [4, width]), floats("out", values(width * 2), [width, 2])],
+    node: [
+      protoNode("MatMul", ["h", `in${width}`], ["i"], { name: `wide${width}` }),
+      protoNode("MatMul", ["i", "out"], ["o"], { name: `last${width}` }),
+    ],
+    output: [info("o", ["N", 2])],
+  });
+  const file = modelFile({
+    node: [
+      protoNode("MatMul", ["x", "w"], ["h"], { name: "first" }),
+      protoNode("If", ["flag"], ["y"], {
+        attribute: [
+          { name: "then_branch", type: AttributeType.GRAPH, g: branch(3) },
+          { name: "else_branch", type: AttributeType.GRAPH, g: branch(5) },
+        ],
+      }),
+    ],
+    initializer: [floats("w", values(12), [3, 4]), { name: "flag", dataType: 9, rawData: Uint8Array.of(1) }],
+    input: [info("x", ["N", 3])],
+    output: [info("y", ["N", 2])],
+  });
+  const { frozen, obstacles } = await inspect(file, { runner });
+  const inside = frozen.filter(({ layer }) => layer !== "first");
+  expect(inside.map(({ layer, size }) => [layer, size])).toEqual([
+    ["wide3", 3],
+    ["last3", 2],
+    ["wide5", 5],
+    ["last5", 2],
+  ]);
+  expect(inside[0]?.reason).toBe('stands in a body of If "y", which is left as it is');
+  expect(obstacles.find(({ reason }) => reason === "stands in a body of If")).toMatchObject({
+    count: 12,
+    units: 12 / 16,
+    parameters: 48 / 60, // of both branches
+    macs: 30 / 42, // of the larger one
+    layers: ["wide3", "last3", "wide5", "last5"],
+  });
+});
+
 const dense = (nodes: Parameters<typeof model>[0]["nodes"], outputs = ["y"]) =>
   model({
     inputs: { x: ["N", 3] },
@@ -105,7 +147,7 @@ test("every frozen layer is listed with value, axis, size and reason", async () 
   ]);
 });
 
-test("obstacles are grouped by cause, with the share of MACs and parameters that hangs on each", async () => {
+test("obstacles are grouped by cause, with the share of MACs and parameters that depends on each", async () => {
   const hidden = model({
     inputs: { x: ["N", 3] },
     outputs: ["y"],

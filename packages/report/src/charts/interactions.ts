@@ -10,7 +10,7 @@ const mostSquares = 800;
 
 /**
  * Interactions of all pairs as squares (a Hinton diagram), area is strength: above the diagonal, filled, pairs that cancel each other; below it,
- * empty, pairs that cover for each other. Neither hangs on colour. Units are in the order of `units` on both axes, layers are set apart by lines.
+ * empty, pairs that cover for each other. Neither depends on colour. Units are in the order of `units` on both axes, layers are set apart by lines.
  * Of each kind at most the 800 strongest pairs are drawn.
  */
 export function interactionsChart(interactions: Interactions, options: ChartOptions = {}): string {

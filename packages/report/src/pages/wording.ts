@@ -64,7 +64,7 @@ export function describeHeldOut({ heldOut }: PruneSummary): string {
 /** The measured latency as one sentence. */
 export function describeLatency({ before, after, runs, threads }: Latency): string {
   const ratio = before > 0 ? ` (${formatChange((after - before) / before)})` : "";
-  return `Latency of one sample: ${formatNumber(before)} ms before, ${formatNumber(after)} ms after${ratio}; median of ${formatCount(runs)} runs of each file in turns, after warming up, ${formatCount(threads)} ${threads === 1 ? "thread" : "threads"}. It hangs on the machine and on what else it did.`;
+  return `Latency of one sample: ${formatNumber(before)} ms before, ${formatNumber(after)} ms after${ratio}; median of ${formatCount(runs)} runs of each file in turns, after warming up, ${formatCount(threads)} ${threads === 1 ? "thread" : "threads"}. It depends on the machine and on what else it did.`;
 }
 
 /** How to read the chart of the order of removals. */
