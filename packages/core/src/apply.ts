@@ -5,6 +5,7 @@ import { verifyRepair } from "./compensate/verify-repair.ts";
 import { ShrinkError } from "./errors.ts";
 import { Activations } from "./measure/activations.ts";
 import { objectives } from "./measure/objectives/index.ts";
+import type { ObjectiveOptions } from "./measure/objectives/model-objective.ts";
 import { stateOf } from "./measure/state.ts";
 import { writeModel } from "./onnx/index.ts";
 import { type OpenOptions, openModel } from "./open.ts";
@@ -40,7 +41,7 @@ export async function applyPlan(
     runner,
     data: compensate === "none" ? undefined : fit,
     compensate,
-    objective: objectiveOf(plan),
+    ...objectivesOf(plan),
     recalibrate: plan.recalibrate,
   });
   const intact = stateOf(compensator?.prunable ?? prepared, new Uint8Array(removed.length));
@@ -64,7 +65,12 @@ function compensationOf({ compensation }: Plan): Compensation {
   );
 }
 
-/** What the repair was judged by; undefined where it is for the model and the data to say. */
-function objectiveOf({ objective }: Plan): string | undefined {
-  return Object.hasOwn(objectives, objective) ? objective : undefined;
+/** What the repair was judged by; an objective of one's own that this version does not know is for model and data to say. */
+function objectivesOf({ objective, outputs = {} }: Plan): ObjectiveOptions {
+  const isKnown = (name: string): boolean => Object.hasOwn(objectives, name);
+  const known = Object.entries(outputs).filter(([, name]) => isKnown(name));
+  return {
+    ...(Object.keys(outputs).length > 0 && { outputs: Object.keys(outputs) }),
+    objective: known.length > 0 ? Object.fromEntries(known) : isKnown(objective) ? objective : undefined,
+  };
 }

@@ -18,7 +18,7 @@ import type { CostEstimate } from "./measure/cost.ts";
 import type { Evaluation } from "./measure/evaluation.ts";
 import { createEvaluator, type Evaluator } from "./measure/evaluator.ts";
 import { type LatencyOptions, latencyOf } from "./measure/latency.ts";
-import type { ObjectiveOptions } from "./measure/objectives/model-objective.ts";
+import { type ObjectiveOptions, objectivesByOutput } from "./measure/objectives/model-objective.ts";
 import { stateOf } from "./measure/state.ts";
 import { writeModel } from "./onnx/index.ts";
 import { openModel } from "./open.ts";
@@ -185,6 +185,7 @@ export async function prune(file: Uint8Array, options: PruneOptions): Promise<Pr
       version: 1,
       modelHash: modelHash(file),
       ...decision,
+      ...(evaluator && original.graph.outputs.length > 1 && { outputs: objectivesByOutput(evaluator.terms) }),
       ...(chosen.polish && chosen.polish.swaps > 0 && { polished: true }),
       ...(compensate !== "none" &&
         parts.fit &&

@@ -9,7 +9,7 @@ import { readInput } from "../files/read-input.ts";
 import { nameOf, throwIfInDoubt } from "../files/unverified.ts";
 import { writeFiles } from "../files/write-files.ts";
 import { type Io, printJson } from "../io.ts";
-import { dataHelp, jsonOption, scaleOption, shapeOption, threadsOption } from "../options/shared.ts";
+import { dataHelp, jsonOption, labelsOption, scaleOption, shapeOption, threadsOption } from "../options/shared.ts";
 import { withProgress } from "../progress/progress.ts";
 import { beforeAfter } from "../text/before-after.ts";
 import { colorsOf } from "../text/colors.ts";
@@ -25,17 +25,18 @@ export function applyCommand(io: Io): CommandUnknownOpts {
     .argument("<plan>", "JSON file that prune --plan has written")
     .requiredOption("--out <file>", "the smaller ONNX file")
     .option("--data <file>", `${dataHelp}; the calibration data of prune, for plans with compensation`)
+    .addOption(labelsOption)
     .addOption(scaleOption)
     .addOption(shapeOption)
     .addOption(threadsOption)
     .addOption(jsonOption)
     .addHelpText("after", "\nExample:\n  $ shrinknet apply digits.onnx plan.json --out small.onnx")
-    .action(async (path, planPath, { out, data: dataPath, scale, shape: shapes, threads, json }) => {
+    .action(async (path, planPath, { out, data: dataPath, labels, scale, shape: shapes, threads, json }) => {
       await checkOutputs({ "--out": out }, { "the model": path, "the plan": planPath, "--data": dataPath });
       const { bytes: original } = await loadModel(path, shapes);
       const planBytes = await readInput(planPath, "the file that prune --plan wrote");
       const { nodeRunner } = await import("@shrinknet/runtime");
-      const data = dataPath === undefined ? undefined : await loadData(dataPath, { scale });
+      const data = dataPath === undefined ? undefined : await loadData(dataPath, { scale, labels });
       const probe = { runner: nodeRunner({ threads }), shapes };
       const sizeOf = async (file: Uint8Array) => {
         const { units, parameters, macs } = await inspect(file, probe);

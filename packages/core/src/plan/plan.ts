@@ -13,6 +13,8 @@ export interface Plan {
   readonly criterion: string;
   readonly schedule: string;
   readonly objective: string;
+  /** The objective of each output that was measured, where the model has more outputs than one; else left out. */
+  readonly outputs?: Readonly<Record<string, string>> | undefined;
   readonly compensation: string;
   readonly seed: number;
   /** Whether units changed places after the loop; left out where not. */
@@ -36,6 +38,7 @@ const planSchema: z.ZodType<Plan> = z.object({
   criterion: z.string(),
   schedule: z.string(),
   objective: z.string(),
+  outputs: z.record(z.string(), z.string()).optional(),
   compensation: z.string(),
   seed: z.number(),
   polished: z.boolean().optional(),

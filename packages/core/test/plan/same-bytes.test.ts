@@ -11,7 +11,7 @@ import { prune } from "../../src/prune.ts";
 import { dataset, runner } from "../helpers.ts";
 import { buildImage, imageNetwork, SIDE } from "../property/image-networks.ts";
 import { build, network } from "../property/networks.ts";
-import { model, node, random } from "../support/build.ts";
+import { closeTo, model, node, random } from "../support/build.ts";
 
 const CRITERIA = ["oracle", "taylor2", "magnitude", "random", "obs"] as const;
 
@@ -162,4 +162,37 @@ structures["initializers that are graph inputs too, IR 8"] = [
 
 describe.each(Object.entries(structures))("%s", (_, [original, data]) => {
   test.each([...CRITERIA, "taylor1", "fisher"])("%s", (criterion) => hold(original, data, criterion));
+});
+
+test("a plan says which outputs were measured and how, and its replay fits the repair to the same", async () => {
+  const network = model({
+    inputs: { x: ["N", 4] },
+    outputs: ["a", "b"],
+    initializers: { w: r.tensor([4, 12]), v: r.tensor([12, 3]), u: r.tensor([12, 2]) },
+    nodes: [
+      node("MatMul", ["x", "w"], ["s"]),
+      node("Relu", ["s"], ["h"]),
+      node("MatMul", ["h", "v"], ["a"]),
+      node("MatMul", ["h", "u"], ["b"]),
+    ],
+  });
+  const data = dataset({ x: r.tensor([60, 4]), y_a: r.tensor([60, 3]) });
+  const file = writeModel(network);
+  const shared = { runner, data, criterion: "obs", compensate: "lstsq", budget: { remove: { count: 5 } } } as const;
+  const both = await prune(file, { ...shared, objective: { a: "sse", b: "match" } });
+  expect(both.plan).toMatchObject({ objective: "sse+match", outputs: { a: "sse", b: "match" } });
+  const one = await prune(file, { ...shared, outputs: ["b"] });
+  expect(one.plan).toMatchObject({ objective: "match", outputs: { b: "match" } });
+  for (const { plan, bytes } of [both, one]) {
+    const again = await applyPlan(file, parsePlan(JSON.stringify(plan)), { runner, data });
+    const [ours, theirs] = await Promise.all([again.bytes, bytes].map(outputsFor));
+    for (const name of ["a", "b"]) expect(closeTo(ours?.[name] as Tensor, theirs?.[name] as Tensor)).toBeLessThan(1e-4);
+  }
+
+  async function outputsFor(bytes: Uint8Array): Promise<Record<string, Tensor>> {
+    const session = await runner.load(bytes);
+    const outputs = await session.run({ x: data.inputs.x as Tensor });
+    await session.release();
+    return outputs;
+  }
 });

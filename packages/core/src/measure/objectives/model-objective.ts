@@ -90,6 +90,11 @@ export async function bindObjectives(
   return terms;
 }
 
+/** The name of each measured output's objective. */
+export function objectivesByOutput(terms: readonly OutputTerm[]): Record<string, string> {
+  return Object.fromEntries(terms.map(({ output, objective }) => [output, objective.name]));
+}
+
 /** Names of all objectives, each once: `match`, or `cross-entropy+match`. */
 export function objectiveName(terms: readonly OutputTerm[]): string {
   return [...new Set(terms.map(({ objective }) => objective.name))].join("+");
