@@ -2,7 +2,8 @@
 import { bindSamples } from "./data/bind.ts";
 import type { Dataset } from "./data/dataset.ts";
 import { feedDims, type Samples, someFeeds } from "./data/samples.ts";
-import type { Model } from "./graph/graph.ts";
+import { ShrinkError } from "./errors.ts";
+import type { Graph, Model } from "./graph/graph.ts";
 import type { ProbeOptions } from "./graph/input-layout.ts";
 import { refuseRandomness } from "./graph/randomness.ts";
 import { readModel } from "./onnx/index.ts";
@@ -37,9 +38,23 @@ export async function openModel(
 ): Promise<OpenedModel> {
   const original = file instanceof Uint8Array ? readModel(file) : file;
   if (!looksOnly) refuseRandomness(original.graph);
+  refuseReserved(original.graph);
   if (!data) return { original, prepared: await prepare(original, runner, probe), samples: undefined };
   const samples = bindSamples(data, original.graph.feeds);
   const shapes = { ...feedDims(samples), ...probe.shapes };
   const prepared = await prepareForData(original, runner, someFeeds(samples, PROBES), { ...probe, shapes });
   return { original, prepared, samples };
+}
+
+/** Gains, targets and steps are inputs of the graphs that are built around a model; their names begin so. */
+const RESERVED = "shrinknet/";
+
+function refuseReserved(graph: Graph): void {
+  const names = [...graph.inputs.map(({ name }) => name), ...graph.nodes.flatMap(({ outputs }) => outputs)];
+  const taken = [...names, ...graph.initializers.keys()].find((name) => name.startsWith(RESERVED));
+  if (taken === undefined) return;
+  throw new ShrinkError(
+    "model",
+    `value "${taken}": its name begins with "${RESERVED}", which is used while measuring, expected another; rename it`,
+  );
 }

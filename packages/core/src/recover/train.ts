@@ -4,7 +4,7 @@
  */
 import { differentiate, hasGradient } from "../derive/backward.ts";
 import { GraphBuilder, opsetOf } from "../graph/builder.ts";
-import type { Model } from "../graph/graph.ts";
+import type { Model, Node } from "../graph/graph.ts";
 import type { Values } from "../graph/pieces.ts";
 import { allocate, isFloat, Tensor, tensorOf } from "../graph/tensor.ts";
 import { derivativeSeeds, type OutputTerm, targetInputs, termError } from "../measure/objectives/model-objective.ts";
@@ -113,5 +113,12 @@ function trainable({ graph }: Model): string[] {
   return [...graph.initializers]
     .filter(([, tensor]) => isFloat(tensor.type) && tensor.dims.length > 0)
     .map(([name]) => name)
-    .filter((name) => graph.value(name)?.uses.every(({ node, slot }) => hasGradient(node, slot)));
+    .filter((name) =>
+      graph.value(name)?.uses.every(({ node, slot }) => hasGradient(node, slot) && !isLimit(node, slot)),
+    );
+}
+
+/** Limits of a Clip have a derivative, but are no weights. */
+function isLimit({ opType }: Node, slot: number): boolean {
+  return opType === "Clip" && slot > 0;
 }

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import type { Model } from "../../src/graph/graph.ts";
 import type { Values } from "../../src/graph/pieces.ts";
-import { Tensor } from "../../src/graph/tensor.ts";
+import { Tensor, tensorOf } from "../../src/graph/tensor.ts";
 import { createEvaluator, type Evaluator } from "../../src/measure/evaluator.ts";
 import { trainingStep } from "../../src/recover/train.ts";
 import { prepare } from "../../src/units/prepare.ts";
@@ -99,6 +99,24 @@ test("statistics of a normalisation are no weights", async () => {
   const after = training.model().graph.initializers;
   for (const name of ["mean", "variance"]) expect(after.get(name)).toBe(prunable.model.graph.initializers.get(name));
   expect(after.get("scale")).not.toBe(prunable.model.graph.initializers.get("scale"));
+  await training.release();
+});
+
+test("limits of a Clip are no weights", async () => {
+  const r = random(5);
+  const clipped = model({
+    inputs: { x: ["N", 3] },
+    outputs: ["y"],
+    initializers: { w: r.tensor([3, 2]), low: tensorOf("float32", [0]), high: tensorOf("float32", [0.5]) },
+    nodes: [node("MatMul", ["x", "w"], ["z"]), node("Clip", ["z", "low", "high"], ["y"])],
+  });
+  const prunable = await prepared(clipped);
+  const evaluator = await createEvaluator(prunable, runner, samples("float32"));
+  const { feeds, targets } = batchOf(evaluator);
+  const training = await trainingStep(prunable, { runner, terms: evaluator.terms });
+  await training.step(feeds, targets);
+  const after = training.model().graph.initializers;
+  for (const name of ["low", "high"]) expect(after.get(name)).toBe(prunable.model.graph.initializers.get(name));
   await training.release();
 });
 
