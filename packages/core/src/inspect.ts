@@ -3,7 +3,7 @@
 import type { Dataset } from "./data/dataset.ts";
 import { opsetOf } from "./graph/builder.ts";
 import type { Model, ValueInfo } from "./graph/graph.ts";
-import { freeAxes, type ProbeOptions } from "./graph/input-layout.ts";
+import type { ProbeOptions } from "./graph/input-layout.ts";
 import { networkSummary } from "./network.ts";
 import { readModel } from "./onnx/index.ts";
 import { openModel } from "./open.ts";
@@ -13,9 +13,6 @@ import { sizeOfModel } from "./surgery/size.ts";
 import { layersInside } from "./units/inside.ts";
 import { findObstacles, removableShares } from "./units/obstacles.ts";
 import type { OwnedPlace } from "./units/units.ts";
-
-/** Length of axes that nobody states: of a sequence, mostly. What can be cut does not depend on it, MACs do. */
-const FREE_LENGTH = 16;
 
 export interface InspectOptions extends Omit<ProbeOptions, "samples"> {
   readonly runner: Runner;
@@ -28,17 +25,10 @@ export interface InspectOptions extends Omit<ProbeOptions, "samples"> {
 /** Finds the groups of an ONNX file or of a model. Axes that neither it nor the options fix are taken to be 16 long. */
 export async function inspect(file: Uint8Array | Model, options: InspectOptions): Promise<InspectSummary> {
   const model = file instanceof Uint8Array ? readModel(file) : file;
-  const { name = "", shapes = {}, freeLength = FREE_LENGTH, data } = options;
-  const isGuessed = (input: ValueInfo): boolean => !data && !shapes[input.name] && freeAxes(input).length > 0;
-  const { prepared: prunable } = await openModel(model, { ...options, freeLength, looksOnly: true }).catch(
-    (error: unknown) => {
-      if (!model.graph.feeds.some(isGuessed)) throw error;
-      return openModel(model, { ...options, freeLength: undefined, looksOnly: true }); // the guess does not fit: say which length is missing
-    },
-  );
+  const { prepared: prunable, assumed } = await openModel(model, { ...options, looksOnly: true });
   const { units } = prunable;
   return {
-    model: name,
+    model: options.name ?? "",
     inputs: model.graph.feeds.map(port),
     outputs: model.graph.outputs.map(port),
     opset: opsetOf(model),
@@ -56,9 +46,7 @@ export async function inspect(file: Uint8Array | Model, options: InspectOptions)
     ),
     removable: removableShares(prunable),
     obstacles: findObstacles(prunable),
-    assumed: model.graph.feeds
-      .filter(isGuessed)
-      .flatMap((input) => freeAxes(input).map((axis) => ({ input: input.name, axis, length: freeLength }))),
+    assumed,
     network: networkSummary(prunable),
   };
 }

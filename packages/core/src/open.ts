@@ -4,9 +4,10 @@ import type { Dataset } from "./data/dataset.ts";
 import { feedDims, type Samples, someFeeds } from "./data/samples.ts";
 import { ShrinkError } from "./errors.ts";
 import type { Graph, Model } from "./graph/graph.ts";
-import type { ProbeOptions } from "./graph/input-layout.ts";
+import { freeAxes, type ProbeOptions } from "./graph/input-layout.ts";
 import { refuseRandomness } from "./graph/randomness.ts";
 import { readModel } from "./onnx/index.ts";
+import type { AssumedLength } from "./results.ts";
 import type { Runner } from "./runner.ts";
 import { type Prunable, prepare, prepareForData } from "./units/prepare.ts";
 
@@ -22,7 +23,12 @@ export interface OpenedModel {
   readonly original: Model;
   readonly prepared: Prunable;
   readonly samples: Samples | undefined;
+  /** Lengths that neither the file nor the data nor the options state. */
+  readonly assumed: readonly AssumedLength[];
 }
+
+/** Length of axes that nobody states: of a sequence, mostly. What can be cut does not depend on it, MACs do. */
+const FREE_LENGTH = 16;
 
 /** Feeds of real samples that a model is probed with. */
 const PROBES = 3;
@@ -39,11 +45,28 @@ export async function openModel(
   const original = file instanceof Uint8Array ? readModel(file) : file;
   if (!looksOnly) refuseRandomness(original.graph);
   refuseReserved(original.graph);
-  if (!data) return { original, prepared: await prepare(original, runner, probe), samples: undefined };
+  if (!data) return { original, samples: undefined, ...(await prepareAssuming(original, runner, probe)) };
   const samples = bindSamples(data, original.graph.feeds);
   const shapes = { ...feedDims(samples), ...probe.shapes };
   const prepared = await prepareForData(original, runner, someFeeds(samples, PROBES), { ...probe, shapes });
-  return { original, prepared, samples };
+  return { original, prepared, samples, assumed: [] };
+}
+
+/** Axes that nobody fixes are taken to be of some length; where the model does not run so, the error says which is missing. */
+async function prepareAssuming(
+  original: Model,
+  runner: Runner,
+  probe: ProbeOptions,
+): Promise<Pick<OpenedModel, "prepared" | "assumed">> {
+  const { shapes = {}, freeLength = FREE_LENGTH } = probe;
+  const assumed = original.graph.feeds
+    .filter(({ name }) => !shapes[name])
+    .flatMap((input) => freeAxes(input).map((axis) => ({ input: input.name, axis, length: freeLength })));
+  if (assumed.length === 0) return { prepared: await prepare(original, runner, probe), assumed };
+  const prepared = await prepare(original, runner, { ...probe, freeLength }).catch(() =>
+    prepare(original, runner, { ...probe, freeLength: undefined }),
+  );
+  return { prepared, assumed };
 }
 
 /** Gains, targets and steps are inputs of the graphs that are built around a model; their names begin so. */

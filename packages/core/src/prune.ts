@@ -99,7 +99,7 @@ export async function prune(file: Uint8Array, options: PruneOptions): Promise<Pr
   const started = Date.now();
   const { runner, schedule = "rerank", seed = 0, compensate = "none", names = { model: "", out: "" } } = options;
   const asked = criterionOf(options.criterion ?? defaultCriterion(compensate));
-  const { original, prepared, samples } = await openModel(file, options);
+  const { original, prepared, samples, assumed } = await openModel(file, options);
   const parts = splitData(samples, { ...options, seed });
   const test = options.test && bindSamples(options.test, original.graph.feeds);
   const given = { ...options, data: parts.fit, heldOut: parts.heldOut, test };
@@ -210,6 +210,7 @@ export async function prune(file: Uint8Array, options: PruneOptions): Promise<Pr
       allowance: verification.allowance,
       ...(verification.isInDoubt && { inDoubt: true }),
       stopped: chosen.stopped,
+      ...(assumed.length > 0 && { assumed }),
       ...(chosen.polish && { polish: chosen.polish }),
       ...(evaluator && bound.heldOut && { heldOut: heldOutPart(evaluator, bound.heldOut, budget) }),
       ...(predictions && { answers: predictions }),

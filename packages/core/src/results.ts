@@ -226,6 +226,8 @@ export interface PruneSummary {
   readonly inDoubt?: boolean;
   /** Why it stopped, in words. */
   readonly stopped: string;
+  /** Axes that were taken to be of some length; left out where none were. */
+  readonly assumed?: readonly AssumedLength[];
   /** Left out where nothing was held out. */
   readonly heldOut?: HeldOutPart;
   /** By set of samples; left out without classes. `calibration` is all of it, a held-out part included. */
@@ -346,7 +348,14 @@ export interface InspectSummary {
   /** For a drawing. */
   readonly network: NetworkSummary;
   /** Axes that the file leaves open and that were taken to be this long: MACs and shapes depend on it. */
-  readonly assumed: readonly { readonly input: string; readonly axis: number; readonly length: number }[];
+  readonly assumed: readonly AssumedLength[];
+}
+
+/** Length of an input's axis that nobody states, and that was taken to be `length`. */
+export interface AssumedLength {
+  readonly input: string;
+  readonly axis: number;
+  readonly length: number;
 }
 
 /** A layer with what follows it without weights, a place where branches join, an input or an output. */

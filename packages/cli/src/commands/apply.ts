@@ -14,6 +14,7 @@ import { withProgress } from "../progress/progress.ts";
 import { beforeAfter } from "../text/before-after.ts";
 import { colorsOf } from "../text/colors.ts";
 import { formatCount, plural } from "../text/format.ts";
+import { assumedText } from "../text/inspect.ts";
 import { verifiedText } from "../text/verified.ts";
 
 export function applyCommand(io: Io): CommandUnknownOpts {
@@ -39,18 +40,21 @@ export function applyCommand(io: Io): CommandUnknownOpts {
       const data = dataPath === undefined ? undefined : await loadData(dataPath, { scale, labels });
       const probe = { runner: nodeRunner({ threads }), shapes };
       const sizeOf = async (file: Uint8Array) => {
-        const { units, parameters, macs } = await inspect(file, probe);
-        return { units, parameters, macs, bytes: file.byteLength };
+        const { units, parameters, macs, assumed } = await inspect(file, { ...probe, data });
+        return { units, parameters, macs, bytes: file.byteLength, assumed };
       };
       const progress = { title: `Applying ${planPath}`, quiet: !io.terminal };
-      const { bytes, verification, before, after } = await withProgress(io, progress, (tell) =>
+      const { bytes, verification, before, after, assumed } = await withProgress(io, progress, (tell) =>
         naming({ model: path, plan: planPath }, async () => {
           const plan = parsePlan(new TextDecoder().decode(planBytes));
           tell(plan.compensation === "none" ? "cutting" : "cutting, and fitting what reads the removed units");
           const applied = await applyPlan(original, plan, { ...probe, data });
-          return { ...applied, before: await sizeOf(original), after: await sizeOf(applied.bytes) };
+          const { assumed, ...was } = await sizeOf(original);
+          const { assumed: _, ...is } = await sizeOf(applied.bytes);
+          return { ...applied, before: was, after: is, assumed };
         }),
       );
+      io.stderr.write(assumedText(assumed));
       const written = nameOf(out, verification);
       await writeFiles([{ path: written, content: bytes }]);
       const { difference: verified, allowance } = verification;

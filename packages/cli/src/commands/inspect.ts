@@ -11,7 +11,7 @@ import { writeFiles } from "../files/write-files.ts";
 import { type Io, printJson } from "../io.ts";
 import { jsonOption, shapeOption, untieOption } from "../options/shared.ts";
 import { colorsOf } from "../text/colors.ts";
-import { inspectText } from "../text/inspect.ts";
+import { assumedText, inspectText } from "../text/inspect.ts";
 
 export function inspectCommand(io: Io): CommandUnknownOpts {
   return new Command("inspect")
@@ -29,11 +29,7 @@ export function inspectCommand(io: Io): CommandUnknownOpts {
       const runner = nodeRunner({ threads: Math.min(4, availableParallelism()) }); // it only learns shapes
       const data = dataPath === undefined ? undefined : await loadData(dataPath);
       const summary = await naming({ model: path }, () => inspect(model, { runner, name: path, shapes, untie, data }));
-      for (const { input, axis, length } of summary.assumed) {
-        io.stderr.write(
-          `note: input "${input}": the file does not say how long axis ${axis} is, ${length} was taken; MACs depend on it, give your own with --shape or --data\n`,
-        );
-      }
+      io.stderr.write(assumedText(summary.assumed));
       if (graph !== undefined) {
         const { networkGraph } = await import("@shrinknet/report");
         await writeFiles([{ path: graph, content: networkGraph(summary.network, { title: basename(path) }) }]);

@@ -41,6 +41,7 @@ import { withProgress } from "../progress/progress.ts";
 import { colorsOf } from "../text/colors.ts";
 import { costText } from "../text/cost.ts";
 import { plural } from "../text/format.ts";
+import { assumedText } from "../text/inspect.ts";
 import { planText } from "../text/plan.ts";
 import { pruneText, verificationOf } from "../text/prune.ts";
 import { traceText } from "../text/trace.ts";
@@ -217,6 +218,7 @@ export function pruneCommand(io: Io): CommandUnknownOpts {
       if (summary.before.units === 0) {
         throw new ShrinkError("model", `${path}: nothing can be removed, so nothing was written; inspect shows why`);
       }
+      io.stderr.write(assumedText(summary.assumed ?? []));
       const isPartial = summary.stopped === "interrupted";
       const files = await outputsOf(result, options, isPartial);
       await writeFiles(files);

@@ -1,4 +1,4 @@
-import type { InspectSummary, MemberSummary } from "shrinknet";
+import type { AssumedLength, InspectSummary, MemberSummary } from "shrinknet";
 import type { Colors } from "./colors.ts";
 import { formatCount, formatShare, plural } from "./format.ts";
 import { table } from "./table.ts";
@@ -58,4 +58,13 @@ export function inspectText(summary: InspectSummary, colors: Colors): string {
 function memberText({ initializer, axis, offset = 0, stride = 1, count = 1 }: MemberSummary): string {
   const start = `${stride === 1 ? "" : `${stride}*`}i${offset === 0 ? "" : `+${offset}`}`;
   return `${initializer}[${":,".repeat(axis)}${start}${count === 1 ? "" : ` (${count} each)`}]`;
+}
+
+/** A line for each length that was assumed. */
+export function assumedText(assumed: readonly AssumedLength[]): string {
+  const lines = assumed.map(
+    ({ input, axis, length }) =>
+      `note: input "${input}": the file does not say how long axis ${axis} is, ${length} was taken; MACs depend on it, give your own with --shape or --data\n`,
+  );
+  return lines.join("");
 }
