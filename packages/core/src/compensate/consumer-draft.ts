@@ -17,7 +17,7 @@ interface FoundBias {
 
 export class ConsumerDraft {
   /** Biases, all 0, that were added. */
-  readonly added = new Set<string>();
+  readonly added: Set<string> = new Set();
   readonly #graph: Graph;
   readonly #names: FreshNames;
   readonly #initializers: Map<string, Tensor>;
