@@ -193,6 +193,23 @@ describe("a model with several outputs", () => {
     expect(mixed.outputs[1]?.error).toBe(result.error);
   });
 
+  test("prune takes them, an objective for each, and labels by their name; the plan says so and is replayed", async () => {
+    const { x, y_class } = readNpz(place.read("labelled.npz"), "labelled.npz") as { x: Tensor; y_class: Tensor };
+    place.write("named.npz", writeNpz({ x, kinds: y_class }));
+    const line =
+      "prune heads.onnx --data named.npz --labels class=kinds --objective class=cross-entropy --objective box=match";
+    await place.run(`${line} --remove 3 --out named.onnx --plan named.json`);
+    expect(JSON.parse(place.text("named.json"))).toMatchObject({
+      objective: "cross-entropy+match",
+      outputs: { class: "cross-entropy", box: "match" },
+    });
+    const replay = "apply heads.onnx named.json --data named.npz --labels class=kinds --out again.onnx";
+    expect((await place.run(replay)).code).toBe(0);
+    expect(place.read("again.onnx")).toEqual(place.read("named.onnx"));
+    await place.run("prune heads.onnx --data plain.npz --output box --remove 3 --out box.onnx --plan box.json");
+    expect(JSON.parse(place.text("box.json"))).toMatchObject({ objective: "match", outputs: { box: "match" } });
+  });
+
   test("only the model's own outputs are asked of the other", async () => {
     const result = await json("evaluate class.onnx --against heads.onnx --data plain.npz");
     expect(result).toMatchObject({ error: 0, outputs: [{ name: "class", agreement: 1 }] });
