@@ -72,7 +72,9 @@ async function difference(model: Model, { runner, step }: Way): Promise<string> 
     { source: "made up", inputs, targets },
     { objective: "sse" },
   );
-  const { gradient, curvature } = await taylorTerms(evaluator, stateOf(prunable, new Uint8Array(count)), true);
+  const { gradient, curvature } = await taylorTerms(evaluator, stateOf(prunable, new Uint8Array(count)), {
+    second: true,
+  });
   if (![...gradient, ...curvature].every(Number.isFinite)) throw new Error("some terms are no numbers");
   const steepest = ({ first, size }: Group): number => {
     const own = Array.from({ length: size }, (_, index) => first + index);

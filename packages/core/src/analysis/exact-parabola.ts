@@ -13,7 +13,7 @@ export const exactParabola: Criterion = {
   needsData: true,
   async score(context) {
     const [evaluator, { state, left }] = [evaluatorIn(context), context];
-    const { gradient } = await taylorTerms(evaluator, state, false);
+    const { gradient } = await taylorTerms(evaluator, state, { second: false });
     const curvatures = await curvaturesOf(evaluator, new Activations(evaluator, state), left);
     return gradient.map((value, unit) => -value + (curvatures.get(unit) ?? 0) / 2);
   },

@@ -32,7 +32,7 @@ export async function gainCurves(
   const { prunable } = evaluator;
   const { units } = prunable;
   const state = stateOf(prunable, removed ?? new Uint8Array(units.count));
-  const terms = await taylorTerms(evaluator, state, true);
+  const terms = await taylorTerms(evaluator, state, { second: true });
   const oracle = new Oracle(evaluator, new Activations(evaluator, state));
   let gated: GatedErrors | undefined;
   const curves: GainCurve[] = [];

@@ -15,7 +15,7 @@ export async function unitCosts(
   units: readonly number[],
   measured: ArrayLike<number>,
 ): Promise<UnitCost[]> {
-  const { gradient, curvature } = await taylorTerms(evaluator, state, true);
+  const { gradient, curvature } = await taylorTerms(evaluator, state, { second: true });
   const curvatures = await curvaturesOf(evaluator, new Activations(evaluator, state), units);
   return units.map((unit) =>
     splitFailure(nameOf(evaluator.prunable.units, unit), {

@@ -17,11 +17,15 @@ interface Part {
 /** Measured change of the output over predicted change, by stage of the sensitivities and group. */
 const known = new WeakMap<object, Map<Group, number>>();
 
-/** The factor of each group's costs; groups with fewer than two units have none. */
+/**
+ * The factor of each group's costs; groups with fewer than two units have none. `effects`: what the removal of each unit costs
+ * through readers that are not fitted.
+ */
 export async function calibration(
   compensator: Compensator,
   activations: Activations,
   parts: readonly Part[],
+  effects?: Float64Array,
 ): Promise<ReadonlyMap<Group, number>> {
   const { stage } = compensator.sensitivities;
   const factors = known.get(stage) ?? new Map<Group, number>();
@@ -31,13 +35,18 @@ export async function calibration(
   for (const group of units.groups) {
     const isOwn = (unit: number): boolean => unit >= group.first && unit < group.first + group.size;
     const own = parts.filter(({ surface }) => surface.units.some(isOwn));
-    const left = [...new Set(own.flatMap(({ surface }) => surface.units.filter(isOwn)))];
+    const { removed: gone } = activations.state;
+    const isRead = (unit: number): boolean =>
+      (effects?.[unit] ?? 0) > 0 || own.some(({ surface }) => surface.units.includes(unit));
+    const left = Array.from({ length: group.size }, (_, i) => group.first + i).filter(
+      (unit) => !gone[unit] && isRead(unit),
+    );
     if (left.length < 2) continue;
     const trial = own.map(({ surface, importance }) => ({ surface: surface.clone(), importance }));
     const removed = activations.state.removed.slice();
     let predicted = 0;
     const costOf = (unit: number): number =>
-      trial.reduce((sum, { surface, importance }) => sum + surface.costOf(unit, importance), 0);
+      trial.reduce((sum, { surface, importance }) => sum + surface.costOf(unit, importance), effects?.[unit] ?? 0);
     const order = left.sort((a, b) => costOf(a) - costOf(b) || a - b);
     for (const unit of order.slice(0, order.length >> 1)) {
       predicted += costOf(unit);

@@ -11,7 +11,7 @@ import { downstream } from "../graph/traverse.ts";
 import type { Activations } from "../measure/activations.ts";
 import type { Evaluator } from "../measure/evaluator.ts";
 import { HOLD_OUT_SHARE } from "../measure/hold-out.ts";
-import { stateOf } from "../measure/state.ts";
+import { type State, stateOf } from "../measure/state.ts";
 import type { Unfitted } from "../results.ts";
 import type { RemovedUnits } from "../surgery/kept.ts";
 import { nodeId } from "../units/places.ts";
@@ -196,13 +196,22 @@ export class Compensator {
 
   /** The consumers' sensitivities together; see {@link Sensitivities.of}. */
   async sensitivityOf({ layers }: LayerFamily, { state }: Activations): Promise<Float64Array | undefined> {
-    const isRepaired = state.removed.every((one, unit) => one === this.#removed[unit]);
+    const isRepaired = this.#isRepaired(state);
     let sum: Float64Array | undefined;
     for (const { consumer } of layers) {
       const own = await this.sensitivities.of(consumer, state, isRepaired);
       if (own) sum = sum?.map((value, o) => value + (own[o] as number)) ?? own;
     }
     return sum;
+  }
+
+  /** What the removal of each unit changes where no layer is fitted; see {@link Sensitivities.effects}. */
+  effectsOf({ state }: Activations): Promise<Float64Array | undefined> {
+    return this.sensitivities.effects(state, this.#isRepaired(state));
+  }
+
+  #isRepaired({ removed }: State): boolean {
+    return removed.every((one, unit) => one === this.#removed[unit]);
   }
 
   /** The present model, not cut, with other fits of some consumers. */

@@ -6,12 +6,14 @@ import type { Evaluator } from "../measure/evaluator.ts";
 import { type State, stateOf } from "../measure/state.ts";
 import { NoDerivative } from "../ops/no-derivative.ts";
 import type { RemovedUnits } from "../surgery/kept.ts";
+import { nodeId } from "../units/places.ts";
 import type { Prunable } from "../units/prepare.ts";
-import { type Consumer, type Fittable, keptOutputs } from "./consumers.ts";
+import type { Sink } from "../units/units.ts";
+import { type Consumer, type Fittable, keptOutputs, MOST_FEATURES } from "./consumers.ts";
 import { outputDistance } from "./output-distance.ts";
 import { type Outputs, outputsOf } from "./outputs.ts";
 import { type Layer, layerAt } from "./rows.ts";
-import { measureSensitivities } from "./sensitivity.ts";
+import { measureEffects, measureSensitivities } from "./sensitivity.ts";
 
 /** Share of the units that may go before they are measured anew. */
 const DRIFT = 0.05;
@@ -29,6 +31,8 @@ interface Stage {
   /** Units that were gone then. */
   readonly gone: number;
   readonly byConsumer: ReadonlyMap<Consumer, Float64Array>;
+  /** By unit: what its removal changes through readers that cannot be fitted; undefined where no derivative passes. */
+  readonly effects: Float64Array | undefined;
   /** Outputs for the first samples, by chunk. */
   readonly outputs: readonly Outputs[];
 }
@@ -36,7 +40,7 @@ interface Stage {
 export class Sensitivities {
   readonly #evaluator: Evaluator;
   readonly #fittable: Fittable;
-  #stage: Stage = { gone: Number.NaN, byConsumer: new Map(), outputs: [] };
+  #stage: Stage = { gone: Number.NaN, byConsumer: new Map(), effects: undefined, outputs: [] };
 
   constructor(evaluator: Evaluator, fittable: Fittable) {
     this.#evaluator = evaluator;
@@ -53,14 +57,26 @@ export class Sensitivities {
    * are gone, undefined where the output does not depend on it. Measured anew only at a stage that is repaired.
    */
   async of(consumer: Consumer, state: State, isRepaired: boolean): Promise<Float64Array | undefined> {
-    const { prunable } = this.#fittable;
+    const { byConsumer } = await this.#at(state, isRepaired);
+    const kept = keptOutputs(this.#fittable.prunable, consumer, state);
+    const isLeft = kept && new Set(kept);
+    return byConsumer.get(consumer)?.map((value, o) => (isLeft?.has(o) === false ? 0 : value));
+  }
+
+  /**
+   * By unit: half the squared change of the network's outputs, to first order, that comes from its removal through readers that
+   * cannot be fitted again. Undefined where no derivative passes. Measured anew as sensitivities are.
+   */
+  async effects(state: State, isRepaired: boolean): Promise<Float64Array | undefined> {
+    return (await this.#at(state, isRepaired)).effects;
+  }
+
+  async #at(state: State, isRepaired: boolean): Promise<Stage> {
     const gone = state.removed.reduce((sum, one) => sum + one, 0);
     const { gone: then } = this.#stage;
-    const isStale = !(then <= gone && gone <= then + DRIFT * prunable.units.count);
+    const isStale = !(then <= gone && gone <= then + DRIFT * this.#fittable.prunable.units.count);
     if (Number.isNaN(then) || (isStale && isRepaired)) this.#stage = await this.#measure(state, gone);
-    const kept = keptOutputs(prunable, consumer, state);
-    const isLeft = kept && new Set(kept);
-    return this.#stage.byConsumer.get(consumer)?.map((value, o) => (isLeft?.has(o) === false ? 0 : value));
+    return this.#stage;
   }
 
   /** Distance of the outputs ({@link outputDistance}) from the last stage to a trial: the mean over the samples looked at. */
@@ -82,10 +98,14 @@ export class Sensitivities {
     const layers = consumers.flatMap((consumer) => layerAt(consumer, prunable, state) ?? []);
     const outputs = await outputsOf(this.#evaluator, state.model, SAMPLES);
     const byConsumer = new Map<Consumer, Float64Array>();
-    const measured = await measureSensitivities(this.#evaluator, state, layers, outputs).catch((cause: unknown) => {
-      if (cause instanceof NoDerivative) return undefined;
-      throw cause;
-    });
+    const measured = await known(measureSensitivities(this.#evaluator, state, layers, outputs));
+    const fitted = new Set(
+      layers.filter(({ features }) => features <= MOST_FEATURES).map(({ consumer }) => nodeId(consumer.node)),
+    );
+    const isUnfitted = ({ node }: Sink): boolean => !fitted.has(node);
+    const effects = prunable.units.groups.some(({ sinks }) => sinks.some(isUnfitted))
+      ? await known(measureEffects(this.#evaluator, state, outputs, isUnfitted))
+      : new Float64Array(prunable.units.count);
     for (const layer of layers) {
       const values = measured ? measured.get(layer) : equal(layer);
       if (!values) continue;
@@ -94,6 +114,16 @@ export class Sensitivities {
       for (const [i, value] of values.entries()) all[kept ? (kept[i] as number) : i] = value;
       byConsumer.set(layer.consumer, all);
     }
-    return { gone, byConsumer, outputs };
+    return { gone, byConsumer, effects, outputs };
+  }
+}
+
+/** A measurement, or undefined where no derivative passes some node. */
+async function known<Result>(measurement: Promise<Result>): Promise<Result | undefined> {
+  try {
+    return await measurement;
+  } catch (cause) {
+    if (cause instanceof NoDerivative) return undefined;
+    throw cause;
   }
 }

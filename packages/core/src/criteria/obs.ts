@@ -10,7 +10,8 @@ import type { Criterion } from "./criterion.ts";
  * change of the network's outputs to be expected, a mean over samples, so scores compare over all groups; how far that
  * expectation is off is measured for each group now and then ({@link calibration}). It is the step of optimal brain surgeon
  * (Hassibi and Stork 1993) for a block of weights w of a layer: w' ((H^-1) of w)^-1 w, with H the covariance of the layer's
- * input. No candidate is run. Units that no layer of weights reads have no score and go last.
+ * input. No candidate is run. Readers that cannot be fitted count by what the removal changes to first order; where no derivative
+ * passes, units that only they read have no score and go last.
  */
 export const obs: Criterion = {
   name: "obs",
@@ -31,16 +32,18 @@ export const obs: Criterion = {
       const factor = 1 / (2 * rows);
       parts.push({ surface, importance: sensitivity.map((value) => factor * value) });
     }
-    const factors = await calibration(compensator, activations, parts);
-    const known = new Set<number>();
+    const effects = await compensator.effectsOf(activations);
+    const factors = await calibration(compensator, activations, parts, effects);
+    const known = new Set(effects ? left : parts.flatMap(({ surface }) => surface.units));
     for (const { surface, importance } of parts) {
       for (const unit of surface.units) {
-        const factor = factors.get(groupOf(prunable.units, unit)) ?? 1;
-        scores[unit] = (scores[unit] as number) + factor * surface.costOf(unit, importance);
-        known.add(unit);
+        scores[unit] = (scores[unit] as number) + surface.costOf(unit, importance);
       }
     }
-    for (const unit of left) if (!known.has(unit)) scores[unit] = Number.NaN;
+    for (const unit of left) {
+      const factor = factors.get(groupOf(prunable.units, unit)) ?? 1;
+      scores[unit] = known.has(unit) ? factor * ((scores[unit] as number) + (effects?.[unit] ?? 0)) : Number.NaN;
+    }
     return scores;
   },
 };

@@ -90,7 +90,7 @@ async function shortlisted(context: ScoringContext, share: number): Promise<numb
   const { rank = (_, score) => score } = context;
   const evaluator = evaluatorIn(context);
   const chunks = evaluator.chunks.filter(({ to }) => to <= SHORTLIST_SAMPLES);
-  const { gradient, absolute } = await taylorTerms({ ...evaluator, chunks }, context.state, false);
+  const { gradient, absolute } = await taylorTerms({ ...evaluator, chunks }, context.state, { second: false });
   const count = Math.max(1, Math.ceil(share * context.left.length));
   const chosen = new Set([
     ...lowest(context.left, count, (unit) => rank(unit, -(gradient[unit] as number))),

@@ -8,7 +8,7 @@ export const taylor1: Criterion = {
   inErrorUnits: true,
   needsData: true,
   async score(context) {
-    const { gradient } = await taylorTerms(evaluatorIn(context), context.state, false);
+    const { gradient } = await taylorTerms(evaluatorIn(context), context.state, { second: false });
     return gradient.map((value) => -value);
   },
 };
@@ -19,7 +19,7 @@ export const taylor2: Criterion = {
   inErrorUnits: true,
   needsData: true,
   async score(context) {
-    const { gradient, curvature } = await taylorTerms(evaluatorIn(context), context.state, true);
+    const { gradient, curvature } = await taylorTerms(evaluatorIn(context), context.state, { second: true });
     return gradient.map((value, unit) => -value + (curvature[unit] as number) / 2);
   },
 };
@@ -30,7 +30,7 @@ export const taylorAbs: Criterion = {
   inErrorUnits: false,
   needsData: true,
   async score(context) {
-    return (await taylorTerms(evaluatorIn(context), context.state, false)).absolute;
+    return (await taylorTerms(evaluatorIn(context), context.state, { second: false })).absolute;
   },
 };
 
@@ -40,7 +40,7 @@ export const fisher: Criterion = {
   inErrorUnits: false,
   needsData: true,
   async score(context) {
-    const { squared } = await taylorTerms(evaluatorIn(context), context.state, false);
+    const { squared } = await taylorTerms(evaluatorIn(context), context.state, { second: false });
     return squared.map((value) => value / 2);
   },
 };

@@ -8,11 +8,12 @@
 import { differentiate } from "../derive/backward.ts";
 import { GAINS, gainsTensor, gateModel, realTypeOf } from "../derive/gate.ts";
 import { GraphBuilder, opsetOf } from "../graph/builder.ts";
+import type { Values } from "../graph/pieces.ts";
 import { dimsOf } from "../graph/shapes.ts";
 import type { Tensor } from "../graph/tensor.ts";
 import { writeModel } from "../onnx/index.ts";
 import type { Group, Sink } from "../units/units.ts";
-import type { Evaluator } from "./evaluator.ts";
+import type { Chunk, Evaluator } from "./evaluator.ts";
 import { derivativeSeeds, targetInputs } from "./objectives/model-objective.ts";
 import { ownersLeft, type State } from "./state.ts";
 
@@ -27,15 +28,46 @@ export interface TaylorTerms {
   readonly curvature: Float64Array;
 }
 
-/** Measures the Taylor terms of all units of a state. `second` adds the second-order pass; without it `curvature` is 0. */
-export async function taylorTerms(evaluator: Evaluator, state: State, second: boolean): Promise<TaylorTerms> {
+/** What is differentiated, by its derivatives at the compared values. */
+export interface Seeding {
+  /** Appends them to a graph, with the inputs that they need. */
+  seeds(b: GraphBuilder): ReadonlyMap<string, { readonly gradient: string; readonly curvature?: string }>;
+  /** What these inputs are fed for a chunk. */
+  feeds(chunk: Chunk): Values;
+}
+
+/** The error: each output's objective. */
+function errorSeeding({ terms }: Evaluator): Seeding {
+  return {
+    seeds(b) {
+      targetInputs(b, terms);
+      return derivativeSeeds(b, terms);
+    },
+    feeds: ({ targets }) => targets,
+  };
+}
+
+export interface TaylorOptions {
+  /** Whether the second-order pass is done; without it `curvature` is 0. */
+  readonly second: boolean;
+  /** Default: the error. */
+  readonly seeding?: Seeding;
+  /** Where a unit's output counts; default: wherever it is read. */
+  readonly isCounted?: (sink: Sink) => boolean;
+}
+
+/** Measures the Taylor terms of all units of a state. */
+export async function taylorTerms(
+  evaluator: Evaluator,
+  state: State,
+  { second, seeding = errorSeeding(evaluator), isCounted = () => true }: TaylorOptions,
+): Promise<TaylorTerms> {
   const { units } = evaluator.prunable;
   const left = { ...units, groups: units.groups.map((group) => ({ ...group, sinks: sinksLeft(group) })) };
   const gated = gateModel(state.model, state.shapes, left);
   const { graph } = gated.model;
   const b = new GraphBuilder({ opset: opsetOf(state.model), real: realTypeOf(graph, state.shapes), base: graph });
-  targetInputs(b, evaluator.terms);
-  const seeds = derivativeSeeds(b, evaluator.terms);
+  const seeds = seeding.seeds(b);
   const { gradient, curvature } = differentiate({
     builder: b,
     graph,
@@ -81,7 +113,7 @@ export async function taylorTerms(evaluator: Evaluator, state: State, second: bo
   const gains = gainsTensor(new Float64Array(units.count).fill(1), units.count, realTypeOf(graph, state.shapes));
   try {
     for (const chunk of evaluator.chunks) {
-      const result = await session.run({ ...chunk.feeds, ...chunk.targets, [GAINS]: gains });
+      const result = await session.run({ ...chunk.feeds, ...seeding.feeds(chunk), [GAINS]: gains });
       addGradients(result);
       for (const { owners, bend, batchFirst } of outputs) {
         if (bend !== undefined) addRows(terms.curvature, owners, result[bend] as Tensor, batchFirst);
@@ -102,6 +134,7 @@ export async function taylorTerms(evaluator: Evaluator, state: State, second: bo
   /** Where the group's units are still read; a layer that has lost all its units has nothing to gate. */
   function sinksLeft(group: Group): Sink[] {
     return group.sinks
+      .filter(isCounted)
       .map((sink) => ({ ...sink, owners: ownersLeft(sink, state.cut) }))
       .filter((sink) => sink.owners.length > 0);
   }

@@ -75,7 +75,7 @@ test.each([
     truncation: truncation * size,
     diagonal: diagonal * size,
   }));
-  const { curvature } = await taylorTerms(evaluator, state, true);
+  const { curvature } = await taylorTerms(evaluator, state, { second: true });
   left.forEach((unit, i) => {
     const cost = costs[i] as (typeof costs)[number];
     const truth = derivatives((gain) => at(unit, gain));

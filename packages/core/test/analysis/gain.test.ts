@@ -58,7 +58,7 @@ test.each([[[]], [[1, 5]]])(
 
 test("tangent and parabola are the two Taylor estimates of the error without the unit", async () => {
   const { prunable, evaluator, removed, curves } = await curvesOf();
-  const { gradient, curvature } = await taylorTerms(evaluator, stateOf(prunable, removed), true);
+  const { gradient, curvature } = await taylorTerms(evaluator, stateOf(prunable, removed), { second: true });
   curves.forEach(({ tangent, parabola, baseline }: GainCurve, unit) => {
     close(tangent, baseline - (gradient[unit] as number));
     close(parabola, baseline - (gradient[unit] as number) + (curvature[unit] as number) / 2);

@@ -218,6 +218,32 @@ describe("what is repaired", () => {
     }
   });
 
+  test("obs sees units by what their removal changes where no reader can be fitted", async () => {
+    const r = random(16);
+    const v = r.tensor([4, 3, 2, 2]); // by unit: the later, the more it counts
+    const wider = tensorOf(
+      "float32",
+      Array.from(v.numbers, (value, i) => value * 4 ** Math.floor(i / 12)),
+      v.dims,
+    );
+    const network = model({
+      inputs: { x: ["N", 2, 6, 6] },
+      outputs: ["y"],
+      initializers: { w: r.tensor([4, 2, 3, 3]), v: wider },
+      nodes: [
+        node("Conv", ["x", "w"], ["a"], { pads: [1, 1, 1, 1] }),
+        node("Relu", ["a"], ["h"]),
+        node("ConvTranspose", ["h", "v"], ["y"]),
+      ],
+    });
+    for (const compensate of ["none", "lstsq"] as const) {
+      const data = dataset({ x: samples(2) });
+      const options = { runner, data, criterion: "obs", compensate, budget: { remove: { count: 3 } } };
+      const { summary } = await prune(writeModel(network), options);
+      expect(summary.removed.map(({ unit }) => unit)).toEqual([0, 1, 2]);
+    }
+  });
+
   test("names the layers that it leaves as they are, and why", async () => {
     const r = random(6);
     const network = model({

@@ -363,7 +363,7 @@ describe.each(Object.entries(cases))("%s", (_, { original, data, axes, columns }
       objective: "match",
     });
     const [own, other] = await Promise.all(
-      [evaluator, single].map((one) => taylorTerms(one, stateOf(one.prunable, removed), true)),
+      [evaluator, single].map((one) => taylorTerms(one, stateOf(one.prunable, removed), { second: true })),
     );
     for (const kind of ["gradient", "absolute", "squared", "curvature"] as const) {
       const [a, b] = [own?.[kind] as Float64Array, other?.[kind] as Float64Array];

@@ -248,7 +248,7 @@ describe.each(Object.entries(cases))("%s", (_, { original, others, measured }) =
     await (await runner.load(bytes)).release();
     const evaluator = await evaluated();
     const state = stateOf(evaluator.prunable, removal(evaluator.prunable, []));
-    const terms = await taylorTerms(evaluator, state, true).catch((error: Error) => error);
+    const terms = await taylorTerms(evaluator, state, { second: true }).catch((error: Error) => error);
     if (terms instanceof Error) expect(terms.message).toMatch(/no (gradient|second-order) rule for its/);
     else expect(terms.gradient.every(Number.isFinite)).toBe(true);
   });

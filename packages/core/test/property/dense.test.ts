@@ -95,7 +95,7 @@ test("the model that is given is never changed", async () => {
       const prepared0 = writeModel(prunable.model);
       const evaluator = await createEvaluator(prunable, runner, data(recipe));
       await choose(prunable, evaluator, { criterion: oracle, budget: { remove: { count: 3 } } });
-      await taylorTerms(evaluator, stateOf(prunable, randomRemoval(prunable, seed)), true);
+      await taylorTerms(evaluator, stateOf(prunable, randomRemoval(prunable, seed)), { second: true });
       expect(writeModel(prunable.model)).toEqual(prepared0);
       expect(writeModel(model)).toEqual(before);
       const kept = before.slice();

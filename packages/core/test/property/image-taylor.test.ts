@@ -169,7 +169,7 @@ function gated(evaluator: Evaluator) {
 /** Sums over the samples of the Taylor terms. */
 async function terms(evaluator: Evaluator): Promise<Pick<TaylorTerms, "gradient" | "curvature">> {
   const intact = stateOf(evaluator.prunable, removal(evaluator.prunable, []));
-  const { gradient, curvature } = await taylorTerms(evaluator, intact, true);
+  const { gradient, curvature } = await taylorTerms(evaluator, intact, { second: true });
   return { gradient: gradient.map((mean) => mean * SAMPLES), curvature: curvature.map((mean) => mean * SAMPLES) };
 }
 

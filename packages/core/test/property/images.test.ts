@@ -73,7 +73,7 @@ test.each(structures)("%s alone leaves its convolutions' channels removable", as
 
 /** Holds some slopes of a state to finite differences of the gated model's error, and its bends to being numbers. */
 async function checkSlopes(evaluator: Evaluator, removed: RemovedUnits, seed: number): Promise<void> {
-  const { gradient, curvature } = await taylorTerms(evaluator, stateOf(evaluator.prunable, removed), true);
+  const { gradient, curvature } = await taylorTerms(evaluator, stateOf(evaluator.prunable, removed), { second: true });
   expect(curvature.every(Number.isFinite)).toBe(true);
   const h = 1e-5;
   const { errorAt } = gainErrors(evaluator);
@@ -112,7 +112,7 @@ test("the curvature is the second derivative where pooled channels go straight i
       const recipe = { seed, opset, channels: 6, stages: [], end: "pool" as const };
       const evaluator = await subjectFor(seed, await prepare(buildImage(recipe, "float64"), exact));
       const none = removal(evaluator.prunable, []);
-      const { curvature } = await taylorTerms(evaluator, stateOf(evaluator.prunable, none), true);
+      const { curvature } = await taylorTerms(evaluator, stateOf(evaluator.prunable, none), { second: true });
       const { errorAt } = gainErrors(evaluator);
       const h = 1e-3;
       // the dense layer before the outputs: its own units meet in the outputs only

@@ -34,7 +34,7 @@ test("the gradient is the derivative of the error in the unit's gain, for every 
       const evaluator = await createEvaluator(await prepare(net.model, exact), exact, data, { objective });
       const removed = removal(evaluator.prunable, pruned ? firstOfEach(evaluator) : []);
       fc.pre(distanceToKinks(net, data, evaluator, removed) > 1e-4);
-      const { gradient } = await taylorTerms(evaluator, stateOf(evaluator.prunable, removed), false);
+      const { gradient } = await taylorTerms(evaluator, stateOf(evaluator.prunable, removed), { second: false });
       const h = 1e-6; // moves no activation over a kink; rounding is about 1e-10 of the error
       gradient.forEach((value, unit) => {
         const across = (step: number): number =>
@@ -57,7 +57,7 @@ test("the curvature is the second derivative in the gain where one hidden layer 
         objective,
       });
       const intact = removal(evaluator.prunable, []);
-      const { curvature } = await taylorTerms(evaluator, stateOf(evaluator.prunable, intact), true);
+      const { curvature } = await taylorTerms(evaluator, stateOf(evaluator.prunable, intact), { second: true });
       const h = 2e-3; // fourth order: truncation and rounding stay below 1e-9 of the error
       curvature.forEach((value, unit) => {
         const [ll, l, m, u, uu] = [-2, -1, 0, 1, 2].map((steps) =>
@@ -81,7 +81,7 @@ test("gradient and curvature are the paper's recursion where hidden layers follo
       const { gradient, curvature } = await taylorTerms(
         evaluator,
         stateOf(evaluator.prunable, removal(evaluator.prunable, [])),
-        true,
+        { second: true },
       );
       const expected = paperTerms(net, data, onlyTerm(evaluator).bound.targets);
       expect(gradient.length).toBe(expected.length);
@@ -104,7 +104,9 @@ test("absolute and squared terms are taken sample by sample", async () => {
       const net = build(recipe, "float64");
       const data = samples(recipe);
       const evaluator = await createEvaluator(await prepare(net.model, exact), exact, data, { objective: "sse" });
-      const terms = await taylorTerms(evaluator, stateOf(evaluator.prunable, removal(evaluator.prunable, [])), false);
+      const terms = await taylorTerms(evaluator, stateOf(evaluator.prunable, removal(evaluator.prunable, [])), {
+        second: false,
+      });
       paperTerms(net, data, onlyTerm(evaluator).bound.targets).forEach(({ perSample }, unit) => {
         const sums = (f: (value: number) => number): number => perSample.reduce((sum, value) => sum + f(value), 0);
         expect(SAMPLES * (terms.absolute[unit] as number)).toBeCloseTo(sums(Math.abs), 9);

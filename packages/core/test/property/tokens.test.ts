@@ -161,7 +161,10 @@ test("Taylor terms are those of single samples", async () => {
       const { prunable, samples } = evaluator;
       const single = await createEvaluator({ ...prunable, batching: ONE_BY_ONE }, runner, samples);
       const state = stateOf(prunable, removal(prunable, [1]));
-      const [own, other] = [await taylorTerms(evaluator, state, true), await taylorTerms(single, state, true)];
+      const [own, other] = [
+        await taylorTerms(evaluator, state, { second: true }),
+        await taylorTerms(single, state, { second: true }),
+      ];
       for (const kind of ["gradient", "absolute", "squared", "curvature"] as const) {
         const size = Math.max(...other[kind].map(Math.abs));
         own[kind].forEach((value, unit) => {
@@ -211,7 +214,10 @@ test.each(["the oracle's errors", "Taylor terms"])(
     if (what === "Taylor terms") {
       const single = await createEvaluator({ ...prunable, batching: ONE_BY_ONE }, runner, samples);
       const state = stateOf(prunable, removal(prunable, [1]));
-      const [own, other] = [await taylorTerms(evaluator, state, true), await taylorTerms(single, state, true)];
+      const [own, other] = [
+        await taylorTerms(evaluator, state, { second: true }),
+        await taylorTerms(single, state, { second: true }),
+      ];
       for (const kind of ["absolute", "squared"] as const) {
         own[kind].forEach((value, unit) => {
           expect(value, `${kind} of ${unit}`).toBeCloseTo(other[kind][unit] as number, 5);

@@ -137,11 +137,9 @@ describe("several outputs", () => {
 
   test("gradients are those of the sum, by finite differences in each unit's gain", async () => {
     const evaluator = await evaluatorOf(threeHeads(), labelled);
-    const { gradient } = await taylorTerms(
-      evaluator,
-      stateOf(evaluator.prunable, removal(evaluator.prunable, [])),
-      false,
-    );
+    const { gradient } = await taylorTerms(evaluator, stateOf(evaluator.prunable, removal(evaluator.prunable, [])), {
+      second: false,
+    });
     const at = (unit: number, gain: number): number => {
       const { class: own, box, rest } = errorsOf(gated(evaluator, ones.with(unit, gain)));
       return own + box + rest;
@@ -155,11 +153,9 @@ describe("several outputs", () => {
 
   test("curvatures are those of the sum on the diagonal", async () => {
     const evaluator = await evaluatorOf(threeHeads(), labelled);
-    const { curvature } = await taylorTerms(
-      evaluator,
-      stateOf(evaluator.prunable, removal(evaluator.prunable, [])),
-      true,
-    );
+    const { curvature } = await taylorTerms(evaluator, stateOf(evaluator.prunable, removal(evaluator.prunable, [])), {
+      second: true,
+    });
     const values = evaluate(threeHeads(), { x }, ["h", "class", "rest"]);
     const { c, b, t } = Object.fromEntries(threeHeads().graph.initializers) as Record<string, Tensor>;
     const weight = (tensor: Tensor | undefined, width: number, j: number, k: number): number =>
@@ -222,11 +218,9 @@ describe("several outputs", () => {
     const of = (values: Readonly<Record<string, Tensor>>): number =>
       errorsOf({ ...values, box: boxes, rest: evaluate(original, { x }).rest as Tensor }).class +
       mean(matchErrors(rows(values, "class"), rows(evaluate(original, { x }), "class"), (k) => k));
-    const { gradient } = await taylorTerms(
-      evaluator,
-      stateOf(evaluator.prunable, removal(evaluator.prunable, [])),
-      true,
-    );
+    const { gradient } = await taylorTerms(evaluator, stateOf(evaluator.prunable, removal(evaluator.prunable, [])), {
+      second: true,
+    });
     const h = 1e-4;
     gradient.forEach((value, unit) => {
       const [ll, l, u, uu] = [-2, -1, 1, 2].map((k) => of(gated(evaluator, ones.with(unit, 1 + k * h)))) as number[];
@@ -277,7 +271,7 @@ describe("several outputs", () => {
     const { gradient, curvature } = await taylorTerms(
       evaluator,
       stateOf(evaluator.prunable, removal(evaluator.prunable, [3])),
-      true,
+      { second: true },
     );
     expect([0, 1, 2].map((unit) => [gradient[unit], curvature[unit]])).toEqual(Array(3).fill([0, 0]));
     expect(curvature[4]).toBeGreaterThan(0);
@@ -335,7 +329,7 @@ describe("an objective of one's own", () => {
     const evaluator = await evaluatorOf(threeHeads(), dataset({ x }), { objective: logCosh, outputs: ["box"] });
     const intact = rows(evaluate(threeHeads(), { x }), "box");
     const removed = removal(evaluator.prunable, [2]);
-    const { gradient } = await taylorTerms(evaluator, stateOf(evaluator.prunable, removed), true);
+    const { gradient } = await taylorTerms(evaluator, stateOf(evaluator.prunable, removed), { second: true });
     const at = (unit: number, gain: number): number =>
       mean(
         rows(gated(evaluator, ones.with(2, 0).with(unit, gain)), "box").map((row, n) =>
