@@ -8,6 +8,9 @@ export default defineConfig({
     expect: { requireAssertions: true },
     pool: "forks",
     maxWorkers: 2,
-    testTimeout: 60_000,
+    setupFiles: ["packages/core/test/support/seed.ts"],
+    // only what hangs: a busy machine must not fail a test
+    testTimeout: 1_200_000,
+    hookTimeout: 1_200_000,
   },
 });

@@ -20,7 +20,7 @@ beforeAll(async () => {
   summaries.push(await runPaper({ ...options("first", "cache"), onProgress }));
   summaries.push(await runPaper(options("second", "cache")));
   summaries.push(await runPaper(options("third", "other cache")));
-}, 120_000);
+});
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
 async function files(out: string): Promise<string[]> {

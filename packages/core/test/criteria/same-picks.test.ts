@@ -51,32 +51,28 @@ function chunksOf(evaluator: Evaluator, perChunk: number): Chunk[] {
 test.each<[string, Model, keyof typeof samples]>([
   ["convolutional", convolutional, "convolutional"],
   ["dense", dense, "dense"],
-])(
-  "the same picks however it is computed: %s",
-  async (_, network, name) => {
-    const prunable = await prepared(network);
-    const data = dataset({ x: samples[name] }); // held to its own outputs
-    const subjectOn = (threads: number, memory?: number): Promise<Evaluator> =>
-      createEvaluator(prunable, nodeRunner({ threads }), data, { objective: "match", memory });
-    const cutInto = async (perChunk: number): Promise<Evaluator> => {
-      const evaluator = await subjectOn(1);
-      return { ...evaluator, chunks: chunksOf(evaluator, perChunk) };
-    };
-    const subjects = [await subjectOn(1), await subjectOn(2), await subjectOn(1, 0), await cutInto(24)];
-    for (const [mode, racing] of [["exact"], ["lazy"], ["racing"], ["racing", { shortlist: 0.3 }]] as const) {
-      const [first, ...others] = await Promise.all(
-        subjects.map(async (evaluator) => {
-          const criterion = oracleBy(mode, racing);
-          const { trace, evaluations } = await choose(prunable, evaluator, {
-            criterion,
-            budget: { remove: { count: 2 } },
-          });
-          return { picks: trace.map(({ group, unit }) => `${group}:${unit}`), evaluations };
-        }),
-      );
-      expect(first?.picks).toHaveLength(2);
-      for (const other of others) expect(other).toEqual(first);
-    }
-  },
-  180_000,
-); // many short sessions, which a busy machine makes slow
+])("the same picks however it is computed: %s", async (_, network, name) => {
+  const prunable = await prepared(network);
+  const data = dataset({ x: samples[name] }); // held to its own outputs
+  const subjectOn = (threads: number, memory?: number): Promise<Evaluator> =>
+    createEvaluator(prunable, nodeRunner({ threads }), data, { objective: "match", memory });
+  const cutInto = async (perChunk: number): Promise<Evaluator> => {
+    const evaluator = await subjectOn(1);
+    return { ...evaluator, chunks: chunksOf(evaluator, perChunk) };
+  };
+  const subjects = [await subjectOn(1), await subjectOn(2), await subjectOn(1, 0), await cutInto(24)];
+  for (const [mode, racing] of [["exact"], ["lazy"], ["racing"], ["racing", { shortlist: 0.3 }]] as const) {
+    const [first, ...others] = await Promise.all(
+      subjects.map(async (evaluator) => {
+        const criterion = oracleBy(mode, racing);
+        const { trace, evaluations } = await choose(prunable, evaluator, {
+          criterion,
+          budget: { remove: { count: 2 } },
+        });
+        return { picks: trace.map(({ group, unit }) => `${group}:${unit}`), evaluations };
+      }),
+    );
+    expect(first?.picks).toHaveLength(2);
+    for (const other of others) expect(other).toEqual(first);
+  }
+}); // many short sessions, which a busy machine makes slow

@@ -58,7 +58,7 @@ test("errors, candidates and slopes of a run with idle channels are those of the
     { numRuns: 25, seed: 3, endOnFailure: true },
   );
   expect(idle).toBeGreaterThan(100);
-}, 180_000);
+});
 
 /** Stages of removals: units go, and some of them come back, of all groups or of one. Two of each group stay. */
 function run({ groups, count }: Units, r: ReturnType<typeof random>): RemovedUnits[] {
