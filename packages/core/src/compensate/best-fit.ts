@@ -1,13 +1,14 @@
 /** Which fit of a layer is taken: several are tried on some samples, and the others judge. */
 
+import type { Algebra } from "./algebra.ts";
 import type { SplitMoments } from "./moments.ts";
 import {
   Covariance,
   copyOutput,
   type Fit,
+  fittedBy,
   type Moments,
   meanBias,
-  product,
   RidgeSolver,
   squaredErrors,
   squaredErrorsOf,
@@ -29,22 +30,29 @@ function judgesOf(moments: readonly SplitMoments[]): Moments[] {
 }
 
 /** By bias: the one that makes mean outputs right, where the held-out samples like it better than the original one. */
-export function meanFit(moments: readonly SplitMoments[], { weights, biases }: Fit): Judged {
+export async function meanFit(
+  moments: readonly SplitMoments[],
+  { weights, biases }: Fit,
+  algebra: Algebra,
+): Promise<Judged> {
   const judges = judgesOf(moments);
   const errors = new Float64Array(judges[0]?.outputs ?? 0);
-  const better = moments.map(({ fit, heldOut }, k) => {
+  const better: Float64Array[] = [];
+  for (const [k, { fit, heldOut }] of moments.entries()) {
     const judge = judges[k] as Moments;
     const own = biases[k] as Float64Array;
-    const fitted = product(judge.xx, weights, judge.features, judge.outputs);
+    const fitted = await fittedBy(judge, weights, algebra);
     const before = squaredErrorsOf(judge, weights, own, fitted);
     const after = squaredErrorsOf(judge, weights, meanBias(fit, weights), fitted);
     const all = meanBias(sumOf(fit, heldOut), weights);
-    return own.map((original, o) => {
-      const isBetter = (after[o] as number) < (before[o] as number);
-      errors[o] = (errors[o] as number) + ((isBetter ? after[o] : before[o]) as number);
-      return isBetter ? (all[o] as number) : original;
-    });
-  });
+    better.push(
+      own.map((original, o) => {
+        const isBetter = (after[o] as number) < (before[o] as number);
+        errors[o] = (errors[o] as number) + ((isBetter ? after[o] : before[o]) as number);
+        return isBetter ? (all[o] as number) : original;
+      }),
+    );
+  }
   return { fit: { weights, biases: better }, errors };
 }
 
@@ -54,21 +62,25 @@ export function meanFit(moments: readonly SplitMoments[], { weights, biases }: F
  *
  * @param moments by bias
  */
-export function leastSquares(moments: readonly SplitMoments[], original: Fit): { fit: Fit; solver?: RidgeSolver } {
+export async function leastSquares(
+  moments: readonly SplitMoments[],
+  original: Fit,
+  algebra: Algebra,
+): Promise<{ fit: Fit; solver?: RidgeSolver }> {
   const toFit = moments.map(({ fit }) => fit);
   const judges = judgesOf(moments);
   const cov = new Covariance(toFit);
   let best: { solver: RidgeSolver; errors: Float64Array; error: number } | undefined;
   for (const ridge of RIDGES) {
-    const solver = RidgeSolver.of(toFit, ridge, cov);
+    const solver = await RidgeSolver.of(toFit, ridge, algebra, cov);
     if (!solver) continue;
-    const errors = squaredErrors(judges, solver.fit(toFit, original.weights));
+    const errors = await squaredErrors(judges, await solver.fit(toFit, original.weights), algebra);
     const error = errors.reduce((sum, one) => sum + one, 0);
     if (!best || error < best.error) best = { solver, errors, error };
   }
-  const plain = meanFit(moments, original);
+  const plain = await meanFit(moments, original, algebra);
   const all = moments.map(({ fit, heldOut }) => sumOf(fit, heldOut));
-  const final = best && RidgeSolver.of(all, best.solver.ridge)?.fit(all, original.weights);
+  const final = best && (await (await RidgeSolver.of(all, best.solver.ridge, algebra))?.fit(all, original.weights));
   if (!best || !final) return { fit: plain.fit };
   const result = { weights: plain.fit.weights.slice(), biases: plain.fit.biases.map((bias) => bias.slice()) };
   for (let o = 0; o < plain.errors.length; o++) {

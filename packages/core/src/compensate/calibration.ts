@@ -5,6 +5,7 @@
  */
 import type { Activations } from "../measure/activations.ts";
 import type { Group } from "../units/units.ts";
+import { lowest } from "../util/lowest.ts";
 import type { Compensator } from "./compensator.ts";
 import type { Surface } from "./surface.ts";
 
@@ -37,24 +38,25 @@ export async function calibration(
     const own = parts.filter(({ surface }) => surface.units.some(isOwn));
     const { removed: gone } = activations.state;
     const isRead = (unit: number): boolean =>
-      (effects?.[unit] ?? 0) > 0 || own.some(({ surface }) => surface.units.includes(unit));
+      (effects?.[unit] ?? 0) > 0 || own.some(({ surface }) => surface.has(unit));
     const left = Array.from({ length: group.size }, (_, i) => group.first + i).filter(
       (unit) => !gone[unit] && isRead(unit),
     );
     if (left.length < 2) continue;
-    const trial = own.map(({ surface, importance }) => ({ surface: surface.clone(), importance }));
-    const removed = activations.state.removed.slice();
-    let predicted = 0;
-    const costOf = (unit: number): number =>
-      trial.reduce((sum, { surface, importance }) => sum + surface.costOf(unit, importance), effects?.[unit] ?? 0);
-    const order = left.sort((a, b) => costOf(a) - costOf(b) || a - b);
-    for (const unit of order.slice(0, order.length >> 1)) {
-      predicted += costOf(unit);
-      for (const { surface } of trial) surface.take(unit);
-      removed[unit] = 1;
-    }
+    const costs = own.map(({ surface, importance }) => surface.costs(importance));
+    const costOf = (unit: number): number => costs.reduce((sum, of) => sum + (of.get(unit) ?? 0), effects?.[unit] ?? 0);
+    const half = lowest(left, left.length >> 1, costOf);
+    let predicted = half.reduce((sum, unit) => sum + (effects?.[unit] ?? 0), 0);
+    for (const { surface, importance } of own) predicted += await surface.jointCost(half, importance);
     if (predicted <= 0) continue;
-    const fits = trial.map(({ surface }) => ({ family: surface.known.family, fit: surface.fit }));
+    const removed = activations.state.removed.slice();
+    for (const unit of half) removed[unit] = 1;
+    const fits = [];
+    for (const { surface } of own) {
+      const rest = surface.clone();
+      await rest.take(half);
+      fits.push({ family: surface.known.family, fit: rest.fit });
+    }
     const change = await compensator.sensitivities.changeTo(compensator.withFits(fits), removed);
     factors.set(group, change / predicted);
   }

@@ -16,6 +16,7 @@ import type { Unfitted } from "../results.ts";
 import type { RemovedUnits } from "../surgery/kept.ts";
 import { nodeId } from "../units/places.ts";
 import type { Prunable } from "../units/prepare.ts";
+import { Algebra } from "./algebra.ts";
 import { leastSquares, meanFit, RIDGES } from "./best-fit.ts";
 import {
   type Consumer,
@@ -55,6 +56,7 @@ export class Compensator {
   /** Multiply-accumulates that a repair of all consumers takes, about. */
   readonly macs: number;
   readonly sensitivities: Sensitivities;
+  readonly algebra: Algebra;
   readonly #evaluator: Evaluator;
   readonly #fittable: Fittable;
   readonly #recalibrates: boolean;
@@ -77,10 +79,12 @@ export class Compensator {
     readonly outlets: ReadonlyMap<Consumer, Outlet>;
     readonly macs: number;
     readonly recalibrates: boolean;
+    readonly algebra: Algebra;
   }) {
     const { evaluator, fittable } = parts;
     this.kind = parts.kind;
     this.macs = parts.macs;
+    this.algebra = parts.algebra;
     this.sensitivities = new Sensitivities(evaluator, fittable);
     this.#evaluator = evaluator;
     this.#fittable = fittable;
@@ -108,7 +112,8 @@ export class Compensator {
     );
     const macs = kind === "none" ? 0 : layers.reduce((sum, layer) => sum + fitMacs(layer, evaluator.samples.size), 0);
     const wanted = await OriginalRows.of(evaluator, intact, values);
-    return new Compensator({ evaluator, fittable, kind, wanted, outlets, macs, recalibrates });
+    const algebra = await Algebra.of(evaluator.runner);
+    return new Compensator({ evaluator, fittable, kind, wanted, outlets, macs, recalibrates, algebra });
   }
 
   /** The consumers that can be fitted, in topological order. */
@@ -249,9 +254,9 @@ export class Compensator {
       const moments = await this.#moments(family, activations, sources);
       const isFixed = layers.some(({ consumer }) => consumer.fixed !== undefined);
       if (this.kind === "mean" || isFixed || layers[0].features > MOST_FEATURES) {
-        this.#take(withFit(graph, family, meanFit(moments, original).fit));
+        this.#take(withFit(graph, family, (await meanFit(moments, original, this.algebra)).fit));
       } else {
-        const { fit: best, solver } = leastSquares(moments, original);
+        const { fit: best, solver } = await leastSquares(moments, original, this.algebra);
         const parts = layers.map((layer, at) => {
           const { scale, isRectified } = this.#outlets.get(layer.consumer) as Outlet;
           const signs = scale.map((factor) => (factor < 0 ? -1 : 1));

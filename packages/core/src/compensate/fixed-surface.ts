@@ -1,10 +1,12 @@
 /** The surface of consumers whose weights stay as they are: units that go are made up for by the bias alone. */
+import type { Algebra } from "./algebra.ts";
 import type { KnownMoments } from "./compensator.ts";
 import { Covariance, unexplained } from "./ridge.ts";
-import { Surface } from "./surface.ts";
+import { minor, rowsOf, Surface, type Trial, weightedSum } from "./surface.ts";
 
 export class FixedSurface extends Surface {
   readonly weights: Float64Array;
+  readonly #algebra: Algebra;
   readonly #covariance: Float64Array;
   /** Covariance of the features with the error so far, [F, O]. */
   readonly #error: Float64Array;
@@ -13,46 +15,84 @@ export class FixedSurface extends Surface {
     known: KnownMoments,
     features: Map<number, readonly number[]>,
     parts: { readonly weights: Float64Array; readonly covariance: Float64Array; readonly error: Float64Array },
+    algebra: Algebra,
   ) {
     super(known, features);
+    this.#algebra = algebra;
     this.weights = parts.weights;
     this.#covariance = parts.covariance;
     this.#error = parts.error;
   }
 
-  static of(known: KnownMoments, features: Map<number, readonly number[]>): FixedSurface {
+  static async of(
+    known: KnownMoments,
+    features: Map<number, readonly number[]>,
+    algebra: Algebra,
+  ): Promise<FixedSurface> {
     const cov = new Covariance(known.moments);
-    const error = unexplained(known.moments, known.start, cov);
-    return new FixedSurface(known, features, { weights: known.start.slice(), covariance: cov.matrix, error });
+    const error = await unexplained(known.moments, known.start, cov, algebra);
+    const parts = { weights: known.start.slice(), covariance: cov.matrix, error };
+    return new FixedSurface(known, features, parts, algebra);
   }
 
   clone(): FixedSurface {
-    return new FixedSurface(this.known, new Map(this.features), {
-      weights: this.weights.slice(),
-      covariance: this.#covariance,
-      error: this.#error.slice(),
-    });
+    const parts = { weights: this.weights.slice(), covariance: this.#covariance, error: this.#error.slice() };
+    return new FixedSurface(this.known, new Map(this.features), parts, this.#algebra);
   }
 
-  costOf(unit: number, importance: Float64Array): number {
+  /** w' C w + 2 e' w, with e the covariance of the units' features with the error so far. */
+  async jointCost(units: readonly number[], importance: Float64Array): Promise<number> {
+    const { features, outputs } = this.known;
+    const { own } = this.placesOf(units);
+    const size = own.length;
+    const gone = rowsOf(this.weights, outputs, own);
+    const change = await this.#algebra.product(minor(this.#covariance, features, own), gone, size, size, outputs);
+    const error = rowsOf(this.#error, outputs, own);
+    for (let at = 0; at < change.length; at++) change[at] = (change[at] as number) + 2 * (error[at] as number);
+    return weightedSum(importance, gone, change);
+  }
+
+  trial(units: readonly number[], importance: Float64Array): Trial {
     const { outputs, features } = this.known;
-    const own = this.features.get(unit) ?? [];
-    let cost = 0;
-    for (const a of own) {
+    const { own, places } = this.placesOf(units);
+    const size = own.length;
+    const squares = this.weighted(own, importance);
+    const slopes = new Float64Array(size);
+    for (const [a, feature] of own.entries()) {
+      let slope = 0;
       for (let o = 0; o < outputs; o++) {
-        let change = 2 * (this.#error[a * outputs + o] as number);
-        for (const b of own) {
-          change += (this.#covariance[a * features + b] as number) * (this.weights[b * outputs + o] as number);
-        }
-        cost += (importance[o] as number) * (this.weights[a * outputs + o] as number) * change;
+        const at = feature * outputs + o;
+        slope += 2 * (importance[o] as number) * (this.weights[at] as number) * (this.#error[at] as number);
+      }
+      slopes[a] = slope;
+      for (const [b, other] of own.entries()) {
+        const at = a * size + b;
+        squares[at] = (squares[at] as number) * (this.#covariance[feature * features + other] as number);
       }
     }
-    return cost;
+    return {
+      costOf(unit) {
+        let cost = 0;
+        for (const a of places.get(unit) ?? []) {
+          cost += slopes[a] as number;
+          for (const b of places.get(unit) ?? []) cost += squares[a * size + b] as number;
+        }
+        return cost;
+      },
+      take(unit) {
+        for (const b of places.get(unit) ?? []) {
+          for (let a = 0; a < size; a++) slopes[a] = (slopes[a] as number) + 2 * (squares[a * size + b] as number);
+        }
+      },
+    };
   }
 
-  take(unit: number): void {
+  async take(units: readonly number[]): Promise<void> {
     const { outputs, features } = this.known;
-    for (const b of this.features.get(unit) ?? []) {
+    const { own } = this.placesOf(units);
+    for (const unit of units) this.features.delete(unit);
+    if (own.length > 0) this.version++;
+    for (const b of own) {
       for (let i = 0; i < features; i++) {
         const factor = this.#covariance[i * features + b] as number;
         for (let o = 0; o < outputs; o++) {
@@ -61,7 +101,6 @@ export class FixedSurface extends Surface {
         }
       }
     }
-    for (const b of this.features.get(unit) ?? []) this.weights.fill(0, b * outputs, (b + 1) * outputs);
-    this.features.delete(unit);
+    for (const b of own) this.weights.fill(0, b * outputs, (b + 1) * outputs);
   }
 }

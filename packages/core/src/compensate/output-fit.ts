@@ -11,9 +11,9 @@ import { fromSamplesFirst } from "../measure/objectives/layout.ts";
 import type { OutputTerm } from "../measure/objectives/model-objective.ts";
 import type { State } from "../measure/state.ts";
 import { writeModel } from "../onnx/index.ts";
+import { Algebra } from "./algebra.ts";
 import { directionsOf, distanceFactor, outputDistance } from "./output-distance.ts";
 import type { Outputs } from "./outputs.ts";
-import { factorise, solveFactored } from "./ridge.ts";
 import type { Layer } from "./rows.ts";
 
 /** What is done to the outputs of a consumer that are left. */
@@ -116,25 +116,32 @@ export async function outputSteps(request: OutputFitRequest): Promise<Adjustment
   let trace = 0;
   for (let i = 0; i < unknowns; i++) trace += gram[i * unknowns + i] as number;
   const floor = (1e-3 * trace) / unknowns;
-  return DAMPINGS.flatMap((damping) => {
+  const algebra = await Algebra.of(request.evaluator.runner);
+  const steps: Adjustment[][] = [];
+  for (const damping of DAMPINGS) {
     const damped = gram.slice();
     for (let i = 0; i < unknowns; i++) {
       const at = i * unknowns + i;
       damped[at] = (damped[at] as number) + damping * Math.max(damped[at] as number, floor);
     }
-    const step = slope.map((value) => -value);
-    if (!factorise(damped, unknowns)) return [];
-    solveFactored(damped, unknowns, step, 1);
+    const factor = await algebra.factorise(damped, unknowns);
+    if (!factor) continue;
+    const step = await algebra.solve(
+      factor,
+      slope.map((value) => -value),
+      1,
+    );
     const stepOf = ({ at, count }: Block): Float64Array => step.slice(at, at + count);
-    return [
+    steps.push(
       layers.map(({ layer, width }, i) => {
         const { whole, weights, bias } = all[i] as Unknowns;
         const own = weights && stepOf(weights);
         const scale = own && !whole ? own.map((value) => 1 + value) : new Float64Array(width).fill(1);
         return { layer, scale, weights: whole ? own : undefined, bias: stepOf(bias) };
       }),
-    ];
-  });
+    );
+  }
+  return steps;
 }
 
 /** Output elements of one sample. */

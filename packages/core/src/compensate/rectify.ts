@@ -50,7 +50,7 @@ export async function rectified(request: RectifyRequest, given: Fit): Promise<Fi
     let fit = given;
     for (let round = 0; round < ROUNDS; round++) {
       const { asked } = last;
-      fit = solver.fit(
+      fit = await solver.fit(
         moments.map((one, k) => ({ ...one, ...asked[k] })),
         start,
       );

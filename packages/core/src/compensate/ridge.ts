@@ -5,6 +5,7 @@
  * Layers that share their weights are one regression. Each bias has moments of its own, of the rows of the layers that add
  * it, and centres them by itself; the weights come from all of them together. Mostly there is one layer and one bias.
  */
+import type { Algebra, Factor } from "./algebra.ts";
 
 /** Sums over rows (samples and positions) of features x[F] and wanted outputs z[O]. */
 export interface Moments {
@@ -85,10 +86,11 @@ export class Covariance {
   }
 
   /** Times weights [F, O]; those of the last question are not multiplied again. */
-  times(weights: Float64Array): Float64Array {
+  async times(weights: Float64Array, algebra: Algebra): Promise<Float64Array> {
     const n = this.#features;
     if (this.#product?.weights !== weights) {
-      this.#product = { weights, result: product(this.matrix, weights, n, weights.length / n) };
+      const outputs = n > 0 ? weights.length / n : 0;
+      this.#product = { weights, result: await algebra.product(this.matrix, weights, n, n, outputs) };
     }
     return this.#product.result;
   }
@@ -100,8 +102,13 @@ export function meanBiases(moments: readonly Moments[], weights: Float64Array): 
 }
 
 /** What weights leave to explain: C_xz - C weights, [F, O], with C the covariance. */
-export function unexplained(moments: readonly Moments[], weights: Float64Array, cov: Covariance): Float64Array {
-  const missing = cov.times(weights).map((value) => -value);
+export async function unexplained(
+  moments: readonly Moments[],
+  weights: Float64Array,
+  cov: Covariance,
+  algebra: Algebra,
+): Promise<Float64Array> {
+  const missing = (await cov.times(weights, algebra)).map((value) => -value);
   for (const { features, outputs, rows, x, z, xz } of moments) {
     for (let i = 0; i < features; i++) {
       const mean = (x[i] as number) / rows;
@@ -131,57 +138,76 @@ export function meanBias({ features, outputs, rows, x, z }: Moments, weights: Fl
 export class RidgeSolver {
   readonly ridge: number;
   readonly #covariance: Covariance;
-  readonly #factor: Float64Array;
+  readonly #factor: Factor;
+  readonly #algebra: Algebra;
 
-  private constructor(ridge: number, cov: Covariance, factor: Float64Array) {
+  private constructor(ridge: number, cov: Covariance, factor: Factor, algebra: Algebra) {
     this.ridge = ridge;
     this.#covariance = cov;
     this.#factor = factor;
+    this.#algebra = algebra;
   }
 
   /** Undefined where there is no solution in float64. */
-  static of(
+  static async of(
     moments: readonly Moments[],
     ridge: number,
+    algebra: Algebra,
     cov: Covariance = new Covariance(moments),
-  ): RidgeSolver | undefined {
+  ): Promise<RidgeSolver | undefined> {
     const features = moments[0]?.features ?? 0;
     const { matrix } = cov;
     let trace = 0;
     for (let i = 0; i < features; i++) trace += matrix[i * features + i] as number;
     const lambda = ridge * (trace / features);
-    const factor = matrix.slice();
-    for (let i = 0; i < features; i++) factor[i * features + i] = (factor[i * features + i] as number) + lambda;
-    return factorise(factor, features) ? new RidgeSolver(ridge, cov, factor) : undefined;
+    const ridged = matrix.slice();
+    for (let i = 0; i < features; i++) ridged[i * features + i] = (ridged[i * features + i] as number) + lambda;
+    const factor = await algebra.factorise(ridged, features);
+    return factor && new RidgeSolver(ridge, cov, factor, algebra);
   }
 
   /** `moments`: the same x, any z. */
-  fit(moments: readonly Moments[], start: Float64Array): Fit {
-    const { features = 0, outputs = 0 } = moments[0] ?? {};
-    const change = unexplained(moments, start, this.#covariance); // (C + lambda) (W - start) = C_xz - C start
-    solveFactored(this.#factor, features, change, outputs);
-    const weights = change.map((value, at) => value + (start[at] as number));
+  async fit(moments: readonly Moments[], start: Float64Array): Promise<Fit> {
+    const { outputs = 0 } = moments[0] ?? {};
+    // (C + lambda) (W - start) = C_xz - C start
+    const missing = await unexplained(moments, start, this.#covariance, this.#algebra);
+    const weights = await this.#algebra.solve(this.#factor, missing, outputs);
+    for (let at = 0; at < weights.length; at++) weights[at] = (weights[at] as number) + (start[at] as number);
     return { weights, biases: meanBiases(moments, weights) };
   }
 }
 
 /** By output: sum over the rows of all biases of (z - x W - b)^2. */
-export function squaredErrors(moments: readonly Moments[], { weights, biases }: Fit): Float64Array {
+export async function squaredErrors(
+  moments: readonly Moments[],
+  { weights, biases }: Fit,
+  algebra: Algebra,
+): Promise<Float64Array> {
   const errors = new Float64Array(moments[0]?.outputs ?? 0);
-  moments.forEach((one, k) => {
-    squaredErrorsOf(one, weights, biases[k] as Float64Array).forEach((error, o) => {
+  for (const [k, one] of moments.entries()) {
+    const fitted = await fittedBy(one, weights, algebra);
+    for (const [o, error] of squaredErrorsOf(one, weights, biases[k] as Float64Array, fitted).entries()) {
       errors[o] = (errors[o] as number) + error;
-    });
-  });
+    }
+  }
   return errors;
 }
 
-/** The same for the rows of one bias. `fitted`: x x' W, where it is known. */
+/** x x' W */
+export function fittedBy(
+  { xx, features, outputs }: Moments,
+  weights: Float64Array,
+  algebra: Algebra,
+): Promise<Float64Array> {
+  return algebra.product(xx, weights, features, features, outputs);
+}
+
+/** The same for the rows of one bias. `fitted`: see {@link fittedBy}. */
 export function squaredErrorsOf(
   moments: Moments,
   weights: Float64Array,
   bias: Float64Array,
-  fitted: Float64Array = product(moments.xx, weights, moments.features, moments.outputs),
+  fitted: Float64Array,
 ): Float64Array {
   const { features, outputs, rows, x, z, xz, zz } = moments;
   const errors = zz.map(
@@ -195,97 +221,4 @@ export function squaredErrorsOf(
     }
   }
   return errors;
-}
-
-/** Cholesky factor in place, lower triangle; false where the matrix is not positive definite. */
-export function factorise(a: Float64Array, n: number): boolean {
-  for (let i = 0; i < n; i++) {
-    const rowI = i * n;
-    for (let j = 0; j <= i; j++) {
-      const rowJ = j * n;
-      const sum = (a[rowI + j] as number) - dot(a, rowI, rowJ, j);
-      if (i !== j) a[rowI + j] = sum / (a[rowJ + j] as number);
-      else if (sum > 0) a[rowI + i] = Math.sqrt(sum);
-      else return false;
-    }
-  }
-  return true;
-}
-
-/** Sum of a[p + k] a[q + k], in four chains so that they overlap in the processor. */
-function dot(a: Float64Array, p: number, q: number, length: number): number {
-  let [s0, s1, s2, s3] = [0, 0, 0, 0];
-  let k = 0;
-  for (; k + 3 < length; k += 4) {
-    s0 += (a[p + k] as number) * (a[q + k] as number);
-    s1 += (a[p + k + 1] as number) * (a[q + k + 1] as number);
-    s2 += (a[p + k + 2] as number) * (a[q + k + 2] as number);
-    s3 += (a[p + k + 3] as number) * (a[q + k + 3] as number);
-  }
-  for (; k < length; k++) s0 += (a[p + k] as number) * (a[q + k] as number);
-  return s0 + s1 + (s2 + s3);
-}
-
-/** Solves A X = B in place for B[n, m], given A's factor. */
-export function solveFactored(factor: Float64Array, n: number, b: Float64Array, m: number): void {
-  for (let i = 0; i < n; i++) {
-    addRows(b, i, b, 0, i, m, (k) => -(factor[i * n + k] as number));
-    divideRow(b, i, factor[i * n + i] as number, m);
-  }
-  for (let i = n - 1; i >= 0; i--) {
-    addRows(b, i, b, i + 1, n, m, (k) => -(factor[k * n + i] as number));
-    divideRow(b, i, factor[i * n + i] as number, m);
-  }
-}
-
-/** The inverse of a positive definite matrix; undefined where it is not. */
-export function inverse(a: Float64Array, n: number): Float64Array | undefined {
-  const factor = a.slice();
-  if (!factorise(factor, n)) return undefined;
-  const result = new Float64Array(n * n);
-  for (let i = 0; i < n; i++) result[i * n + i] = 1;
-  solveFactored(factor, n, result, n);
-  return result;
-}
-
-/** A[n, n] B[n, m] */
-export function product(a: Float64Array, b: Float64Array, n: number, m: number): Float64Array {
-  const result = new Float64Array(n * m);
-  for (let i = 0; i < n; i++) addRows(result, i, b, 0, n, m, (k) => a[i * n + k] as number);
-  return result;
-}
-
-/** Row i of `to` += rows k of `b` times their factors, `from` <= k < `end`; four at a time, as memory is what it waits for. */
-function addRows(
-  to: Float64Array,
-  i: number,
-  b: Float64Array,
-  from: number,
-  end: number,
-  m: number,
-  factorOf: (k: number) => number,
-): void {
-  const [first, last] = [i * m, (i + 1) * m];
-  let k = from;
-  for (; k + 3 < end; k += 4) {
-    const [f0, f1, f2, f3] = [factorOf(k), factorOf(k + 1), factorOf(k + 2), factorOf(k + 3)];
-    if (f0 === 0 && f1 === 0 && f2 === 0 && f3 === 0) continue;
-    let at = k * m;
-    for (let o = first; o < last; o++, at++) {
-      to[o] =
-        (to[o] as number) +
-        (f0 * (b[at] as number) + f1 * (b[at + m] as number)) +
-        (f2 * (b[at + 2 * m] as number) + f3 * (b[at + 3 * m] as number));
-    }
-  }
-  for (; k < end; k++) {
-    const factor = factorOf(k);
-    if (factor === 0) continue;
-    let at = k * m;
-    for (let o = first; o < last; o++, at++) to[o] = (to[o] as number) + factor * (b[at] as number);
-  }
-}
-
-function divideRow(b: Float64Array, i: number, by: number, m: number): void {
-  for (let o = i * m; o < (i + 1) * m; o++) b[o] = (b[o] as number) / by;
 }

@@ -2,6 +2,7 @@
 import type { Activations } from "../measure/activations.ts";
 import { nodeId } from "../units/places.ts";
 import type { Sink } from "../units/units.ts";
+import type { Algebra } from "./algebra.ts";
 import type { Compensator, KnownMoments } from "./compensator.ts";
 import { FittedSurface } from "./fitted-surface.ts";
 import { FixedSurface } from "./fixed-surface.ts";
@@ -19,18 +20,19 @@ export async function surfacesOf(compensator: Compensator, activations: Activati
     const sink = first && sinks.find(({ node }) => node === nodeId(first.node));
     const known = sink && (await compensator.momentsOf(family, activations));
     if (!known) continue;
-    const surface = surfaces.get(known) ?? surfaceOf(known, sink);
+    const surface = surfaces.get(known) ?? (await surfaceOf(known, sink, compensator.algebra));
     surfaces.set(known, surface);
-    surface.eliminate(activations.state.removed);
+    await surface.eliminate(activations.state.removed);
     result.push(surface);
   }
   return result;
 }
 
-function surfaceOf(known: KnownMoments, sink: Sink): Surface {
+function surfaceOf(known: KnownMoments, sink: Sink, algebra: Algebra): Promise<Surface> {
   const byUnit = featuresByUnit(known, sink);
   const [layer] = known.family.layers;
-  return layer.consumer.fixed === undefined ? FittedSurface.of(known, byUnit) : FixedSurface.of(known, byUnit);
+  const kind = layer.consumer.fixed === undefined ? FittedSurface : FixedSurface;
+  return kind.of(known, byUnit, algebra);
 }
 
 /** Features of each unit that is left; `sink` says whose they are. */

@@ -36,9 +36,7 @@ export const obs: Criterion = {
     const factors = await calibration(compensator, activations, parts, effects);
     const known = new Set(effects ? left : parts.flatMap(({ surface }) => surface.units));
     for (const { surface, importance } of parts) {
-      for (const unit of surface.units) {
-        scores[unit] = (scores[unit] as number) + surface.costOf(unit, importance);
-      }
+      for (const [unit, cost] of surface.costs(importance)) scores[unit] = (scores[unit] as number) + cost;
     }
     for (const unit of left) {
       const factor = factors.get(groupOf(prunable.units, unit)) ?? 1;

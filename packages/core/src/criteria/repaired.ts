@@ -33,9 +33,12 @@ export function repairedOracle(all = false): Criterion {
       const scores = new Float64Array(prunable.units.count).fill(Number.POSITIVE_INFINITY);
       const errorOf = async (group: Group, removed: RemovedUnits, unit?: number): Promise<number> => {
         const readers = new Set(group.sinks.map(({ node }) => node));
-        const fits = surfaces
-          .filter(({ known }) => known.family.layers.some(({ consumer }) => readers.has(nodeId(consumer.node))))
-          .map((surface) => ({ family: surface.known.family, fit: surface.fitted(compensator.kind, unit) }));
+        const fits = [];
+        for (const surface of surfaces) {
+          const { family } = surface.known;
+          if (!family.layers.some(({ consumer }) => readers.has(nodeId(consumer.node)))) continue;
+          fits.push({ family, fit: await surface.fitted(compensator.kind, unit) });
+        }
         oracle.evaluations++;
         return (await evaluator.evaluate(stateOf(compensator.withFits(fits), removed).model)).quality.error;
       };
