@@ -23,13 +23,13 @@ import { stateOf } from "./measure/state.ts";
 import { writeModel } from "./onnx/index.ts";
 import { openModel } from "./open.ts";
 import { type Attempt, betterFirst } from "./plan/attempt.ts";
-import { type Budget, checkBudget, defaultBudget, goalReached, hasGoal } from "./plan/budget.ts";
+import { type Budget, checkBudget, defaultBudget, goalReached, hasGoal, isOfCosts } from "./plan/budget.ts";
 import { certificatesOf } from "./plan/certificates.ts";
 import { type ChooseProgress, choose, type Schedule } from "./plan/choose.ts";
 import { criterionFor, defaultCriterion } from "./plan/criterion-for.ts";
 import { modelHash, type Plan, removedByGroup } from "./plan/plan.ts";
 import type { Selection } from "./plan/select.ts";
-import { checkReachable, shortfall } from "./plan/shortfall.ts";
+import { checkReachable, fittingBlock, shortfall } from "./plan/shortfall.ts";
 import { heldOutPart, predictionsOf, splitData } from "./plan/split.ts";
 import type { LayerWidth, ModelState, PruneSummary } from "./results.ts";
 import type { Runner } from "./runner.ts";
@@ -112,9 +112,14 @@ export async function prune(file: Uint8Array, options: PruneOptions): Promise<Pr
   const before = modelState(prepared, none, { model: original, bytes: file.byteLength }, intact);
   const budget = options.budget ?? defaultBudget(evaluator?.terms ?? []);
   checkBudget(budget, evaluator && before);
-  if (!options.bestEffort) checkReachable(prepared, budget, options, { ...before, removed: 0 });
+  const start = { ...before, removed: 0 };
+  if (!options.bestEffort) checkReachable(prepared, budget, { ...options, block: 1 }, start);
+  const isPerUnit = !isOfCosts(budget) || (options.oracle ?? "auto") !== "auto";
+  const { block: whole = isPerUnit ? 1 : (runner.channelBlock ?? 1) } = options;
+  const block = fittingBlock(prepared, budget, { ...options, block: whole }, start);
+  const widths = { align: options.align, block };
 
-  const fitting = criterionFor(asked, { ...options, compensate, budget, schedule, evaluator, passSeconds });
+  const fitting = criterionFor(asked, { ...options, compensate, budget, schedule, evaluator, passSeconds, widths });
   const isRacing = fitting.mode === "racing" && parts.fit && !first.compensator;
   const raced = isRacing
     ? await createEvaluator(prunable, runner, mixed(parts.fit), { ...options, like: evaluator })
@@ -125,6 +130,7 @@ export async function prune(file: Uint8Array, options: PruneOptions): Promise<Pr
     const followed = isFollowed ? bound.test : undefined;
     const how = {
       ...options,
+      block,
       criterion,
       schedule,
       seed,

@@ -42,15 +42,18 @@ export abstract class Surface {
     return { weights: this.weights, biases: meanBiases(this.known.moments, this.weights) };
   }
 
-  /** The consumers fitted in the given way, with one more unit gone if one is given. */
-  async fitted(kind: Compensation, unit?: number): Promise<Fit> {
+  /** The consumers fitted in the given way, with these units gone as well. */
+  async fitted(kind: Compensation, units: readonly number[] = []): Promise<Fit> {
     if (kind === "lstsq") {
-      if (unit === undefined) return this.fit;
+      if (units.length === 0) return this.fit;
       const rest = this.clone();
-      await rest.take([unit]);
+      await rest.take(units);
       return rest.fit;
     }
-    const weights = withoutRows(this.known, (unit !== undefined && this.features.get(unit)) || []);
+    const weights = withoutRows(
+      this.known,
+      units.flatMap((unit) => this.features.get(unit) ?? []),
+    );
     return { weights, biases: meanBiases(this.known.moments, weights) };
   }
 

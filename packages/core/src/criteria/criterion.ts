@@ -4,6 +4,7 @@ import type { Evaluator } from "../measure/evaluator.ts";
 import type { Oracle } from "../measure/oracle.ts";
 import type { State } from "../measure/state.ts";
 import type { Prunable } from "../units/prepare.ts";
+import type { Part } from "../units/units.ts";
 
 /** What a criterion may look at. */
 export interface ScoringContext {
@@ -62,11 +63,25 @@ export interface Criterion {
   start?(run: RunStart): Scorer;
   /** Scores by unit for the units in `left`; other entries are ignored. Lower = remove first. */
   score: Scorer["score"];
+  /** See {@link Scorer.joint}. */
+  joint?: NonNullable<Scorer["joint"]>;
 }
 
 /** What scores units. */
 export interface Scorer {
   score(context: ScoringContext): Promise<Float64Array> | Float64Array;
+  /**
+   * Which `size` units of a group go best together, and what they score together, which is not the sum of their own scores: two
+   * that say the same cost nothing each, and all together. Asked behind `score`, for the same context. Default: the units with
+   * the lowest scores, and the sum of these.
+   */
+  joint?(context: ScoringContext, part: Part, size: number, scores: Float64Array): Promise<Joint>;
+}
+
+/** Units of one group that go together. */
+export interface Joint {
+  readonly units: readonly number[];
+  readonly score: number;
 }
 
 /** What a run begins with. */
@@ -78,7 +93,9 @@ export interface RunStart {
 /** A criterion as it scores in one run. */
 export function started(criterion: Criterion, run: RunStart): Criterion {
   const scorer = criterion.start?.(run);
-  return scorer ? { ...criterion, score: (context) => scorer.score(context) } : criterion;
+  if (!scorer) return criterion;
+  const { joint = criterion.joint } = scorer;
+  return { ...criterion, score: (context) => scorer.score(context), ...(joint && { joint: joint.bind(scorer) }) };
 }
 
 /** The evaluator of a context, for criteria that need data. */

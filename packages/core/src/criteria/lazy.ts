@@ -1,5 +1,6 @@
 import type { Oracle } from "../measure/oracle.ts";
 import type { Criterion, Scorer } from "./criterion.ts";
+import { measuredTogether } from "./oracle.ts";
 
 /** Units measured together; fewer waste less, more keep the processor busier. */
 const BATCH = 4;
@@ -30,6 +31,7 @@ export const lazyOracle: Criterion = {
   certificate: "heuristic",
   start: withKeys,
   score: (context) => withKeys().score(context),
+  joint: measuredTogether,
 };
 
 /** The keys belong to one run. */

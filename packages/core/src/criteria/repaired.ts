@@ -1,10 +1,9 @@
 import { surfacesOf } from "../compensate/surfaces.ts";
 import { stateOf } from "../measure/state.ts";
-import type { RemovedUnits } from "../surgery/kept.ts";
 import { nodeId } from "../units/places.ts";
-import { type Group, groupOf } from "../units/units.ts";
+import { type Group, groupOf, type Part } from "../units/units.ts";
 import { lowest } from "../util/lowest.ts";
-import type { Criterion } from "./criterion.ts";
+import { type Criterion, type Joint, type RunStart, type Scorer, type ScoringContext, started } from "./criterion.ts";
 import { obs } from "./obs.ts";
 
 /** Units that are measured for a pick where not all are. */
@@ -17,6 +16,7 @@ const SHORTLIST = 16;
  * is shipped is repaired to the end of the network.
  */
 export function repairedOracle(all = false): Criterion {
+  const start = (run: RunStart): Scorer => new RepairedCosts(started(obs, run), all);
   return {
     name: "oracle",
     inErrorUnits: true,
@@ -24,35 +24,65 @@ export function repairedOracle(all = false): Criterion {
     needsMoments: true,
     rival: obs, // what it measures is fitted to the same samples
     certificate: "heuristic",
-    async score(context) {
-      const { compensator, oracle, evaluator, prunable, state, left, rank = (_, score) => score } = context;
-      if (!compensator || !oracle || !evaluator) throw new Error("needs the moments of consumers");
-      const estimates = await obs.score(context);
-      const measured = all ? left : lowest(left, SHORTLIST, (unit) => rank(unit, estimates[unit] as number));
-      const surfaces = await surfacesOf(compensator, oracle.activations);
-      const scores = new Float64Array(prunable.units.count).fill(Number.POSITIVE_INFINITY);
-      const errorOf = async (group: Group, removed: RemovedUnits, unit?: number): Promise<number> => {
-        const readers = new Set(group.sinks.map(({ node }) => node));
-        const fits = [];
-        for (const surface of surfaces) {
-          const { family } = surface.known;
-          if (!family.layers.some(({ consumer }) => readers.has(nodeId(consumer.node)))) continue;
-          fits.push({ family, fit: await surface.fitted(compensator.kind, unit) });
-        }
-        oracle.evaluations++;
-        return (await evaluator.evaluate(stateOf(compensator.withFits(fits), removed).model)).quality.error;
-      };
-      /** By group: the error with its consumers fitted again and no unit gone. What the fit itself gains is no unit's merit. */
-      const errors = new Map<Group, number>();
-      for (const unit of measured) {
-        const group = groupOf(prunable.units, unit);
-        const before = errors.get(group) ?? (await errorOf(group, state.removed));
-        errors.set(group, before);
-        const removed = state.removed.slice();
-        removed[unit] = 1;
-        scores[unit] = (await errorOf(group, removed, unit)) - before;
-      }
-      return scores;
-    },
+    start,
+    score: (context) => start(context).score(context),
   };
+}
+
+/** Measured costs in one run. */
+class RepairedCosts implements Scorer {
+  readonly #estimate: Criterion;
+  readonly #all: boolean;
+  #estimates = new Float64Array();
+  /** By group: the error with its consumers fitted again and no unit gone. What the fit itself gains is no unit's merit. */
+  #before = new Map<Group, number>();
+
+  constructor(estimate: Criterion, all: boolean) {
+    this.#estimate = estimate;
+    this.#all = all;
+  }
+
+  async score(context: ScoringContext): Promise<Float64Array> {
+    const { prunable, left, rank = (_, score) => score } = context;
+    this.#before = new Map();
+    this.#estimates = Float64Array.from(await this.#estimate.score(context));
+    const keyOf = (unit: number): number => rank(unit, this.#estimates[unit] as number);
+    const measured = this.#all ? left : lowest(left, SHORTLIST, keyOf);
+    const scores = new Float64Array(prunable.units.count).fill(Number.POSITIVE_INFINITY);
+    for (const unit of measured) scores[unit] = await this.#cost(context, groupOf(prunable.units, unit), [unit]);
+    return scores;
+  }
+
+  /** The block that the estimate finds, measured. */
+  async joint(context: ScoringContext, part: Part, size: number, scores: Float64Array): Promise<Joint> {
+    const estimated = await this.#estimate.joint?.(context, part, size, this.#estimates);
+    const units = estimated?.units ?? lowest(part.units, size, (unit) => scores[unit] as number);
+    return { units, score: await this.#cost(context, part.group, units) };
+  }
+
+  async #cost(context: ScoringContext, group: Group, units: readonly number[]): Promise<number> {
+    const before = this.#before.get(group) ?? (await errorWithout(context, group, []));
+    this.#before.set(group, before);
+    return (await errorWithout(context, group, units)) - before;
+  }
+}
+
+/** The error without more units of a group, their consumers fitted again. */
+async function errorWithout(
+  { compensator, oracle, evaluator, state }: ScoringContext,
+  group: Group,
+  units: readonly number[],
+): Promise<number> {
+  if (!compensator || !oracle || !evaluator) throw new Error("needs the moments of consumers");
+  const readers = new Set(group.sinks.map(({ node }) => node));
+  const fits = [];
+  for (const surface of await surfacesOf(compensator, oracle.activations)) {
+    const { family } = surface.known;
+    if (!family.layers.some(({ consumer }) => readers.has(nodeId(consumer.node)))) continue;
+    fits.push({ family, fit: await surface.fitted(compensator.kind, units) });
+  }
+  const removed = state.removed.slice();
+  for (const unit of units) removed[unit] = 1;
+  oracle.evaluations++;
+  return (await evaluator.evaluate(stateOf(compensator.withFits(fits), removed).model)).quality.error;
 }

@@ -219,6 +219,11 @@ export function hasGoal(budget: Budget): boolean {
   return [remove, targetMacs, targetParams, targetBytes].some((goal) => goal !== undefined);
 }
 
+/** Whether a budget asks for a network that costs less, and leaves open how many units that takes. */
+export function isOfCosts(budget: Budget): boolean {
+  return budget.remove === undefined;
+}
+
 function percent(share: number | undefined, digits = 2): string {
   return `${((share ?? 0) * 100).toFixed(digits)} %`;
 }

@@ -3,7 +3,7 @@
  * after each removal (Algorithm II); both over all groups together.
  */
 import type { Compensator } from "../compensate/compensator.ts";
-import { type Criterion, started } from "../criteria/criterion.ts";
+import { type Criterion, type Scorer, type ScoringContext, started } from "../criteria/criterion.ts";
 import { ShrinkError } from "../errors.ts";
 import type { Evaluator } from "../measure/evaluator.ts";
 import { Oracle } from "../measure/oracle.ts";
@@ -11,7 +11,7 @@ import { unitsLeft } from "../measure/state.ts";
 import type { Polish, Quality, Removal } from "../results.ts";
 import type { RemovedUnits } from "../surgery/kept.ts";
 import type { Prunable } from "../units/prepare.ts";
-import { type Group, groupOf } from "../units/units.ts";
+import { groupOf } from "../units/units.ts";
 import { randomSource } from "../util/random.ts";
 import {
   type Budget,
@@ -26,8 +26,10 @@ import { type Choice, type FileSize, PruningHistory } from "./history.ts";
 import { polish } from "./polish.ts";
 import { perCost, Ranking } from "./rank.ts";
 import { Savings } from "./savings.ts";
-import { blockSize, Candidates, noneLeft, type Selection, selectGroups } from "./select.ts";
-import { affordableTrace } from "./trace-every.ts";
+import { Candidates, goInBlocks, moveSize, noneLeft, type Selection, selectGroups } from "./select.ts";
+import { Stages } from "./stages.ts";
+
+type Joining = NonNullable<Scorer["joint"]>;
 
 export type Schedule = "once" | "rerank";
 
@@ -117,7 +119,7 @@ async function removeWorst(
   history: PruningHistory,
   options: ChooseOptions,
 ): Promise<Chosen> {
-  const { schedule = "rerank", budget = {}, seed = 0, align = 1, compensator } = options;
+  const { schedule = "rerank", budget = {}, seed = 0, compensator } = options;
   const criterion = started(options.criterion, { prunable, evaluator });
   const { units } = prunable;
   const candidates = new Candidates(selectGroups(units, options), options);
@@ -125,85 +127,84 @@ async function removeWorst(
   const { meter, before } = history;
   const oracle =
     evaluator && meter && new Oracle(evaluator, meter.activations, { suffix: meter.suffix, loops: !compensator });
-  const every =
-    options.traceEvery ??
-    (evaluator ? affordableTrace(prunable, evaluator.samples.size, budget, compensator?.macs) : 1);
+  const stages = Stages.of(evaluator, budget, { every: options.traceEvery, repair: compensator?.macs });
+  const inBlocks = goInBlocks(options);
   const scales = errorScales(evaluator);
   const savings = Savings.of(prunable, budget, criterion);
   const whyNot = (stage: Progress): string | undefined => limitBroken(budget, stage, before, scales);
   const isTooFar = (): boolean => history.isMeasured && whyNot(history.now) !== undefined;
-  /** A group that goes on to lose units until its width is a multiple. */
-  let open: { readonly group: Group; readonly left: number } | undefined;
+  const isPredicted = (criterion.predictsError ?? criterion.inErrorUnits) && criterion.needsData;
   let ranking: Ranking | undefined;
   let counted = { evaluations: 0, macs: 0 }; // what earlier choices took
 
   for (;;) {
-    if (!open && history.sinceMeasured >= every) await history.measure();
-    if (!open && isTooFar()) return await finish({ stopped: await history.retreat(whyNot), reached: !hasGoal(budget) });
+    if (stages.isDue(history.now, units.count, history.sinceMeasured)) await history.measure();
+    if (isTooFar()) return await finish({ stopped: await history.retreat(whyNot), reached: !hasGoal(budget) });
     const { now, state } = history;
     const { removed } = state;
     if (now.removed > 0) {
       const expected = expectedRemovals(budget, now, before, units.count);
       options.onProgress?.({ removed: now.removed, expected, units: units.count, quality: now });
     }
-    const parts = open ? new Candidates([open.group], { minKeep: 0 }).without(removed) : candidates.without(removed);
+    const parts = candidates.without(removed);
     const count = parts.reduce((sum, part) => sum + part.units.length, 0);
     const end = endOf(now, count);
     if (end) {
-      open = undefined;
-      await history.close();
       await history.measure();
       if (isTooFar()) continue;
       return await finish(end);
     }
     const saved = savings?.perUnit(removed, now);
-    const isBest: boolean = schedule === "rerank" && (align === 1 || open !== undefined);
-    if (!ranking || schedule === "rerank") {
-      const left = schedule === "rerank" ? parts.flatMap((part) => part.units) : unitsLeft(units, removed);
-      const scores = await criterion.score({
-        prunable,
-        state,
-        left,
-        evaluator,
-        error: async () => (await history.measure()).error ?? Number.NaN,
-        oracle,
-        compensator,
-        onlyBest: isBest,
-        ...(saved && { rank: (unit, score) => perCost(score, saved[unit] as number) }),
-        random,
-      });
-      ranking = new Ranking(criterion, scores);
-      if (!open && isTooFar()) continue;
-    }
-    const spent = { evaluations: oracle?.evaluations ?? 0, macs: oracle?.macs ?? 0 };
-    const asked = schedule === "rerank" || now.removed === 0 ? count : 0;
-    const block = ranking.worst(parts, {
-      size: (group, left) => (open ? 1 : blockSize(group, left, align)),
-      ...(saved && { cost: (group) => saved[group.first] as number }),
-    });
-    const unit = block[0] as number;
-    const group = groupOf(units, unit);
-    const left: number = (open?.left ?? block.length) - 1;
-    const score = ranking.scores[unit] as number;
-    const choice: Choice = {
-      group: group.id,
-      unit: unit - group.first,
-      layer: group.layer,
-      score,
-      ...((criterion.predictsError ?? criterion.inErrorUnits) && criterion.needsData && { predicted: score }),
-      certificate: schedule === "rerank" && align === 1 ? (criterion.certificate ?? "heuristic") : "heuristic",
-      evaluations: spent.evaluations - counted.evaluations,
-      work: (spent.macs - counted.macs) / (evaluator?.samples.size ?? 1),
-      candidates: asked,
+    const context: ScoringContext = {
+      prunable,
+      state,
+      left: schedule === "rerank" ? parts.flatMap((part) => part.units) : unitsLeft(units, removed),
+      evaluator,
+      error: async () => (await history.measure()).error ?? Number.NaN,
+      oracle,
+      compensator,
+      onlyBest: schedule === "rerank" && !inBlocks,
+      ...(saved && { rank: (unit, score) => perCost(score, saved[unit] as number) }),
+      random,
     };
-    history.remove(unit, choice, { opens: left > 0, continues: open !== undefined });
-    open = left > 0 ? { group, left } : undefined;
+    if (!ranking || schedule === "rerank") {
+      ranking = new Ranking(criterion, await criterion.score(context));
+      if (isTooFar()) continue;
+    }
+    const { scores } = ranking;
+    const asked = schedule === "rerank" || now.removed === 0 ? count : 0;
+    const { units: block, score: joint } = await ranking.worst(parts, {
+      size: (group, left) => moveSize(group, left, options),
+      ...(saved && { cost: (group) => saved[group.first] as number }),
+      ...(criterion.joint &&
+        schedule === "rerank" && {
+          joint: (part, size) => (criterion.joint as Joining)(context, part, size, scores),
+        }),
+    });
+    const spent = { evaluations: oracle?.evaluations ?? 0, macs: oracle?.macs ?? 0 };
+    for (const [place, unit] of block.entries()) {
+      const group = groupOf(units, unit);
+      const score = scores[unit] as number;
+      const [isFirst, isLast] = [place === 0, place === block.length - 1];
+      const choice: Choice = {
+        group: group.id,
+        unit: unit - group.first,
+        layer: group.layer,
+        score,
+        ...(isPredicted && isLast && { predicted: joint }),
+        certificate: schedule === "rerank" && !inBlocks ? (criterion.certificate ?? "heuristic") : "heuristic",
+        evaluations: isFirst ? spent.evaluations - counted.evaluations : 0,
+        work: isFirst ? (spent.macs - counted.macs) / (evaluator?.samples.size ?? 1) : 0,
+        candidates: isFirst ? asked : 0,
+      };
+      history.remove(unit, choice, !isFirst);
+    }
     counted = spent;
   }
 
   /** Why the run is done at this stage; undefined: it goes on. */
   function endOf(now: Progress, candidatesLeft: number): End | undefined {
-    const goal = open ? undefined : goalReached(budget, now, before, units.count);
+    const goal = goalReached(budget, now, before, units.count);
     if (goal !== undefined) return { stopped: goal, reached: true };
     if (options.signal?.aborted) return { stopped: "interrupted", reached: false };
     if (candidatesLeft > 0) return undefined;

@@ -11,6 +11,7 @@ import type { Evaluator } from "../measure/evaluator.ts";
 import { sizeAfter } from "../surgery/size.ts";
 import { type Budget, removalGoal } from "./budget.ts";
 import type { Schedule } from "./choose.ts";
+import { goInBlocks, type Selection } from "./select.ts";
 
 export interface CriterionRequest {
   readonly evaluator: Evaluator | undefined;
@@ -20,8 +21,8 @@ export interface CriterionRequest {
   readonly oracle?: OracleMode | "auto" | undefined;
   readonly racing?: RacingOptions | undefined;
   readonly schedule: Schedule;
-  /** Default 1. */
-  readonly align?: number | undefined;
+  /** Default: units go one by one. */
+  readonly widths?: Pick<Selection, "align" | "block"> | undefined;
   /** What a pass over the data took, for the estimate of the run's time. */
   readonly passSeconds: number;
   readonly onCost?: ((cost: CostEstimate) => void) | undefined;
@@ -50,7 +51,7 @@ export function criterionFor(
     oracle: way = "auto",
     racing,
     schedule,
-    align = 1,
+    widths = {},
     passSeconds,
     onCost,
   }: CriterionRequest,
@@ -60,9 +61,10 @@ export function criterionFor(
   }
   const { prunable, samples } = evaluator;
   const { count } = prunable.units;
+  const inBlocks = goInBlocks(widths);
   const removals = schedule === "once" ? 1 : (removalGoal(budget, count) ?? Math.ceil(count / 2)); // rankings, that is
   const cost = oracleCost(prunable, samples.size, removals);
-  if (way === "racing" && align > 1) {
+  if (way === "racing" && inBlocks) {
     throw new ShrinkError(
       "option",
       "align: takes several units at once, but racing tells the best one alone; expected the oracle exact or lazy",
@@ -74,7 +76,7 @@ export function criterionFor(
       "schedule: once removes by one ranking, but racing tells the best unit alone; expected the oracle exact, or the schedule rerank",
     );
   }
-  const fitting = schedule === "once" ? "exact" : cost.mode === "racing" && align > 1 ? "lazy" : cost.mode;
+  const fitting = schedule === "once" ? "exact" : cost.mode === "racing" && inBlocks ? "lazy" : cost.mode;
   const mode = way === "auto" ? fitting : way;
   const how = { ...(way === "auto" && { shortlist: 0.2 }), ...racing };
   const { macs } = sizeAfter(prunable, new Uint8Array(count));

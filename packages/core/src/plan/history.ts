@@ -61,8 +61,6 @@ export class PruningHistory {
   #now: Progress;
   #before: Progress;
   #isMeasured = true;
-  /** Whether the last move goes on. */
-  #isOpen = false;
   /** Moves at the last measured stage between moves, and at the one before it. */
   #measuredAt = 0;
   #measuredBefore = 0;
@@ -129,15 +127,8 @@ export class PruningHistory {
     return this.#moves.slice(this.#measuredAt).reduce((sum, { units }) => sum + units.length, 0);
   }
 
-  /**
-   * Goes on to the stage without one more unit, which is not measured yet. A removal that `opens` must be followed by one
-   * that `continues` it, or by {@link close}.
-   */
-  remove(
-    unit: number,
-    choice: Choice,
-    { opens = false, continues = false }: { readonly opens?: boolean; readonly continues?: boolean } = {},
-  ): void {
+  /** Goes on to the stage without one more unit, which is not measured yet. `continues`: it goes with the one before it. */
+  remove(unit: number, choice: Choice, continues = false): void {
     const removed = this.#state.removed.slice();
     removed[unit] = 1;
     const last = this.#moves.at(-1);
@@ -145,7 +136,6 @@ export class PruningHistory {
       last.units.push(unit);
       last.choices.push(choice);
     } else this.#moves.push({ units: [unit], choices: [choice] });
-    this.#isOpen = opens;
     this.#isMeasured = false;
     this.#advance(this.#stateAt(removed));
     const size = this.#size();
@@ -162,19 +152,12 @@ export class PruningHistory {
     await this.#note();
   }
 
-  /** Takes back a move that is open. */
-  async close(): Promise<void> {
-    if (!this.#isOpen) return;
-    await this.#backTo(this.#moves.length - 1);
-    this.#isMeasured = false;
-  }
-
   /** Measures the present stage, unless it is measured already, and notes it in the last row. */
   async measure(): Promise<Progress> {
     if (this.#isMeasured) return this.#now;
     await this.#repair();
     await this.#note();
-    if (!this.#isOpen && this.#measuredAt !== this.#moves.length) {
+    if (this.#measuredAt !== this.#moves.length) {
       [this.#measuredBefore, this.#measuredAt] = [this.#measuredAt, this.#moves.length];
     }
     return this.#now;
@@ -218,25 +201,36 @@ export class PruningHistory {
   }
 
   /**
-   * Goes back from the present stage, which is measured and not permitted, to the last one before it that is: the stages
-   * since the previous measured one are measured one by one. Returns why the next one is not permitted, in words.
+   * Goes back from the present stage, which is measured and not permitted, to one before it that is, and that is not permitted
+   * with one more move: it lies behind the previous measured stage, and is looked for by halves. Returns why the next one is not
+   * permitted, in words.
    */
   async retreat(whyNot: (stage: Progress) => string | undefined): Promise<string> {
-    const refused = whyNot(this.#now) as string;
-    const moves = await this.#backTo(this.#measuredBefore);
+    let refused = whyNot(this.#now) as string;
+    const good = this.#measuredBefore;
+    const moves = await this.#backTo(good);
+    let [kept, tooMany] = [0, moves.length]; // moves behind the good stage
     this.#now = { ...this.#now, ...(await this.#quality()) };
     this.#isMeasured = true;
-    for (const { units, choices } of moves.slice(0, -1)) {
-      for (const [place, unit] of units.entries()) {
-        this.remove(unit, choices[place] as Choice, { opens: place < units.length - 1, continues: place > 0 });
-      }
+    while (tooMany - kept > 1) {
+      const middle = (kept + tooMany) >> 1;
+      for (const move of moves.slice(kept, middle)) this.#again(move);
       const why = whyNot(await this.measure());
-      if (why !== undefined) {
-        await this.retreat(whyNot);
-        return why;
+      if (why === undefined) kept = middle;
+      else {
+        [refused, tooMany] = [why, middle];
+        await this.#backTo(good + kept);
+        this.#now = { ...this.#now, ...(await this.#quality()) };
+        this.#isMeasured = true;
       }
     }
     return refused;
+  }
+
+  #again({ units, choices }: Move): void {
+    for (const [place, unit] of units.entries()) {
+      this.remove(unit, choices[place] as Choice, place > 0);
+    }
   }
 
   /** Undoes all but the first `count` moves, and returns them. The stage that it goes back to is not measured anew. */
@@ -246,7 +240,6 @@ export class PruningHistory {
     const removed = this.#state.removed.slice();
     for (const unit of units) removed[unit] = 0;
     this.rows.splice(this.rows.length - units.length);
-    this.#isOpen = false;
     this.#measuredAt = Math.min(this.#measuredAt, count);
     this.#advance(this.#stateAt(removed));
     await this.#repair();

@@ -89,7 +89,8 @@ export async function polish(history: PruningHistory, context: PolishContext): P
       random,
     });
     const others = left.filter((unit) => unit !== back);
-    const [out] = new Ranking(criterion, scores).worst([{ group, units: isMeasured ? left : others }]);
+    const { units } = await new Ranking(criterion, scores).worst([{ group, units: isMeasured ? left : others }]);
+    const [out] = units;
     if (out === undefined || out === back) return undefined;
     trial[out] = 1;
     await history.visit(trial);

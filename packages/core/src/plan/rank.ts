@@ -1,5 +1,5 @@
 /** From scores to a choice: which units go next. */
-import type { Criterion } from "../criteria/criterion.ts";
+import type { Criterion, Joint } from "../criteria/criterion.ts";
 import { type Group, type Part, partsByGroup } from "../units/units.ts";
 import { isBelow, lowest } from "../util/lowest.ts";
 
@@ -34,6 +34,8 @@ export interface BlockOptions {
   readonly size?: (group: Group, left: number) => number;
   /** What one unit of the group costs now; default 1 for all: then the score alone decides. */
   readonly cost?: (group: Group) => number;
+  /** Which units of a part go best together, and what they score together; default: the lowest, and the sum of their scores. */
+  readonly joint?: (part: Part, size: number) => Promise<Joint>;
 }
 
 /** The units of a group that would go next, and how they compare with those of other groups. */
@@ -54,19 +56,20 @@ export class Ranking {
   }
 
   /**
-   * The units that go next: of each part the `size` lowest, and of these blocks the one with the lowest mean {@link comparable}
-   * score {@link perCost}. Of equals the first, by group, then index. A score that is no number goes last. In the order of
-   * their scores.
+   * The units that go next: of each part `size` units, and of these blocks the one with the lowest {@link comparable} score per
+   * unit and cost ({@link perCost}). Of equals the first, by group, then index. A score that is no number goes last. In the
+   * order in which they go, with their score together.
    */
-  worst(parts: readonly Part[], { size = () => 1, cost = () => 1 }: BlockOptions = {}): readonly number[] {
-    let worst: { units: readonly number[]; key: number } | undefined;
+  async worst(parts: readonly Part[], { size = () => 1, cost = () => 1, joint }: BlockOptions = {}): Promise<Joint> {
+    let worst: { units: readonly number[]; score: number; key: number } | undefined;
     for (const part of parts) {
       if (part.units.length === 0) continue;
-      const { units, score } = this.#blockOf(part, size(part.group, part.units.length));
+      const asked = size(part.group, part.units.length);
+      const { units, score } = joint && asked > 1 ? perUnit(await joint(part, asked)) : this.#blockOf(part, asked);
       const key = perCost(score, cost(part.group));
-      if (!worst || isBelow(key, worst.key)) worst = { units, key };
+      if (!worst || isBelow(key, worst.key)) worst = { units, score: score * units.length, key };
     }
-    return worst?.units ?? [];
+    return worst ?? { units: [], score: 0 };
   }
 
   #blockOf(part: Part, size: number): Block {
@@ -79,6 +82,10 @@ export class Ranking {
     this.#known.set(part, block);
     return block;
   }
+}
+
+function perUnit({ units, score }: Joint): Block {
+  return { units, score: score / units.length };
 }
 
 /**

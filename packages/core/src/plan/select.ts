@@ -11,12 +11,16 @@ export interface Selection {
   /** Units that stay in every group; default 1. Of channels and heads one stays in any case: runtimes refuse widths of 0. */
   readonly minKeep?: number;
   /**
-   * The final width of every touched group is a multiple of this; default 1. Widths are counted in channels of the layer, so
-   * a unit that is several of them (a head, tied channels of a grouped convolution) counts as many. A group whose width is
-   * no multiple goes down to the next one, or stays untouched. The group whose next block of units has the lowest mean score
-   * is opened, and goes on to lose its worst unit, ranked again each time, until its width is a multiple.
+   * The final width of every touched group is a multiple of this. Widths are counted in channels of the layer, so a unit that
+   * is several of them (a head, tied channels of a grouped convolution) counts as many. A group whose width is no multiple goes
+   * down to the next one, or stays untouched. Default: `block`.
    */
-  readonly align?: number;
+  readonly align?: number | undefined;
+  /**
+   * Channels that the runtime computes at once; default 1. Units go in whole blocks, so that widths end where the runtime is
+   * fast; a group of fewer than two blocks goes in halves, quarters, ... of one.
+   */
+  readonly block?: number | undefined;
 }
 
 /** The groups that a selection admits. Throws an `option` error if a pattern of `only` matches nothing. */
@@ -41,24 +45,23 @@ export function selectGroups(units: Units, { only, skip = [] }: Selection): Grou
 /** Units that may still be removed. Groups that have not changed since the last question are not looked through again. */
 export class Candidates {
   readonly #groups: readonly Group[];
-  readonly #selection: Pick<Selection, "minKeep" | "align">;
+  readonly #selection: Widths;
   readonly #known = new Map<Group, { readonly removed: RemovedUnits; readonly part: Part }>();
 
-  constructor(groups: readonly Group[], selection: Pick<Selection, "minKeep" | "align"> = {}) {
+  constructor(groups: readonly Group[], selection: Widths = {}) {
     this.#groups = groups;
     this.#selection = selection;
   }
 
   /**
-   * All units that are left of each admitted group that keeps `minKeep` without its next block. The part of a group that has
+   * All units that are left of each admitted group that keeps `minKeep` without its next move. The part of a group that has
    * not changed is the same object.
    */
   without(removed: RemovedUnits): Part[] {
-    const { align = 1 } = this.#selection;
     return this.#groups.flatMap((group): Part[] => {
       const part = this.#left(group, removed.subarray(group.first, group.first + group.size));
       const { length } = part.units;
-      return length - blockSize(group, length, align) >= leastOf(group, this.#selection) ? [part] : [];
+      return moveSize(group, length, this.#selection) > 0 ? [part] : [];
     });
   }
 
@@ -78,22 +81,22 @@ function isSame(a: RemovedUnits, b: RemovedUnits): boolean {
   return true;
 }
 
-/** All that may go by names and group sizes; widths are not looked at. */
+/** All that may go by names, group sizes and widths. */
 export function mostRemoved(units: Units, selection: Selection): RemovedUnits {
   const removed: RemovedUnits = new Uint8Array(units.count);
   for (const group of selectGroups(units, selection)) {
-    removed.fill(1, group.first, group.first + Math.max(0, group.size - leastOf(group, selection)));
+    removed.fill(1, group.first, group.first + group.size - leastWidth(group, selection));
   }
   return removed;
 }
 
 /** Why no further unit may go where `rest` units are left, in words. */
-export function noneLeft(rest: number, { minKeep = 1, only, skip, align = 1 }: Selection): string {
+export function noneLeft(rest: number, { minKeep = 1, only, skip, ...widths }: Selection): string {
   if (rest === 0) return "no more removable units";
   const limits = [
     ...(minKeep > 0 ? [`--min-keep ${minKeep} for each group`] : []),
     ...(only || skip ? ["names"] : []),
-    ...(align > 1 ? ["widths"] : []),
+    ...(goInBlocks(widths) ? ["widths"] : []),
   ];
   return `no more removable units: ${rest} stay by ${limits.join(", ") || "one of each group of channels or heads"}`;
 }
@@ -102,11 +105,43 @@ function leastOf({ kind }: Group, { minKeep = 1 }: Selection): number {
   return kind === "neuron" ? minKeep : Math.max(1, minKeep);
 }
 
-/** How many units of a group must go before the next group's turn: so many that a multiple of `align` channels is left. */
-export function blockSize(group: Group, left: number, align: number): number {
-  if (align === 1) return 1;
-  const step = align / greatestCommonDivisor(align, channelsPerUnit(group));
-  return left % step || step;
+/** What a selection says of widths. */
+type Widths = Pick<Selection, "minKeep" | "align" | "block">;
+
+/** A wide group is emptied in no more moves than about this. */
+const MOVES = 48;
+
+/**
+ * How many units of a group go together where `left` are left: so many that its width ends as a multiple, and in wide groups
+ * several blocks. 0: none may go.
+ */
+export function moveSize(group: Group, left: number, widths: Widths): number {
+  const step = stepOf(group, widths);
+  const most = left - leastWidth(group, widths);
+  const smallest = left % step || step;
+  if (smallest > most) return 0;
+  const more = step > 1 ? step * Math.max(0, Math.floor(group.size / MOVES / step) - 1) : 0;
+  return smallest + more <= most ? smallest + more : smallest;
+}
+
+/** Units of a group that widths are counted in. */
+function stepOf(group: Group, { align, block = 1 }: Widths): number {
+  if ((align ?? block) === 1) return 1;
+  const channels = channelsPerUnit(group);
+  let whole = align ?? block;
+  if (align === undefined) while (whole > 1 && group.size * channels < 2 * whole) whole /= 2;
+  return whole / greatestCommonDivisor(whole, channels);
+}
+
+/** Units that stay in any case. */
+function leastWidth(group: Group, widths: Widths): number {
+  const step = stepOf(group, widths);
+  return Math.min(group.size, step * Math.ceil(leastOf(group, widths) / step));
+}
+
+/** Whether units go in blocks of several. */
+export function goInBlocks({ align, block = 1 }: Widths): boolean {
+  return (align ?? block) > 1;
 }
 
 /** Indexes of one unit along the output of the group's layer. */

@@ -34,18 +34,40 @@ export function shortfall(
 
 /**
  * Refuses goals that no run can reach, before it begins: not even without all units that may go. Bytes, which compensation
- * changes, and widths are left to the run.
+ * changes, are left to the run.
  */
 export function checkReachable(prunable: Prunable, budget: Budget, selection: Selection, before: Progress): void {
-  const { align = 1 } = selection;
-  if (align > 1 || budget.targetBytes !== undefined || !hasGoal(budget)) return;
+  const { isReached, after } = furthest(prunable, budget, selection, before);
+  if (isReached) return;
   const { count } = prunable.units;
+  const end = { before, after, stopped: noneLeft(count - after.removed, selection), exhausted: true };
+  throw shortfall(prunable, budget, end, "out of reach, even without");
+}
+
+/** The largest part of a runtime's block (whole, half, ...) with which the goals can be reached; else 1. */
+export function fittingBlock(
+  prunable: Prunable,
+  budget: Budget,
+  selection: Selection & { readonly block: number },
+  before: Progress,
+): number {
+  let { block } = selection;
+  while (block > 1 && !furthest(prunable, budget, { ...selection, block }, before).isReached) block /= 2;
+  return block;
+}
+
+/** The network without all units that may go, and whether its size is within the goals. */
+function furthest(
+  prunable: Prunable,
+  budget: Budget,
+  selection: Selection,
+  before: Progress,
+): { isReached: boolean; after: Progress } {
   const most = mostRemoved(prunable.units, selection);
   const removed = most.reduce((sum, one) => sum + one, 0);
   const after = { ...sizeAfter(prunable, most), removed };
-  if (goalReached(budget, after, before, count) !== undefined) return;
-  const end = { before, after, stopped: noneLeft(count - removed, selection), exhausted: true };
-  throw shortfall(prunable, budget, end, "out of reach, even without");
+  const isLeftToRun = budget.targetBytes !== undefined || !hasGoal(budget);
+  return { after, isReached: isLeftToRun || goalReached(budget, after, before, prunable.units.count) !== undefined };
 }
 
 /** What is left and what was asked, for each goal. */

@@ -9,20 +9,23 @@ const AFFORDABLE_MACS = 5e11;
 /** Measured stages that a run has in any case, as far as its length is known; and trials of its polish. */
 export const FEWEST = 10;
 
-/** Multiply-accumulates that all repairs of a run may take together: some two minutes. */
-const AFFORDABLE_REPAIRS = 1e12;
+/** Multiply-accumulates that all repairs of a run may take together where they are made for the trace alone: some seconds. */
+const AFFORDABLE_REPAIRS = 1;
 
 /**
  * After how many removals to measure: 1 where a pass for each is cheap. Counted, so the same on every machine. `repair`:
- * multiply-accumulates of the repair that comes with a measured stage.
+ * multiply-accumulates of the repair that comes with a measured stage; undefined: there is none.
  */
-export function affordableTrace(prunable: Prunable, samples: number, budget: Budget, repair = 0): number {
+export function affordableTrace(prunable: Prunable, samples: number, budget: Budget, repair?: number): number {
   const { count } = prunable.units;
   const { macs } = sizeAfter(prunable, new Uint8Array(count));
   const share = 1 - Math.min(budget.targetMacs ?? 1, budget.targetParams ?? 1); // roughly that of the units to go
   const removals = Math.min(removalGoal(budget, count) ?? (share > 0 ? share * count : count), count);
-  const affordable = Math.min(AFFORDABLE_MACS / Math.max(1, macs * samples), AFFORDABLE_REPAIRS / Math.max(1, repair));
-  const passes = Math.max(FEWEST, affordable);
+  const affordable = AFFORDABLE_MACS / Math.max(1, macs * samples);
+  const passes =
+    repair === undefined
+      ? Math.max(FEWEST, affordable)
+      : Math.max(1, Math.min(affordable, AFFORDABLE_REPAIRS / Math.max(1, repair)));
   return Math.max(1, Math.ceil(removals / passes));
 }
 

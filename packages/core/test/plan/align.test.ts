@@ -4,8 +4,11 @@ import { criteria } from "../../src/criteria/index.ts";
 import { dimsOf } from "../../src/graph/shapes.ts";
 import { writeModel } from "../../src/onnx/index.ts";
 import { unitsOfPlan } from "../../src/plan/plan.ts";
+import { moveSize } from "../../src/plan/select.ts";
+import { fittingBlock } from "../../src/plan/shortfall.ts";
 import { type PruneOptions, prune } from "../../src/prune.ts";
-import { cutShapes } from "../../src/surgery/size.ts";
+import { cutShapes, sizeAfter } from "../../src/surgery/size.ts";
+import type { Group } from "../../src/units/units.ts";
 import { dataset, prepared, runner } from "../helpers.ts";
 import { buildImage, OUTPUTS, SIDE, structures } from "../property/image-networks.ts";
 import { random } from "../support/build.ts";
@@ -79,21 +82,31 @@ test("a limit that a block would break keeps the whole block", async () => {
   expect(summary.after.error).toBeLessThanOrEqual(1.05 * summary.before.error);
 });
 
-test("each unit of a block is ranked and measured anew", async () => {
+test("a block is measured together before it goes", async () => {
   const { summary } = await widths(plain, { budget: { remove: { count: 6 } }, align: 4 });
   let error = summary.before.error;
-  for (const { predicted, error: after, candidates, certificate } of summary.removed) {
-    expect(Math.abs(error + (predicted as number) - after) / after).toBeLessThan(1e-5);
-    expect(certificate).toBe("heuristic");
-    expect(candidates).toBeGreaterThan(1);
-    error = after;
-  }
   const left = new Map(summary.layers.map(({ group, before }) => [group, before]));
-  summary.removed.forEach(({ group }, at) => {
+  summary.removed.forEach(({ group, predicted, error: after, certificate }, at) => {
     left.set(group, (left.get(group) as number) - 1);
     const goesOn = summary.removed[at + 1]?.group === group;
     expect(goesOn || (left.get(group) as number) % 4 === 0).toBe(true);
+    expect(certificate).toBe("heuristic");
+    expect(predicted !== undefined).toBe((left.get(group) as number) % 4 === 0);
+    if (predicted === undefined) return;
+    expect(Math.abs(error + predicted - after) / after).toBeLessThan(1e-5);
+    error = after;
   });
+});
+
+test("blocks of the runtime are halved in narrow groups, and where a goal cannot be reached in whole ones", async () => {
+  const group = { size: 24, first: 0, places: [], root: { outputs: ["y"] } } as unknown as Group;
+  expect([24, 16, 8].map((left) => moveSize(group, left, { block: 16 }))).toEqual([8, 8, 0]);
+  expect([24, 16].map((left) => moveSize(group, left, { align: 16 }))).toEqual([8, 0]);
+  expect(moveSize({ ...group, size: 3 }, 3, { block: 16 })).toBe(1);
+  const original = await prepared(plain);
+  const before = { ...sizeAfter(original, new Uint8Array(original.units.count)), removed: 0 };
+  expect(fittingBlock(original, { targetMacs: 0.9 }, { block: 2 }, before)).toBe(2);
+  expect(fittingBlock(original, { targetMacs: 0.1 }, { block: 2 }, before)).toBe(1);
 });
 
 test("racing knows the best unit only, so it is refused; lazy keys do", async () => {

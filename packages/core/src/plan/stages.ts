@@ -1,0 +1,56 @@
+/** When a run measures how good the network still is, and with that repairs it. */
+import type { Evaluator } from "../measure/evaluator.ts";
+import { type Budget, type Progress, removalGoal } from "./budget.ts";
+import { affordableTrace } from "./trace-every.ts";
+
+/** Share of the units, MACs or parameters that may be left of those at the last repair: then the next is due. */
+const KEPT = 0.85;
+
+export class Stages {
+  readonly #every: number;
+  readonly #repairs: boolean;
+  #last: Progress | undefined;
+
+  private constructor(every: number, repairs: boolean) {
+    this.#every = every;
+    this.#repairs = repairs;
+  }
+
+  /**
+   * `every`: removals between stages; default: as many as is affordable, and with repairs whenever some share of the network has
+   * gone. Counted, so the same on every machine. `repair`: multiply-accumulates of a repair; undefined: none is made.
+   */
+  static of(
+    evaluator: Evaluator | undefined,
+    budget: Budget,
+    { every, repair }: { readonly every?: number | undefined; readonly repair?: number | undefined },
+  ): Stages {
+    const affordable = evaluator ? affordableTrace(evaluator.prunable, evaluator.samples.size, budget, repair) : 1;
+    return new Stages(every ?? affordable, repair !== undefined && every === undefined);
+  }
+
+  /** Whether the present stage should be measured. `since`: removals behind the last measured one. */
+  isDue(now: Progress, units: number, since: number): boolean {
+    this.#last ??= now;
+    const isDue = since >= this.#every || (this.#repairs && this.#hasShrunk(now, this.#last, units));
+    if (isDue) this.#last = now;
+    return isDue;
+  }
+
+  #hasShrunk(now: Progress, last: Progress, units: number): boolean {
+    return (
+      units - now.removed <= KEPT * (units - last.removed) ||
+      now.macs <= KEPT * last.macs ||
+      now.parameters <= KEPT * last.parameters
+    );
+  }
+}
+
+/** How many repairs a run will make, about: undefined where only its limits say how long it is. */
+export function expectedRepairs(budget: Budget, units: number): number | undefined {
+  const removals = removalGoal(budget, units);
+  const shares = [budget.targetMacs, budget.targetParams, removals === undefined ? undefined : 1 - removals / units];
+  const left = shares.filter((share) => share !== undefined);
+  if (left.length === 0) return undefined;
+  return Math.max(1, Math.ceil(Math.log(Math.max(...left, 0.02)) / Math.log(KEPT)));
+}
