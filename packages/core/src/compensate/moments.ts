@@ -6,7 +6,7 @@ import type { State } from "../measure/state.ts";
 import { writeModel } from "../onnx/index.ts";
 import type { Session } from "../runner.ts";
 import { emptyMoments, type Moments } from "./ridge.ts";
-import { eachPart, type Layer, type RowSource, rowsOf } from "./rows.ts";
+import { eachPart, featureRows, type Layer, type RowSource } from "./rows.ts";
 
 /** A graph that turns a layer's input x[N, ...] and wanted rows z[rows, outputs] into moments. */
 class MomentsGraph {
@@ -19,11 +19,11 @@ class MomentsGraph {
   }
 
   static async of(layer: Layer, { runner, samples, type }: Evaluator, { model }: State): Promise<MomentsGraph> {
-    const { consumer, regression, features } = layer;
+    const { consumer } = layer;
     const b = new GraphBuilder({ opset: opsetOf(model), real: type, base: emptyGraph("moments") });
     b.input(consumer.input, type);
     b.input("wanted", type);
-    const rows = rowsOf(b, regression.features(b, consumer.input), layer, features, samples.size);
+    const rows = featureRows(b, consumer.input, layer, samples.size);
     const [x, z] = [b.cast(rows, "float64"), b.cast("wanted", "float64")];
     const names = [
       b.sum(x, [0]),

@@ -8,7 +8,7 @@ import type { Evaluator } from "../measure/evaluator.ts";
 import type { State } from "../measure/state.ts";
 import { writeModel } from "../onnx/index.ts";
 import type { Session } from "../runner.ts";
-import { type Layer, rowsOf } from "./rows.ts";
+import { type Layer, outputRows } from "./rows.ts";
 
 /** Share of the memory limit that kept rows may take, beside kept activations. */
 const MEMORY_SHARE = 0.25;
@@ -68,7 +68,7 @@ export class OriginalRows {
     const b = new GraphBuilder({ opset: opsetOf(model), real: type, base: model.graph });
     const outputs = values.map((value) => {
       const layer = this.#layers.get(value) as Layer;
-      return rowsOf(b, layer.regression.outputs(b, value), layer, layer.outputs, samples.size);
+      return outputRows(b, value, layer, layer.outputs, samples.size);
     });
     return { session: await runner.load(writeModel({ ...model, graph: b.graph(outputs) })), outputs };
   }

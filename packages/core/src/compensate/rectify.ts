@@ -11,7 +11,7 @@ import { writeModel } from "../onnx/index.ts";
 import type { Session } from "../runner.ts";
 import { accumulate } from "./moments.ts";
 import { copyOutput, type Fit, type Moments, type RidgeSolver } from "./ridge.ts";
-import { eachPart, type Layer, type RowSource, rowsOf } from "./rows.ts";
+import { eachPart, featureRows, type Layer, type RowSource } from "./rows.ts";
 
 const ROUNDS = 2;
 
@@ -120,7 +120,7 @@ async function rectifiedGraph({ evaluator, state }: RectifyRequest, { layer }: R
   const bias = b.input("bias", "float64");
   const signs = b.input("signs", "float64");
   const signed = (value: string): string => b.mul(signs, value);
-  const x = b.cast(rowsOf(b, layer.regression.features(b, input), layer, layer.features, samples.size), "float64");
+  const x = b.cast(featureRows(b, input, layer, samples.size), "float64");
   const wanted = signed(b.cast(b.input("wanted", type), "float64"));
   const edge = signed(b.cast(b.input("thresholds", type), "float64"));
   const fitted = signed(b.add(b.op("MatMul", [x, weights]), bias));

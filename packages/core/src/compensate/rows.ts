@@ -83,12 +83,15 @@ export function rowCount(layer: Layer, samples: number): number {
   return (chosenPositions(layer, samples)?.length ?? layer.positions) * samples;
 }
 
-/** Rows of a value, [rows, width], from [N, positions, width]. */
-export function rowsOf(b: GraphBuilder, value: string, layer: Layer, width: number, samples: number): string {
-  const chosen = chosenPositions(layer, samples);
-  if (!chosen) return b.reshape(value, [-1, width]);
-  const apart = b.reshape(value, [-1, layer.positions, width]);
-  return b.reshape(b.op("Gather", [apart, b.ints(chosen)], { axis: 1 }), [-1, width]);
+/** The layer's features [rows, features], from its input. */
+export function featureRows(b: GraphBuilder, input: string, layer: Layer, samples: number): string {
+  const features = layer.regression.features(b, input, chosenPositions(layer, samples));
+  return b.reshape(features, [-1, layer.features]);
+}
+
+/** Rows [rows, width] of a value that is shaped like the layer's output. */
+export function outputRows(b: GraphBuilder, value: string, layer: Layer, width: number, samples: number): string {
+  return b.reshape(layer.regression.outputs(b, value, chosenPositions(layer, samples)), [-1, width]);
 }
 
 /** A graph that takes a layer's rows from a value that is shaped like its output now: [rows, width]. */
@@ -100,7 +103,7 @@ export async function rowReader(
 ): Promise<{ rows(value: Tensor): Promise<Tensor>; release(): Promise<void> }> {
   const b = new GraphBuilder({ opset: opsetOf(model), real: type, base: emptyGraph("rows") });
   const value = b.input("value", type);
-  const rows = rowsOf(b, layer.regression.outputs(b, value), layer, width, samples.size);
+  const rows = outputRows(b, value, layer, width, samples.size);
   const session = await runner.load(writeModel({ ...model, graph: b.graph([rows]) }));
   return {
     rows: async (tensor) => (await session.run({ value: tensor }))[rows] as Tensor,

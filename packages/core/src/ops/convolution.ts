@@ -2,7 +2,7 @@
 import { intAttribute, intsAttribute, stringAttribute } from "../graph/attributes.ts";
 import type { GraphBuilder } from "../graph/builder.ts";
 import type { Node } from "../graph/graph.ts";
-import { allocate, sizeOf, Tensor } from "../graph/tensor.ts";
+import { sizeOf, Tensor } from "../graph/tensor.ts";
 import type { Backward, OpRule, Port, RegressionContext, Ties } from "./rule.ts";
 
 /** Kernel geometry of a node, with `auto_pad` resolved from the shapes at hand. */
@@ -173,31 +173,70 @@ export const Conv: OpRule = {
     if (groupsOf(c.node) !== 1) return undefined;
     const [channels, ...kernel] = c.dims(1).slice(1) as [number, ...number[]];
     const span = sizeOf(kernel);
-    const rows = (b: GraphBuilder, x: string, width: number): string =>
-      b.op("Transpose", [b.reshape(x, [0, width, -1])], { perm: [0, 2, 1] });
+    const outputs = c.dims(1)[0] as number;
     return {
       outputsFirst: true,
       span,
       biasSlot: 2,
-      features: (b, input) => rows(b, patches(b, input, c, channels, kernel), channels * span),
-      outputs: (b, output) => rows(b, output, c.dims(1)[0] as number),
+      features: (b, input, positions) => patches(b, input, c, { channels, kernel, positions }),
+      outputs(b, output, positions) {
+        const apart = b.reshape(output, [0, outputs, -1]);
+        const chosen = positions ? b.op("Gather", [apart, b.ints(positions)], { axis: 2 }) : apart;
+        return b.op("Transpose", [chosen], { perm: [0, 2, 1] });
+      },
     };
   },
 };
 
-/** What each window of X[N, C, ...] covers, one channel for each of its elements: [N, C * window, ...output]. */
+interface Patches {
+  readonly channels: number;
+  readonly kernel: readonly number[];
+  /** Numbers of windows, in the order of the output; undefined: all. */
+  readonly positions: readonly number[] | undefined;
+}
+
+/** What windows of X[N, C, ...] cover: [N, windows, C * window]. */
 function patches(
   b: GraphBuilder,
   input: string,
   c: RegressionContext,
-  channels: number,
-  kernel: readonly number[],
+  { channels, kernel, positions }: Patches,
 ): string {
-  const span = sizeOf(kernel);
-  const picks = allocate(b.real, channels * span * span) as Float32Array; // one kernel per element, 1 there and 0 elsewhere
-  for (let at = 0; at < channels * span; at++) picks[at * span + (at % span)] = 1;
-  const weights = b.tensor(new Tensor(b.real, [channels * span, 1, ...kernel], picks));
-  return b.op("Conv", [input, weights], { ...window(windowOf(c, kernel)), group: channels });
+  const { strides, dilations, pads } = windowOf(c, kernel);
+  const rank = kernel.length;
+  const [begins, ends] = [pads.slice(0, rank), pads.slice(rank)];
+  const lengths = kernel.map((_, axis) => {
+    return (c.dims(0)[axis + 2] as number) + (begins[axis] as number) + (ends[axis] as number);
+  });
+  const steps = stepsOf(lengths);
+  const elements = gridOf(kernel).map((place) => dot(place, dilations, steps));
+  const windows = gridOf(c.outDims().slice(2)).map((place) => dot(place, strides, steps));
+  const chosen = positions ?? windows.keys();
+  const indexes = [...chosen].flatMap((window) => elements.map((at) => (windows[window] as number) + at));
+  const padded = pads.some((one) => one !== 0) ? b.pad(input, [0, 0, ...begins, 0, 0, ...ends], b.scalar(0), 0) : input;
+  const flat = b.reshape(padded, [0, channels, -1]);
+  const span = elements.length;
+  const places = b.tensor(new Tensor("int64", [indexes.length / span, span], BigInt64Array.from(indexes, BigInt)));
+  const covered = b.op("Gather", [flat, places], { axis: 2 }); // [N, C, windows, window]
+  const turned = b.op("Transpose", [covered], { perm: [0, 2, 1, 3] });
+  return b.reshape(turned, [0, indexes.length / span, channels * span]);
+}
+
+/** All places of a grid, row by row. */
+function gridOf(lengths: readonly number[]): number[][] {
+  return lengths.reduce<number[][]>(
+    (places, length) => places.flatMap((place) => Array.from({ length }, (_, at) => [...place, at])),
+    [[]],
+  );
+}
+
+/** By how much an element's number rises with its index along each axis. */
+function stepsOf(lengths: readonly number[]): number[] {
+  return lengths.map((_, axis) => sizeOf(lengths.slice(axis + 1)));
+}
+
+function dot(place: readonly number[], factors: readonly number[], steps: readonly number[]): number {
+  return place.reduce((sum, at, axis) => sum + at * (factors[axis] as number) * (steps[axis] as number), 0);
 }
 
 /** kernel_shape is left to the weights. */

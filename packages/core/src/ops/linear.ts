@@ -137,8 +137,10 @@ export const MatMul: OpRule = {
     if (dims(1).length !== 2 || dims(0).length < 2) return undefined;
     const rows =
       (width: number) =>
-      (b: GraphBuilder, x: string): string =>
-        b.reshape(x, dims(0).length === 2 ? [-1, 1, width] : [0, -1, width]);
+      (b: GraphBuilder, x: string, positions?: readonly number[]): string => {
+        const rows = b.reshape(x, dims(0).length === 2 ? [-1, 1, width] : [0, -1, width]);
+        return positions ? b.op("Gather", [rows, b.ints(positions)], { axis: 1 }) : rows;
+      };
     return { outputsFirst: false, span: 1, features: rows(dims(1)[0] as number), outputs: rows(dims(1)[1] as number) };
   },
 };

@@ -46,7 +46,7 @@ export function regressionOf(
   return {
     ...found,
     sampleAxis: axis,
-    features: (b, value) => found.features(b, first(b, value)),
-    outputs: (b, value) => found.outputs(b, first(b, value)),
+    features: (b, value, positions) => found.features(b, first(b, value), positions),
+    outputs: (b, value, positions) => found.outputs(b, first(b, value), positions),
   };
 }

@@ -168,10 +168,10 @@ export interface Regression {
   readonly span: number;
   /** Input slot of the bias, one number per output; undefined where the operator takes none. */
   readonly biasSlot?: number;
-  /** Builds the features [N, positions, features] from the layer's input. */
-  features(b: GraphBuilder, input: string): string;
-  /** Builds the outputs [N, positions, outputs] from the layer's output. */
-  outputs(b: GraphBuilder, output: string): string;
+  /** Builds the features [N, positions, features] from the layer's input; of all positions, or of these. */
+  features(b: GraphBuilder, input: string, positions?: readonly number[]): string;
+  /** Builds the outputs [N, positions, outputs] from the layer's output; of all positions, or of these. */
+  outputs(b: GraphBuilder, output: string, positions?: readonly number[]): string;
 }
 
 /**

@@ -10,7 +10,7 @@ const AFFORDABLE_MACS = 5e11;
 export const FEWEST = 10;
 
 /** Multiply-accumulates that all repairs of a run may take together where they are made for the trace alone: some seconds. */
-const AFFORDABLE_REPAIRS = 1;
+const AFFORDABLE_REPAIRS = 2e10;
 
 /**
  * After how many removals to measure: 1 where a pass for each is cheap. Counted, so the same on every machine. `repair`:
