@@ -35,6 +35,7 @@ import { rectified } from "./rectify.ts";
 import { type Fit, type Moments, sumOf } from "./ridge.ts";
 import { familyAt, type Layer, type LayerFamily, layerAt, type RowSource, rowCount, rowReader } from "./rows.ts";
 import { Sensitivities } from "./sensitivities.ts";
+import { sinkOf, surfaceOf } from "./surfaces.ts";
 import { fitIn, withFit } from "./weights.ts";
 
 /** What surgery does to the consumers of removed units. */
@@ -70,6 +71,8 @@ export class Compensator {
   #prunable: Prunable;
   #written: { readonly names: string; readonly of: Prunable; readonly prunable: Prunable } | undefined;
   #removed: RemovedUnits;
+  /** What was gone when all consumers were fitted last. */
+  #repaired: RemovedUnits;
 
   private constructor(parts: {
     readonly evaluator: Evaluator;
@@ -94,6 +97,7 @@ export class Compensator {
     this.fitSamples = Math.max(1, Math.round(evaluator.samples.size * (1 - HOLD_OUT_SHARE)));
     this.#prunable = fittable.prunable;
     this.#removed = new Uint8Array(fittable.prunable.units.count);
+    this.#repaired = this.#removed;
   }
 
   /** `evaluator` is one of the fittable model, its samples in a random order: the last of them are held out. */
@@ -153,36 +157,69 @@ export class Compensator {
   }
 
   /**
-   * Fits all consumers that notice the removals since the last call, and leaves the activations at the repaired network.
-   * Returns them, by their nodes' first outputs.
+   * Fits all consumers that notice the removals, one after the other, and leaves the activations at the repaired network. What it
+   * gives depends on the removals alone. Returns the consumers, by their nodes' first outputs.
    */
   async repair(activations: Activations, removed: RemovedUnits): Promise<string[]> {
-    const { units, model } = this.#fittable.prunable;
-    const before = this.#removed;
-    const changed = units.groups
-      .filter((group) => {
-        for (let unit = group.first; unit < group.first + group.size; unit++)
-          if (removed[unit] !== before[unit]) return true;
-        return false;
-      })
-      .flatMap((group) => group.sinks.map((sink) => sink.node));
+    const changed = new Set([...this.#changed(this.#repaired, removed), ...this.#changed(this.#removed, removed)]);
     this.#removed = removed.slice();
-    const noticed = downstream(model.graph, changed);
-    activations.advance(stateOf(this.#prunable, removed));
-    const fitted: string[] = [];
-    const notices = (consumer: Consumer): boolean => {
-      const other = this.#outlets.get(consumer)?.sum?.other;
-      return noticed.has(nodeId(consumer.node)) || (other !== undefined && noticed.has(other));
-    };
-    for (const family of this.families) {
-      if (!family.some(notices)) continue;
+    this.#repaired = removed.slice();
+    const noticed = downstream(this.#fittable.prunable.model.graph, [...changed]);
+    const families = this.families.filter((family) => this.#notices(family, noticed));
+    const fitted = families.flatMap((family) => family.map(({ node }) => nodeId(node)));
+    for (const family of families) for (const { weights, bias } of family) this.#forget(weights, bias);
+    activations.advance(stateOf(this.#prunable, removed), fitted);
+    for (const family of families) {
       this.#known.delete(family);
       if (this.kind === "none" || !(await this.#fit(family, activations))) continue;
       const ids = family.map(({ node }) => nodeId(node));
       activations.advance(stateOf(this.#prunable, removed), ids);
-      fitted.push(...ids);
     }
     return fitted;
+  }
+
+  /**
+   * A repair between two stages: those that read the units that have gone get the weights that are best by what is known of
+   * them, without a pass over the data. Where that is not known, or units have come back, all are fitted ({@link repair}).
+   */
+  async repairReaders(activations: Activations, removed: RemovedUnits): Promise<string[]> {
+    const changed = this.#changed(this.#removed, removed);
+    const isLess = removed.some((one, unit) => one < (this.#removed[unit] as number));
+    if (isLess || this.#known.size === 0) return this.repair(activations, removed);
+    const weights: (readonly [string, Tensor])[] = [];
+    const fitted: string[] = [];
+    for (const [family, known] of this.#known) {
+      const sink = sinkOf(family, this.#fittable.prunable.units);
+      if (this.kind === "none" || !sink || !family.some(({ node }) => changed.includes(nodeId(node)))) continue;
+      const surface = await surfaceOf(known, sink, this.algebra);
+      const gone = surface.units.filter((unit) => removed[unit]);
+      const fit = await surface.fitted(this.kind, gone);
+      weights.push(...withFit(this.#fittable.prunable.model.graph, known.family, fit));
+      fitted.push(...family.map(({ node }) => nodeId(node)));
+    }
+    this.#take(weights);
+    this.#removed = removed.slice();
+    activations.advance(stateOf(this.#prunable, removed), fitted);
+    const noticed = downstream(this.#fittable.prunable.model.graph, changed);
+    for (const family of this.families) if (this.#notices(family, noticed)) this.#known.delete(family);
+    return fitted;
+  }
+
+  /** Nodes that read units of groups in which two removals differ. */
+  #changed(before: RemovedUnits, removed: RemovedUnits): string[] {
+    return this.#fittable.prunable.units.groups
+      .filter(({ first, size }) => {
+        for (let unit = first; unit < first + size; unit++) if (removed[unit] !== before[unit]) return true;
+        return false;
+      })
+      .flatMap((group) => group.sinks.map((sink) => sink.node));
+  }
+
+  #notices(family: ConsumerFamily, noticed: ReadonlySet<string>): boolean {
+    return family.some((consumer) => {
+      const other = this.#outlets.get(consumer)?.sum?.other;
+      return noticed.has(nodeId(consumer.node)) || (other !== undefined && noticed.has(other));
+    });
   }
 
   /** Moments of what consumers read now and of what they should give, over all samples; undefined where they are gone. */
@@ -343,6 +380,12 @@ export class Compensator {
     return known;
   }
 
+  /** Goes back to the intact model's initializers. */
+  #forget(...names: readonly string[]): void {
+    this.#weights = new Map([...this.#weights].filter(([name]) => !names.includes(name)));
+    this.#prunable = withWeights(this.#fittable.prunable, this.#weights);
+  }
+
   /** Goes on with other initializers of the intact model. */
   #take(weights: Iterable<readonly [name: string, tensor: Tensor]>): void {
     this.#weights = new Map([...this.#weights, ...weights]);
@@ -365,8 +408,8 @@ function outletsOf({ prunable, families }: Fittable): Map<Consumer, Outlet> {
   return outlets;
 }
 
-/** A multiply-accumulate of the solver takes as long as about so many of the runtime. */
-const SOLVER_COST = 20;
+/** A multiply-accumulate of the solver takes as long as about so many of a product. */
+const SOLVER_COST = 1;
 
 /** Multiply-accumulates of one fit: moments of the rows, and a factorisation for every ridge. */
 function fitMacs(layer: Layer, samples: number): number {

@@ -1,9 +1,10 @@
 /** The error surfaces of all consumers that read units. */
 import type { Activations } from "../measure/activations.ts";
 import { nodeId } from "../units/places.ts";
-import type { Sink } from "../units/units.ts";
+import type { Sink, Units } from "../units/units.ts";
 import type { Algebra } from "./algebra.ts";
 import type { Compensator, KnownMoments } from "./compensator.ts";
+import type { ConsumerFamily } from "./consumers.ts";
 import { FittedSurface } from "./fitted-surface.ts";
 import { FixedSurface } from "./fixed-surface.ts";
 import type { Surface } from "./surface.ts";
@@ -13,26 +14,37 @@ const surfaces = new WeakMap<KnownMoments, Surface>();
 
 /** The surfaces of all consumers that read units, at the stage of the activations. */
 export async function surfacesOf(compensator: Compensator, activations: Activations): Promise<Surface[]> {
-  const sinks = compensator.prunable.units.groups.flatMap((group) => group.sinks);
   const result: Surface[] = [];
   for (const family of compensator.families) {
-    const [first] = family;
-    const sink = first && sinks.find(({ node }) => node === nodeId(first.node));
+    const sink = sinkOf(family, compensator.prunable.units);
     const known = sink && (await compensator.momentsOf(family, activations));
     if (!known) continue;
-    const surface = surfaces.get(known) ?? (await surfaceOf(known, sink, compensator.algebra));
-    surfaces.set(known, surface);
+    const surface = await surfaceOf(known, sink, compensator.algebra);
     await surface.eliminate(activations.state.removed);
     result.push(surface);
   }
   return result;
 }
 
-function surfaceOf(known: KnownMoments, sink: Sink, algebra: Algebra): Promise<Surface> {
+/** Where consumers of one family read units; undefined: nowhere. */
+export function sinkOf([first]: ConsumerFamily, { groups }: Units): Sink | undefined {
+  for (const { sinks } of groups) {
+    const sink = first && sinks.find(({ node }) => node === nodeId(first.node));
+    if (sink) return sink;
+  }
+  return undefined;
+}
+
+/** The surface of what is known of a family; units that have gone since may still be there. */
+export async function surfaceOf(known: KnownMoments, sink: Sink, algebra: Algebra): Promise<Surface> {
+  const found = surfaces.get(known);
+  if (found) return found;
   const byUnit = featuresByUnit(known, sink);
   const [layer] = known.family.layers;
   const kind = layer.consumer.fixed === undefined ? FittedSurface : FixedSurface;
-  return kind.of(known, byUnit, algebra);
+  const surface = await kind.of(known, byUnit, algebra);
+  surfaces.set(known, surface);
+  return surface;
 }
 
 /** Features of each unit that is left; `sink` says whose they are. */

@@ -143,6 +143,16 @@ export class PruningHistory {
     this.rows.push({ step: this.rows.length + 1, ...choice, error: Number.NaN, ...size });
   }
 
+  /** Fits all consumers at the present stage, which is measured anew. */
+  async repair(): Promise<void> {
+    if (!this.#compensator || !this.meter) return;
+    const { removed } = this.#state;
+    const fitted = await this.#compensator.repair(this.meter.activations, removed);
+    if (fitted.length === 0) return;
+    this.#advance(stateOf(this.#compensator.prunable, removed), fitted);
+    await this.#note();
+  }
+
   /** The last repair of a run: all consumers together. Its stage is measured anew. */
   async finish(): Promise<void> {
     if (!this.#compensator || !this.meter) return;
@@ -266,11 +276,11 @@ export class PruningHistory {
     this.#meters.held?.advance(state, fitted);
   }
 
-  /** Fits the consumers again, for the units that are gone at the present stage. */
+  /** Fits the readers of the units that have gone since the last stage. */
   async #repair(): Promise<void> {
     if (!this.#compensator || !this.meter) return;
     const { removed } = this.#state;
-    const fitted = await this.#compensator.repair(this.meter.activations, removed);
+    const fitted = await this.#compensator.repairReaders(this.meter.activations, removed);
     this.#advance(stateOf(this.#compensator.prunable, removed), fitted);
   }
 
