@@ -155,6 +155,7 @@ async function removeWorst(
       return await finish(end);
     }
     const saved = savings?.perUnit(removed, now);
+    const toGo = savings?.toGo(now, budget, before.bytes) ?? Number.POSITIVE_INFINITY;
     const context: ScoringContext = {
       prunable,
       state,
@@ -175,7 +176,7 @@ async function removeWorst(
     const asked = schedule === "rerank" || now.removed === 0 ? count : 0;
     const { units: block, score: joint } = await ranking.worst(parts, {
       size: (group, left) => moveSize(group, left, options),
-      ...(saved && { cost: (group) => saved[group.first] as number }),
+      ...(saved && { cost: (group, size) => Math.min(saved[group.first] as number, toGo / size) }),
       ...(criterion.joint &&
         schedule === "rerank" && {
           joint: (part, size) => (criterion.joint as Joining)(context, part, size, scores),

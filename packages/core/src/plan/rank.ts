@@ -32,8 +32,8 @@ function scaleOf(scores: Float64Array, units: readonly number[]): number {
 export interface BlockOptions {
   /** How many units of a group go before another group's turn; default 1. */
   readonly size?: (group: Group, left: number) => number;
-  /** What one unit of the group costs now; default 1 for all: then the score alone decides. */
-  readonly cost?: (group: Group) => number;
+  /** What a unit of the group costs now where `size` of them go; default 1 for all: then the score alone decides. */
+  readonly cost?: (group: Group, size: number) => number;
   /** Which units of a part go best together, and what they score together; default: the lowest, and the sum of their scores. */
   readonly joint?: (part: Part, size: number) => Promise<Joint>;
 }
@@ -66,7 +66,7 @@ export class Ranking {
       if (part.units.length === 0) continue;
       const asked = size(part.group, part.units.length);
       const { units, score } = joint && asked > 1 ? perUnit(await joint(part, asked)) : this.#blockOf(part, asked);
-      const key = perCost(score, cost(part.group));
+      const key = perCost(score, cost(part.group, units.length));
       if (!worst || isBelow(key, worst.key)) worst = { units, score: score * units.length, key };
     }
     return worst ?? { units: [], score: 0 };

@@ -5,7 +5,7 @@ import { type Size, sizeAfter } from "../surgery/size.ts";
 import { nodeId } from "../units/places.ts";
 import type { Prunable } from "../units/prepare.ts";
 import type { Group } from "../units/units.ts";
-import type { Budget } from "./budget.ts";
+import { type Budget, bytesGoal } from "./budget.ts";
 
 /**
  * Savings per unit, by group: equal for the units of a group, as all have slices of the same sizes. They are those of the
@@ -64,6 +64,24 @@ export class Savings {
       result.fill(known.saved, group.first, group.first + group.size);
     }
     return result;
+  }
+
+  /**
+   * The share of the costs that is still to go, added up over the costs that are named: what a removal saves beyond that is worth
+   * nothing. Infinite where a limit alone ends the run.
+   */
+  toGo(now: Size & { readonly bytes?: number }, budget: Budget, fileBytes: number | undefined): number {
+    const share = (rest: number, whole: number): number => (whole > 0 ? Math.max(0, rest / whole) : 0);
+    const { macs, parameters } = this.#before;
+    const bytes = bytesGoal(budget, { bytes: fileBytes ?? 0 });
+    const gaps = [
+      ...(budget.targetMacs === undefined ? [] : [share(now.macs - budget.targetMacs * macs, macs)]),
+      ...(budget.targetParams === undefined
+        ? []
+        : [share(now.parameters - budget.targetParams * parameters, parameters)]),
+      ...(bytes === undefined || now.bytes === undefined || !fileBytes ? [] : [share(now.bytes - bytes, fileBytes)]),
+    ];
+    return gaps.length > 0 ? gaps.reduce((sum, gap) => sum + gap, 0) : Number.POSITIVE_INFINITY;
   }
 
   #saved(group: Group, removed: RemovedUnits, now: Size): number {
