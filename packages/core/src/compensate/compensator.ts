@@ -41,6 +41,10 @@ import { fitIn, withFit } from "./weights.ts";
 /** What surgery does to the consumers of removed units. */
 export type Compensation = "none" | "mean" | "lstsq";
 
+/** Rows of a layer that tell what its units are worth; at least so many for each feature. */
+const ROWS_TO_CHOOSE_BY = 2 ** 13;
+const ROWS_PER_FEATURE = 16;
+
 /** What is known of consumers that share their weights at the present stage. */
 export interface KnownMoments {
   readonly family: LayerFamily;
@@ -222,7 +226,10 @@ export class Compensator {
     });
   }
 
-  /** Moments of what consumers read now and of what they should give, over all samples; undefined where they are gone. */
+  /**
+   * Moments of what consumers read now and of what they should give, over as many samples as tell enough to choose by; undefined
+   * where they are gone.
+   */
   async momentsOf(consumers: ConsumerFamily, activations: Activations): Promise<KnownMoments | undefined> {
     const known = this.#known.get(consumers);
     if (known) return known;
@@ -230,7 +237,8 @@ export class Compensator {
     if (!family || family.layers[0].features > MOST_FEATURES) return undefined;
     const sources = await this.#sourcesOf(family, activations);
     try {
-      return this.#keep(consumers, family, await this.#moments(family, activations, sources));
+      const most = Math.max(ROWS_TO_CHOOSE_BY, ROWS_PER_FEATURE * family.layers[0].features);
+      return this.#keep(consumers, family, await this.#moments(family, activations, sources, most));
     } finally {
       await release(sources);
     }
@@ -325,11 +333,13 @@ export class Compensator {
     { layers, biases }: LayerFamily,
     { state }: Activations,
     sources: readonly RowSource[],
+    most?: number,
   ): Promise<SplitMoments[]> {
     const byBias = new Map<string, SplitMoments>();
     for (const [at, layer] of layers.entries()) {
       const { bias } = layer.consumer;
-      const own = await streamMoments(layer, this.#evaluator, state, this.fitSamples, sources[at] as RowSource);
+      const source = sources[at] as RowSource;
+      const own = await streamMoments(layer, this.#evaluator, state, this.fitSamples, source, most);
       const known = byBias.get(bias);
       byBias.set(bias, known ? { fit: sumOf(known.fit, own.fit), heldOut: sumOf(known.heldOut, own.heldOut) } : own);
     }

@@ -8,9 +8,10 @@ import type { Evaluator } from "../measure/evaluator.ts";
 import { stateOf } from "../measure/state.ts";
 import { NoDerivative } from "../ops/no-derivative.ts";
 import type { RemovedUnits } from "../surgery/kept.ts";
+import { sizeAfter } from "../surgery/size.ts";
 import type { Prunable } from "../units/prepare.ts";
 import { type Fittable, keptOutputs } from "./consumers.ts";
-import { heldOutChange, outputSteps } from "./output-fit.ts";
+import { heldOutChange, outputSteps, stepMacs } from "./output-fit.ts";
 import { outputsOf } from "./outputs.ts";
 import { recalibrated } from "./recalibrate.ts";
 import { layerAt } from "./rows.ts";
@@ -19,6 +20,9 @@ import { withAdjustment } from "./weights.ts";
 /** Joint steps; they end before where one gains less than a share of what is left. */
 const MOST_STEPS = 8;
 const LEAST_GAIN = 0.01;
+
+/** Multiply-accumulates that all steps may take together, about; the first is made in any case, with fewer samples if need be. */
+const AFFORDABLE = 5e11;
 
 export interface LastFitRequest {
   readonly evaluator: Evaluator;
@@ -54,7 +58,10 @@ export async function lastFit(request: LastFitRequest): Promise<Map<string, Tens
     const statistics = await recalibrated(fittable.prunable, evaluator, intact, stateOf(repaired, removed), fit);
     if (statistics.size > 0) await keepIfCloser(repaired, statistics);
   }
-  for (let step = 0; request.fitsWeights && step < MOST_STEPS; step++) {
+  const work = stepMacs({ evaluator, fit }, sizeAfter(repaired, removed).macs);
+  const most = Math.min(MOST_STEPS, Math.max(1, Math.floor(AFFORDABLE / work)));
+  const share = Math.min(1, AFFORDABLE / work);
+  for (let step = 0; request.fitsWeights && step < most; step++) {
     const [from, before] = [prunable, best];
     const state = stateOf(from, removed);
     const layers = fittable.consumers.flatMap((consumer) => {
@@ -63,7 +70,7 @@ export async function lastFit(request: LastFitRequest): Promise<Map<string, Tens
       return layer && width ? [{ layer, width }] : [];
     });
     const { graph } = from.model;
-    const steps = await outputSteps({ ...shared, state, layers, outputs }).catch((cause: unknown) => {
+    const steps = await outputSteps({ ...shared, state, layers, outputs, share }).catch((cause: unknown) => {
       if (cause instanceof NoDerivative) return []; // each layer's own fit stays
       throw cause;
     });

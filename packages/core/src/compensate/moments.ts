@@ -6,7 +6,7 @@ import type { State } from "../measure/state.ts";
 import { writeModel } from "../onnx/index.ts";
 import type { Session } from "../runner.ts";
 import { emptyMoments, type Moments } from "./ridge.ts";
-import { eachPart, featureRows, type Layer, type RowSource } from "./rows.ts";
+import { eachPart, featureRows, type Layer, type LayerRows, type RowSource } from "./rows.ts";
 
 /** A graph that turns a layer's input x[N, ...] and wanted rows z[rows, outputs] into moments. */
 class MomentsGraph {
@@ -70,13 +70,17 @@ export interface SplitMoments {
   readonly heldOut: Moments;
 }
 
-/** Streams moments of a layer over the data. `fit`: number of samples to fit on. Takes as much memory for any number of samples. */
+/**
+ * Streams moments of a layer over the data. `fit`: number of samples to fit on. `most`: see {@link eachPart}. Takes as much memory
+ * for any number of samples.
+ */
 export async function streamMoments(
   layer: Layer,
   evaluator: Evaluator,
   state: State,
   fit: number,
   source: RowSource,
+  most?: number,
 ): Promise<SplitMoments> {
   const graph = await MomentsGraph.of(layer, evaluator, state);
   const parts = {
@@ -84,9 +88,9 @@ export async function streamMoments(
     heldOut: emptyMoments(layer.features, layer.outputs),
   };
   try {
-    await eachPart(source, evaluator, fit, ({ input, rows }, isFit) =>
-      graph.add(isFit ? parts.fit : parts.heldOut, input, rows),
-    );
+    const add = ({ input, rows }: LayerRows, isFit: boolean): Promise<void> =>
+      graph.add(isFit ? parts.fit : parts.heldOut, input, rows);
+    await eachPart(source, evaluator, fit, add, most);
   } finally {
     await graph.release();
   }

@@ -100,7 +100,17 @@ export interface OutputFitRequest {
   readonly outputs: readonly Outputs[];
   /** Number of samples to fit on. */
   readonly fit: number;
+  /** Of these so large a share is looked at, as far as there are enough rows for the unknowns. */
+  readonly share: number;
 }
+
+/** Multiply-accumulates of one step with all samples, about: a pass backward, twice a pass forward, for every output element. */
+export function stepMacs({ evaluator, fit }: Pick<OutputFitRequest, "evaluator" | "fit">, macs: number): number {
+  return 3 * macs * fit * outputsOf({ evaluator });
+}
+
+/** Rows for each unknown that are enough. */
+const ROWS_PER_UNKNOWN = 4;
 
 /**
  * Candidates for one step, by damping, from weak to strong; none where there is too much to adjust, or where a sample has too
@@ -208,7 +218,8 @@ async function linearised(
   const names = parts.map(({ name }) => name);
   if (names.length === 0) return { jacobian: new Float32Array(0), residuals: new Float32Array(0) };
   const width = outputsOf(request);
-  const most = Math.min(fit, Math.max(1, Math.floor(MOST_NUMBERS / (unknowns * width))));
+  const wanted = Math.max(request.share * fit, (ROWS_PER_UNKNOWN * unknowns) / width);
+  const most = Math.min(fit, Math.ceil(wanted), Math.max(1, Math.floor(MOST_NUMBERS / (unknowns * width))));
   const rows = most * width;
   const jacobian = new Float32Array(rows * unknowns);
   const residuals = new Float32Array(rows);

@@ -126,16 +126,20 @@ export interface RowSource {
 
 /**
  * Visits the rows of every chunk: those of the first `fit` samples, which weights are fitted on, and those of the others,
- * which judge. A chunk with both is visited twice.
+ * which judge. A chunk with both is visited twice. `most`: no more chunks are visited once so many rows are seen.
  */
 export async function eachPart(
   source: RowSource,
   { chunks }: Evaluator,
   fit: number,
   visit: (rows: LayerRows, isFit: boolean) => Promise<void>,
+  most = Number.POSITIVE_INFINITY,
 ): Promise<void> {
+  let seen = 0;
   for (const [index, { from, to }] of chunks.entries()) {
+    if (seen >= most) break;
     const { input, rows, thresholds } = await source.read(index);
+    seen += rows.dims[0] as number;
     const border = Math.min(Math.max(fit - from, 0), to - from);
     const part = async (first: number, last: number, isFit: boolean): Promise<void> => {
       if (last <= first) return;
