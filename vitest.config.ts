@@ -9,6 +9,7 @@ export default defineConfig({
     pool: "forks",
     maxWorkers: 2,
     setupFiles: ["packages/core/test/support/seed.ts"],
+    env: { XDG_CACHE_HOME: "node_modules/.cache" }, // what a command keeps for the next one
     // only what hangs: a busy machine must not fail a test
     testTimeout: 1_200_000,
     hookTimeout: 1_200_000,

@@ -62,7 +62,16 @@ export const pruneJson = z.object({
   stopped: z.string(),
   heldOut: z.object({ samples: count, share: z.number(), usedFor: z.string() }).optional(),
   answers: z.object({ calibration: answers, heldOut: answers.optional(), test: answers.optional() }).optional(),
-  latency: z.object({ before: z.number(), after: z.number(), runs: count, threads: count }).optional(),
+  latency: z
+    .object({
+      before: z.number(),
+      after: z.number(),
+      speedup: z.number(),
+      interval: z.tuple([z.number(), z.number()]),
+      runs: count,
+      threads: count,
+    })
+    .optional(),
   polish: z
     .object({ trials: count, swaps: count, errorBefore: z.number(), errorAfter: z.number(), settled: z.boolean() })
     .optional(),

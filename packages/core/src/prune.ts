@@ -12,12 +12,16 @@ import { criterionOf, type OracleMode } from "./criteria/index.ts";
 import type { RacingOptions } from "./criteria/racing.ts";
 import { bindSamples } from "./data/bind.ts";
 import type { Dataset } from "./data/dataset.ts";
+import { ShrinkError } from "./errors.ts";
 import type { Model } from "./graph/graph.ts";
 import type { ProbeOptions } from "./graph/input-layout.ts";
+import type { Tensor } from "./graph/tensor.ts";
+import { type LatencyOptions, latencyOf } from "./latency/compare.ts";
+import { LatencyModel } from "./latency/model.ts";
+import type { LatencyTable } from "./latency/table.ts";
 import type { CostEstimate } from "./measure/cost.ts";
 import type { Evaluation } from "./measure/evaluation.ts";
 import { createEvaluator, type Evaluator } from "./measure/evaluator.ts";
-import { type LatencyOptions, latencyOf } from "./measure/latency.ts";
 import { type ObjectiveOptions, objectivesByOutput } from "./measure/objectives/model-objective.ts";
 import { stateOf } from "./measure/state.ts";
 import { writeModel } from "./onnx/index.ts";
@@ -69,8 +73,10 @@ export interface PruneOptions extends Selection, Omit<ProbeOptions, "samples">, 
   readonly budget?: Budget;
   /** Share of the calibration samples that no unit is scored on; see `SplitOptions` for the default. */
   readonly holdOut?: number | undefined;
-  /** Where given, the latency of both files is measured at the end. */
+  /** Where given, the latency of both files is measured at the end. A goal of latency needs it. */
   readonly latency?: LatencyOptions | undefined;
+  /** How long cut networks take, measured before, perhaps on another machine; default: a goal of latency has it measured. */
+  readonly latencyTable?: LatencyTable | undefined;
   /** Write the result even where a goal could not be reached; default false: that is an error. */
   readonly bestEffort?: boolean;
   /** Default 0. */
@@ -119,6 +125,8 @@ export async function prune(file: Uint8Array, options: PruneOptions): Promise<Pr
   const block = fittingBlock(prepared, budget, { ...options, block: whole }, start);
   const widths = { align: options.align, block };
 
+  const one = sampleFeeds(prunable, evaluator, 1)[0] ?? {};
+  const times = await latencyModel(file, prepared, { ...options, block, budget, feeds: one });
   const fitting = criterionFor(asked, { ...options, compensate, budget, schedule, evaluator, passSeconds, widths });
   const isRacing = fitting.mode === "racing" && parts.fit && !first.compensator;
   const raced = isRacing
@@ -131,6 +139,7 @@ export async function prune(file: Uint8Array, options: PruneOptions): Promise<Pr
     const how = {
       ...options,
       block,
+      latency: times,
       criterion,
       schedule,
       seed,
@@ -154,6 +163,7 @@ export async function prune(file: Uint8Array, options: PruneOptions): Promise<Pr
   const { model } = end;
   const bytes = writeModel(model);
   const size = { ...chosen.after, ...sizeOfModel(model, end.shapes), bytes: bytes.byteLength };
+
   // what was counted is checked on the real file
   const reached =
     chosen.reached &&
@@ -165,7 +175,6 @@ export async function prune(file: Uint8Array, options: PruneOptions): Promise<Pr
   const verification = await verifyRepair({ original, prepared, compensator, removed, bytes, feeds, runner });
   const pruned = await evaluateAll(bound, model);
   const after = modelState(repaired, removed, { model, bytes: bytes.byteLength }, pruned);
-  const one = sampleFeeds(prunable, evaluator, 1)[0] ?? {};
   const latency = options.latency && (await latencyOf(runner, { before: file, after: bytes }, one, options.latency));
   const isShown = options.compensationCurves && chosen.stopped !== "interrupted";
   const curves = isShown
@@ -199,6 +208,7 @@ export async function prune(file: Uint8Array, options: PruneOptions): Promise<Pr
       ...(compensate !== "none" && options.recalibrate === false && { recalibrate: false }),
       ...(options.minKeep === 0 && { minKeep: 0 }),
       ...(options.untie && { untie: true }),
+      ...(times && { latencyTable: times.table }),
       removed: removedByGroup(prunable.units, removed),
     },
     summary: {
@@ -225,6 +235,25 @@ export async function prune(file: Uint8Array, options: PruneOptions): Promise<Pr
       ...(unfitted.length > 0 && { unfitted }),
     },
   };
+}
+
+/** What a goal of latency goes by; undefined without one. */
+async function latencyModel(
+  file: Uint8Array,
+  prepared: Prunable,
+  options: PruneOptions & { readonly budget: Budget; readonly feeds: Readonly<Record<string, Tensor>> },
+): Promise<LatencyModel | undefined> {
+  const { budget, latencyTable, latency, runner, feeds } = options;
+  if (!budget.targetLatency) return undefined;
+  const hash = modelHash(file);
+  if (latencyTable) return LatencyModel.from(prepared, latencyTable, hash);
+  if (!latency) {
+    throw new ShrinkError(
+      "option",
+      "target latency: nothing to measure it by, expected latency with a clock, or a table",
+    );
+  }
+  return LatencyModel.learn(prepared, { ...options, runner, clock: () => latency.clock(), feeds, modelHash: hash });
 }
 
 /** The sets of samples of a run. */

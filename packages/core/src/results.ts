@@ -157,6 +157,10 @@ export interface Latency {
   /** Median in milliseconds. */
   readonly before: number;
   readonly after: number;
+  /** How many times faster: before / after. */
+  readonly speedup: number;
+  /** Of the speedup, with 95 % confidence. */
+  readonly interval: readonly [low: number, high: number];
   /** Runs of each model, in turns. */
   readonly runs: number;
   /** Threads of the runtime. */

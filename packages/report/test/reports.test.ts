@@ -97,14 +97,16 @@ describe("pruneReport", () => {
   });
 
   it("says how sure the accuracy is, which classes paid, what was held out and how long a sample takes", () => {
-    const latency = { before: 0.412, after: 0.206, runs: 301, threads: 2 };
+    const latency = { before: 0.412, after: 0.206, speedup: 2, interval: [1.9, 2.1] as const, runs: 301, threads: 2 };
     const html = pruneReport({ ...pruneFixture({ removals: 3, classes: 3 }), latency });
     const text = words(html);
     expect(count(html, "<svg")).toBe(5 + 2);
     expect(text).toContain("1,000 of the calibration samples (20 %) were held out: no unit was scored on them.");
     expect(text).toContain("−0.90 points −1.40 points to −0.40 points 80 35");
     expect(text).toContain("All classes, the one that lost most first on the test data:");
-    expect(text).toContain("Latency of one sample: 0.412 ms before, 0.206 ms after (−50 %); median of 301 runs");
+    expect(text).toContain(
+      "2.0 times faster (95 % interval 1.9 to 2.1): one sample took 0.412 ms before and takes 0.206 ms after; median of 301 runs",
+    );
     expect(words(pruneReport(pruneFixture()))).not.toMatch(/held out|by class|Latency/);
   });
 

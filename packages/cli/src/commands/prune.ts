@@ -1,10 +1,20 @@
 /** `shrinknet prune`: makes a model smaller. */
 import { Command, type CommandUnknownOpts, Option } from "@commander-js/extra-typings";
-import { type Budget, criteria, defaultCriterion, type PruneResult, prune, ShrinkError } from "shrinknet";
+import {
+  type Budget,
+  criteria,
+  defaultCriterion,
+  type PruneResult,
+  parseLatencyTable,
+  prune,
+  ShrinkError,
+} from "shrinknet";
 import { loadData } from "../data/load-data.ts";
+import { channelBlockOf } from "../files/block-cache.ts";
 import { checkOutputs } from "../files/check-outputs.ts";
 import { loadModel } from "../files/load-model.ts";
 import { naming } from "../files/naming.ts";
+import { readInput } from "../files/read-input.ts";
 import { nameOf, throwIfInDoubt } from "../files/unverified.ts";
 import { type OutputFile, writeFiles } from "../files/write-files.ts";
 import { type Io, printJson } from "../io.ts";
@@ -15,6 +25,7 @@ import {
   parseCount,
   parseFileSize,
   parseHoldOut,
+  parseLatency,
   parseRemoval,
   parseRise,
   parseShare,
@@ -113,7 +124,17 @@ export function pruneCommand(io: Io): CommandUnknownOpts {
     .option("--target-macs <share>", "goal: MACs that are left, such as 50%", parseShare)
     .option("--target-params <share>", "goal: parameters that are left, such as 50%", parseShare)
     .option("--target-bytes <size>", "goal: bytes of the file, such as 200KB or 50% of the original", parseFileSize)
-    .option("--align <n>", "widths of touched layers end as multiples of this, such as 8", parseAlign)
+    .option(
+      "--target-latency <time>",
+      "goal: time of one run, such as 60% of the original's or 0.5ms, by measurements on this machine",
+      parseLatency,
+    )
+    .option("--latency-table <file>", "go by what shrinknet latency has measured, perhaps on another machine")
+    .option(
+      "--align <n>",
+      "widths of touched layers end as multiples of this; default: with goals of cost the block that this runtime is fast with, which is measured once, with --remove 1",
+      parseAlign,
+    )
     .option(
       "--trace-every <n>",
       "measure error and accuracy after every so many removals (default: after each where that is cheap)",
@@ -126,7 +147,8 @@ export function pruneCommand(io: Io): CommandUnknownOpts {
     .option("--plan <file>", "write the decision as JSON, to replay with apply")
     .option("--trace <file>", "write one row per removal: CSV if the name ends in .csv, else JSON lines")
     .option("--report <file>", "write an HTML report")
-    .option("--latency", "measure the latency of both files; --report does so too")
+    .option("--no-latency", "do not measure how long a sample takes before and after")
+    .option("--latency", "measure it (default)")
     .addOption(scaleOption)
     .addOption(shapeOption)
     .addOption(untieOption)
@@ -164,15 +186,24 @@ export function pruneCommand(io: Io): CommandUnknownOpts {
         options.test === undefined ? undefined : await loadData(options.test, { scale, labels: options.labels });
       const { nodeRunner } = await import("@shrinknet/runtime");
       const budget = budgetOf(options);
+      const runner = nodeRunner({ threads });
+      const isPerUnit = options.remove !== undefined || options.oracle !== "auto" || options.align !== undefined;
+      const block = isPerUnit ? undefined : await channelBlockOf(runner);
+      const latencyTable =
+        options.latencyTable === undefined
+          ? undefined
+          : parseLatencyTable(new TextDecoder().decode(await readInput(options.latencyTable, "a latency table")));
       const pace = paceTeller({
         shrinking: criterion === "oracle" && schedule === "rerank",
-        known: [options.remove, options.targetMacs, options.targetParams].some((goal) => goal !== undefined),
+        known: [options.remove, options.targetMacs, options.targetParams, options.targetLatency].some(
+          (goal) => goal !== undefined,
+        ),
       });
       const result = await withProgress(io, { title: `Pruning ${path}`, quiet: options.quiet }, (tell) =>
         interruptible(io, tell, (signal) =>
           naming({ model: path }, () =>
             prune(bytes, {
-              runner: nodeRunner({ threads }),
+              runner,
               data,
               test,
               criterion,
@@ -200,9 +231,11 @@ export function pruneCommand(io: Io): CommandUnknownOpts {
               ...(budget && { budget }),
               holdOut: options.holdOut,
               ...(options.align !== undefined && { align: options.align }),
-              ...((options.latency || options.report !== undefined) && {
+              ...((options.latency || budget?.targetLatency) && {
                 latency: { clock: () => performance.now(), threads },
               }),
+              latencyTable,
+              ...(block !== undefined && { block }),
               ...(minKeep !== undefined && { minKeep }),
               ...(only && { only }),
               ...(skip && { skip }),
@@ -258,6 +291,7 @@ interface BudgetOptions {
   readonly maxAccuracyDrop?: number | undefined;
   readonly maxErrorRise?: number | undefined;
   readonly targetMacs?: number | undefined;
+  readonly targetLatency?: { share: number } | { milliseconds: number } | undefined;
   readonly targetParams?: number | undefined;
   readonly targetBytes?: { share: number } | { bytes: number } | undefined;
   readonly confidence?: number | undefined;
@@ -265,8 +299,10 @@ interface BudgetOptions {
 
 /** Undefined where no budget is given, so that the default applies. */
 function budgetOf(options: BudgetOptions): Budget | undefined {
-  const { remove, maxAccuracyDrop, confidence, maxErrorRise, targetMacs, targetParams, targetBytes } = options;
-  const named = { remove, maxAccuracyDrop, confidence, maxErrorRise, targetMacs, targetParams, targetBytes };
+  const { remove, maxAccuracyDrop, confidence, maxErrorRise } = options;
+  const { targetMacs, targetParams, targetBytes, targetLatency } = options;
+  const limits = { maxAccuracyDrop, confidence, maxErrorRise };
+  const named = { remove, ...limits, targetMacs, targetParams, targetBytes, targetLatency };
   const entries = Object.entries(named);
   const given = entries.filter(([, value]) => value !== undefined);
   return given.length > 0 ? Object.fromEntries(given) : undefined;

@@ -34,6 +34,15 @@ export function parseFileSize(text: string): { share: number } | { bytes: number
   return { bytes };
 }
 
+/** How long a run may take: milliseconds (`0.5ms`), or a share of the original's time (`60%`). */
+export function parseLatency(text: string): { share: number } | { milliseconds: number } {
+  if (text.trim().endsWith("%")) return { share: parseShare(text) };
+  const time = /^(\d+(?:\.\d*)?|\.\d+)\s*(ms|s|us)$/i.exec(text.trim());
+  const milliseconds = time ? Number(time[1]) * ({ ms: 1, s: 1000, us: 1e-3 }[(time[2] ?? "").toLowerCase()] ?? 1) : 0;
+  if (milliseconds > 0) return { milliseconds };
+  throw new InvalidArgumentError("expected a time such as 0.5ms, or a share of the original's such as 60%");
+}
+
 function bytesIn(text: string): number | undefined {
   const size = /^(\d+(?:\.\d*)?)\s*(kB|MB|GB)?$/i.exec(text.trim());
   if (!size || Number(size[1]) <= 0) return undefined;

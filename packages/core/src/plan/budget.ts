@@ -30,6 +30,8 @@ export interface Budget {
   readonly targetParams?: number;
   /** Largest size of the file: a share of the original file's bytes (0 to 1), or a number of bytes. */
   readonly targetBytes?: { readonly share: number } | { readonly bytes: number };
+  /** Longest time of one run: a share of the original file's (0 to 1), or milliseconds. */
+  readonly targetLatency?: { readonly share: number } | { readonly milliseconds: number };
 }
 
 /** How the error of each output is judged, in the order of `Quality.outputs`. */
@@ -53,6 +55,8 @@ export interface Progress extends Size, Partial<Quality> {
   readonly highestDrop?: number;
   /** Bytes of the file; only with a goal for them. */
   readonly bytes?: number;
+  /** Milliseconds of one run, predicted; only with a goal for them. */
+  readonly latency?: number;
 }
 
 /** Throws an `option` error for shares that are out of range, and a `data` error for limits that cannot be measured. */
@@ -71,6 +75,14 @@ export function checkBudget(budget: Budget, before: Pick<ModelState, "accuracy">
   if (budget.targetBytes && "share" in budget.targetBytes) share("target bytes", budget.targetBytes.share);
   else if (budget.targetBytes && !(budget.targetBytes.bytes > 0)) {
     throw new ShrinkError("option", `target bytes: ${budget.targetBytes.bytes}, expected a size above 0`);
+  }
+  const { targetLatency } = budget;
+  if (targetLatency && "share" in targetLatency) share("target latency", targetLatency.share);
+  else if (targetLatency && !(targetLatency.milliseconds > 0)) {
+    throw new ShrinkError(
+      "option",
+      `target latency: ${targetLatency.milliseconds} ms, expected a time above 0, such as 0.5ms, or a share such as 60%`,
+    );
   }
   share("largest accuracy drop", budget.maxAccuracyDrop);
   checkConfidence(budget);
@@ -141,6 +153,8 @@ export function goalReached(budget: Budget, now: Progress, before: Progress, uni
   }
   const bytes = bytesGoal(budget, before);
   if (bytes !== undefined && now.bytes !== undefined && now.bytes <= bytes) return "reached the target bytes";
+  const latency = latencyGoal(budget, before);
+  if (latency !== undefined && now.latency !== undefined && now.latency <= latency) return "reached the target latency";
   return undefined;
 }
 
@@ -207,6 +221,12 @@ export function bytesGoal({ targetBytes }: Budget, before: Pick<Progress, "bytes
   return "share" in targetBytes ? targetBytes.share * (before.bytes ?? 0) : targetBytes.bytes;
 }
 
+/** Longest time that one run may take, in milliseconds. */
+export function latencyGoal({ targetLatency }: Budget, before: Pick<Progress, "latency">): number | undefined {
+  if (!targetLatency) return undefined;
+  return "share" in targetLatency ? targetLatency.share * (before.latency ?? 0) : targetLatency.milliseconds;
+}
+
 /** Number of units that the budget asks to remove. */
 export function removalGoal({ remove }: Budget, units: number): number | undefined {
   if (!remove) return undefined;
@@ -215,8 +235,8 @@ export function removalGoal({ remove }: Budget, units: number): number | undefin
 
 /** Whether anything but the supply of units ends the run. */
 export function hasGoal(budget: Budget): boolean {
-  const { remove, targetMacs, targetParams, targetBytes } = budget;
-  return [remove, targetMacs, targetParams, targetBytes].some((goal) => goal !== undefined);
+  const { remove, targetMacs, targetParams, targetBytes, targetLatency } = budget;
+  return [remove, targetMacs, targetParams, targetBytes, targetLatency].some((goal) => goal !== undefined);
 }
 
 /** Whether a budget asks for a network that costs less, and leaves open how many units that takes. */

@@ -5,6 +5,7 @@
 import type { Compensator } from "../compensate/compensator.ts";
 import { type Criterion, type Scorer, type ScoringContext, started } from "../criteria/criterion.ts";
 import { ShrinkError } from "../errors.ts";
+import type { LatencyModel } from "../latency/model.ts";
 import type { Evaluator } from "../measure/evaluator.ts";
 import { Oracle } from "../measure/oracle.ts";
 import { unitsLeft } from "../measure/state.ts";
@@ -18,6 +19,7 @@ import {
   type ErrorScale,
   goalReached,
   hasGoal,
+  latencyGoal,
   limitBroken,
   type Progress,
   removalGoal,
@@ -56,6 +58,8 @@ export interface ChooseOptions extends Selection {
   readonly heldOut?: Evaluator | undefined;
   /** Size of the original file, for goals that are a share of it. Default: of the model as it would be written. */
   readonly fileSize?: FileSize | undefined;
+  /** Says how long a run takes; for a goal of latency. */
+  readonly latency?: LatencyModel | undefined;
   readonly onProgress?: ((progress: ChooseProgress) => void) | undefined;
   /** Ends the run after the removal at hand when aborted. */
   readonly signal?: { readonly aborted: boolean } | undefined;
@@ -130,7 +134,8 @@ async function removeWorst(
   const stages = Stages.of(evaluator, budget, { every: options.traceEvery, repair: compensator?.macs });
   const inBlocks = goInBlocks(options);
   const scales = errorScales(evaluator);
-  const savings = Savings.of(prunable, budget, criterion);
+  const { latency } = options;
+  const savings = Savings.of(prunable, budget, criterion, { latency, inBlocks });
   const whyNot = (stage: Progress): string | undefined => limitBroken(budget, stage, before, scales);
   const isTooFar = (): boolean => history.isMeasured && whyNot(history.now) !== undefined;
   const isPredicted = (criterion.predictsError ?? criterion.inErrorUnits) && criterion.needsData;
@@ -150,6 +155,11 @@ async function removeWorst(
     const count = parts.reduce((sum, part) => sum + part.units.length, 0);
     const end = endOf(now, count);
     if (end) {
+      const time = latencyGoal(budget, before);
+      if (end.reached && time !== undefined) {
+        await history.settleLatency(time);
+        if (history.now.removed > 0 && !endOf(history.now, count)) continue; // it takes longer than was thought
+      }
       await history.measure();
       if (isTooFar()) continue;
       return await finish(end);
@@ -271,7 +281,10 @@ interface End {
 function expectedRemovals(budget: Budget, now: Progress, before: Progress, units: number): number {
   const share = (of: "macs" | "parameters", target: number | undefined): number =>
     target === undefined ? 0 : (before[of] - now[of]) / ((1 - target) * before[of]);
-  const done = Math.max(share("macs", budget.targetMacs), share("parameters", budget.targetParams));
+  const time = latencyGoal(budget, before);
+  const [whole, is] = [before.latency ?? 0, now.latency ?? 0];
+  const byTime = time === undefined ? 0 : (whole - is) / Math.max(1e-9, whole - time);
+  const done = Math.max(share("macs", budget.targetMacs), share("parameters", budget.targetParams), byTime);
   const byTargets = done > 0 ? Math.max(now.removed, Math.round(now.removed / done)) : units;
   return Math.min(removalGoal(budget, units) ?? units, byTargets, units);
 }

@@ -3,6 +3,7 @@
  * Measuring is a pass over the data, so a run may leave some stages out; their rows have no error and no accuracy.
  */
 import type { Compensator } from "../compensate/compensator.ts";
+import type { LatencyModel } from "../latency/model.ts";
 import type { Evaluator } from "../measure/evaluator.ts";
 import { cutInBlocks, idleGroups } from "../measure/idle.ts";
 import { QualityMeter } from "../measure/quality.ts";
@@ -30,6 +31,8 @@ export interface HistoryOptions {
   readonly compensator?: Compensator | undefined;
   readonly budget?: Budget;
   readonly fileSize?: FileSize | undefined;
+  /** Says how long a run takes at each stage. */
+  readonly latency?: LatencyModel | undefined;
 }
 
 /** Follows the quality on the calibration data, its held-out part and the test data, where there are any. */
@@ -45,6 +48,9 @@ interface Move {
   readonly choices: Choice[];
 }
 
+/** Times that the latency of a stage at its goal is measured, at most. */
+const SETTLING = 4;
+
 export class PruningHistory {
   /** One row for each removal. */
   readonly rows: Removal[] = [];
@@ -55,6 +61,7 @@ export class PruningHistory {
   readonly #idleGroups: readonly Group[];
   /** Whether a goal asks for the bytes of the file. */
   readonly #countsBytes: boolean;
+  readonly #latency: LatencyModel | undefined;
   readonly #moves: Move[] = [];
   #meters: Meters = {};
   #state: State;
@@ -65,11 +72,12 @@ export class PruningHistory {
   #measuredAt = 0;
   #measuredBefore = 0;
 
-  private constructor(prunable: Prunable, { compensator, budget }: HistoryOptions, block: number) {
+  private constructor(prunable: Prunable, { compensator, budget, latency }: HistoryOptions, block: number) {
     this.#prunable = prunable;
     this.#compensator = compensator;
     this.#block = block;
     this.#idleGroups = block > 1 && !compensator ? idleGroups(prunable) : [];
+    this.#latency = latency;
     this.#countsBytes = budget?.targetBytes !== undefined;
     this.#state = stateOf(prunable, new Uint8Array(prunable.units.count));
     this.#now = { ...this.#size(), removed: 0 };
@@ -160,6 +168,30 @@ export class PruningHistory {
     if (fitted.length === 0) return;
     this.#advance(stateOf(this.#compensator.prunable, this.#state.removed), fitted);
     await this.#note();
+  }
+
+  /**
+   * Has the present stage's latency measured, which corrects the predictions, and takes back the last moves as far as the goal is
+   * reached without them.
+   */
+  async settleLatency(goal: number): Promise<void> {
+    const latency = this.#latency;
+    if (!latency) return;
+    for (let round = 0; round < SETTLING; round++) {
+      await latency.measure(this.#state);
+      const kept = this.#moves.findIndex((_, at) => latency.predict(this.#without(at + 1)) <= goal) + 1;
+      if (kept === 0 || kept === this.#moves.length) break;
+      await this.#backTo(kept);
+      this.#isMeasured = false;
+    }
+    this.#now = { ...this.#now, ...this.#size() };
+  }
+
+  /** What is gone after the first `count` moves. */
+  #without(count: number): RemovedUnits {
+    const removed = new Uint8Array(this.#prunable.units.count);
+    for (const { units } of this.#moves.slice(0, count)) for (const unit of units) removed[unit] = 1;
+    return removed;
   }
 
   /** Measures the present stage, unless it is measured already, and notes it in the last row. */
@@ -289,10 +321,13 @@ export class PruningHistory {
     return { ...quality, ...(quality && (await this.#meters.held?.measure(quality))) };
   }
 
-  #size(): Size & { bytes?: number } {
+  #size(): Size & { bytes?: number; latency?: number } {
     const written = this.#compensator?.written ?? this.#prunable;
-    const size = sizeAfter(written, this.#state.removed);
-    if (!this.#countsBytes) return size;
-    return { ...size, bytes: modelSize(stateOf(written, this.#state.removed).model) };
+    const { removed } = this.#state;
+    return {
+      ...sizeAfter(written, removed),
+      ...(this.#countsBytes && { bytes: modelSize(stateOf(written, removed).model) }),
+      ...(this.#latency && { latency: this.#latency.predict(removed) }),
+    };
   }
 }

@@ -1,6 +1,7 @@
 /** The plan: what was decided, as JSON that can be kept, read, and replayed on the original file. */
 import { z } from "zod";
 import { ShrinkError } from "../errors.ts";
+import { type LatencyTable, latencyTableSchema } from "../latency/table.ts";
 import type { RemovedUnits } from "../surgery/kept.ts";
 import type { Units } from "../units/units.ts";
 
@@ -27,6 +28,8 @@ export interface Plan {
   readonly minKeep?: number | undefined;
   /** True where layers that share weights were cut each by itself; else left out. */
   readonly untie?: boolean | undefined;
+  /** What the run took the latency of cut networks for; only with a goal of latency. */
+  readonly latencyTable?: LatencyTable | undefined;
   /** Removed units by group id, ascending. */
   readonly removed: Readonly<Record<string, readonly number[]>>;
 }
@@ -46,6 +49,7 @@ const planSchema: z.ZodType<Plan> = z.object({
   recalibrate: z.boolean().optional(),
   minKeep: z.literal(0).optional(),
   untie: z.boolean().optional(),
+  latencyTable: latencyTableSchema.optional(),
   removed: z.record(z.string(), z.array(z.number().int().nonnegative())),
 });
 

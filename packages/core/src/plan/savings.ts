@@ -1,11 +1,12 @@
 /** What a removal saves of the costs that a budget names: the divisor of a cost-aware choice. */
 import type { Criterion } from "../criteria/criterion.ts";
+import type { LatencyModel } from "../latency/model.ts";
 import type { RemovedUnits } from "../surgery/kept.ts";
 import { type Size, sizeAfter } from "../surgery/size.ts";
-import { nodeId } from "../units/places.ts";
+import { neighboursOf } from "../units/neighbours.ts";
 import type { Prunable } from "../units/prepare.ts";
 import type { Group } from "../units/units.ts";
-import { type Budget, bytesGoal } from "./budget.ts";
+import { type Budget, bytesGoal, hasGoal, isOfCosts, latencyGoal } from "./budget.ts";
 
 /**
  * Savings per unit, by group: equal for the units of a group, as all have slices of the same sizes. They are those of the
@@ -16,10 +17,12 @@ export class Savings {
   readonly #prunable: Prunable;
   readonly #before: Size;
   readonly #weights: Size;
+  readonly #latency: LatencyModel | undefined;
   readonly #neighbours: ReadonlyMap<Group, readonly Group[]>;
   readonly #known = new Map<Group, { widths: string; saved: number }>();
 
-  private constructor(prunable: Prunable, weights: Size) {
+  private constructor(prunable: Prunable, weights: Size, latency: LatencyModel | undefined) {
+    this.#latency = latency;
     this.#prunable = prunable;
     this.#before = sizeAfter(prunable, new Uint8Array(prunable.units.count));
     this.#weights = weights;
@@ -32,13 +35,21 @@ export class Savings {
    * `magnitude` to 80 % of its MACs: test accuracy 0.48 in place of 0.85). Bytes are counted as parameters, which they are
    * but for a constant.
    */
-  static of(prunable: Prunable, budget: Budget, criterion: Criterion): Savings | undefined {
+  static of(
+    prunable: Prunable,
+    budget: Budget,
+    criterion: Criterion,
+    { latency, inBlocks = false }: { readonly latency?: LatencyModel | undefined; readonly inBlocks?: boolean } = {},
+  ): Savings | undefined {
+    const byLimits = inBlocks && isOfCosts(budget) && !hasGoal(budget); // the network should cost less within its limits
+
     const weights: Size = {
-      macs: budget.targetMacs === undefined ? 0 : 1,
+      macs: budget.targetMacs === undefined && !byLimits ? 0 : 1,
       parameters: (budget.targetParams === undefined ? 0 : 1) + (budget.targetBytes === undefined ? 0 : 1),
     };
     const isHarm = criterion.inErrorUnits && criterion.needsData;
-    return isHarm && weights.macs + weights.parameters > 0 ? new Savings(prunable, weights) : undefined;
+    const isAny = weights.macs + weights.parameters > 0 || latency !== undefined;
+    return isHarm && isAny ? new Savings(prunable, weights, latency) : undefined;
   }
 
   /**
@@ -70,11 +81,19 @@ export class Savings {
    * The share of the costs that is still to go, added up over the costs that are named: what a removal saves beyond that is worth
    * nothing. Infinite where a limit alone ends the run.
    */
-  toGo(now: Size & { readonly bytes?: number }, budget: Budget, fileBytes: number | undefined): number {
+  toGo(
+    now: Size & { readonly bytes?: number; readonly latency?: number },
+    budget: Budget,
+    fileBytes: number | undefined,
+  ): number {
     const share = (rest: number, whole: number): number => (whole > 0 ? Math.max(0, rest / whole) : 0);
     const { macs, parameters } = this.#before;
     const bytes = bytesGoal(budget, { bytes: fileBytes ?? 0 });
+    const time = latencyGoal(budget, { latency: this.#latency?.predict(this.#none) ?? 0 });
     const gaps = [
+      ...(time === undefined || now.latency === undefined || !this.#latency
+        ? []
+        : [share(now.latency - time, this.#latency.predict(this.#none))]),
       ...(budget.targetMacs === undefined ? [] : [share(now.macs - budget.targetMacs * macs, macs)]),
       ...(budget.targetParams === undefined
         ? []
@@ -82,6 +101,17 @@ export class Savings {
       ...(bytes === undefined || now.bytes === undefined || !fileBytes ? [] : [share(now.bytes - bytes, fileBytes)]),
     ];
     return gaps.length > 0 ? gaps.reduce((sum, gap) => sum + gap, 0) : Number.POSITIVE_INFINITY;
+  }
+
+  /** The share of the whole network's time that one more unit saves. */
+  #timeSaved(removed: RemovedUnits, next: RemovedUnits): number {
+    if (!this.#latency) return 0;
+    const saved = this.#latency.predict(removed) - this.#latency.predict(next);
+    return Math.max(0, saved / this.#latency.predict(this.#none));
+  }
+
+  get #none(): RemovedUnits {
+    return new Uint8Array(this.#prunable.units.count);
   }
 
   #saved(group: Group, removed: RemovedUnits, now: Size): number {
@@ -92,7 +122,7 @@ export class Savings {
       const whole = this.#before[cost];
       return whole > 0 ? (this.#weights[cost] * (now[cost] - then[cost])) / whole : 0;
     };
-    return share("macs") + share("parameters");
+    return share("macs") + share("parameters") + this.#timeSaved(removed, next);
   }
 }
 
@@ -100,23 +130,4 @@ function widthOf({ first, size }: Group, removed: RemovedUnits): number {
   let left = 0;
   for (let unit = first; unit < first + size; unit++) if (!removed[unit]) left++;
   return left;
-}
-
-/** By group: the groups that share a node with it, itself among them. */
-function neighboursOf({ model, units }: Prunable): ReadonlyMap<Group, readonly Group[]> {
-  const nodesOf = new Map<string, string[]>(); // that make or read a value
-  for (const node of model.graph.nodes) {
-    for (const name of [...node.inputs, ...node.outputs])
-      nodesOf.set(name, [...(nodesOf.get(name) ?? []), nodeId(node)]);
-  }
-  const touched = new Map<Group, ReadonlySet<string>>();
-  for (const group of units.groups) {
-    touched.set(group, new Set(group.places.flatMap(({ use, value }) => use?.node ?? nodesOf.get(value) ?? [])));
-  }
-  const byNode = new Map<string, Group[]>();
-  for (const [group, nodes] of touched)
-    for (const node of nodes) byNode.set(node, [...(byNode.get(node) ?? []), group]);
-  return new Map(
-    [...touched].map(([group, nodes]) => [group, [...new Set([...nodes].flatMap((node) => byNode.get(node) ?? []))]]),
-  );
 }

@@ -18,7 +18,7 @@ export interface Selection {
   readonly align?: number | undefined;
   /**
    * Channels that the runtime computes at once; default 1. Units go in whole blocks, so that widths end where the runtime is
-   * fast; a group of fewer than two blocks goes in halves, quarters, ... of one.
+   * fast; channels of fewer than two blocks go in halves, quarters, ... of one, few neurons one by one.
    */
   readonly block?: number | undefined;
 }
@@ -108,6 +108,9 @@ function leastOf({ kind }: Group, { minKeep = 1 }: Selection): number {
 /** What a selection says of widths. */
 type Widths = Pick<Selection, "minKeep" | "align" | "block">;
 
+/** Layers of fewer neurons than so many blocks lose them one by one: products of matrices hardly depend on blocks. */
+const FEW_NEURONS = 4;
+
 /** A wide group is emptied in no more moves than about this. */
 const MOVES = 48;
 
@@ -125,16 +128,17 @@ export function moveSize(group: Group, left: number, widths: Widths): number {
 }
 
 /** Units of a group that widths are counted in. */
-function stepOf(group: Group, { align, block = 1 }: Widths): number {
+export function stepOf(group: Group, { align, block = 1 }: Widths): number {
   if ((align ?? block) === 1) return 1;
   const channels = channelsPerUnit(group);
   let whole = align ?? block;
+  if (align === undefined && group.kind === "neuron" && group.size < FEW_NEURONS * whole) return 1;
   if (align === undefined) while (whole > 1 && group.size * channels < 2 * whole) whole /= 2;
   return whole / greatestCommonDivisor(whole, channels);
 }
 
 /** Units that stay in any case. */
-function leastWidth(group: Group, widths: Widths): number {
+export function leastWidth(group: Group, widths: Widths): number {
   const step = stepOf(group, widths);
   return Math.min(group.size, step * Math.ceil(leastOf(group, widths) / step));
 }

@@ -4,7 +4,7 @@ import type { Obstacle } from "../results.ts";
 import { sizeAfter } from "../surgery/size.ts";
 import { findObstacles } from "../units/obstacles.ts";
 import type { Prunable } from "../units/prepare.ts";
-import { type Budget, bytesGoal, goalReached, hasGoal, type Progress, removalGoal } from "./budget.ts";
+import { type Budget, bytesGoal, goalReached, hasGoal, latencyGoal, type Progress, removalGoal } from "./budget.ts";
 import type { Chosen } from "./choose.ts";
 import { mostRemoved, noneLeft, type Selection } from "./select.ts";
 
@@ -66,7 +66,7 @@ function furthest(
   const most = mostRemoved(prunable.units, selection);
   const removed = most.reduce((sum, one) => sum + one, 0);
   const after = { ...sizeAfter(prunable, most), removed };
-  const isLeftToRun = budget.targetBytes !== undefined || !hasGoal(budget);
+  const isLeftToRun = budget.targetBytes !== undefined || budget.targetLatency !== undefined || !hasGoal(budget);
   return { after, isReached: isLeftToRun || goalReached(budget, after, before, prunable.units.count) !== undefined };
 }
 
@@ -75,6 +75,7 @@ function distances(budget: Budget, after: Progress, before: Progress, units: num
   const share = (part: number, whole: number): string => percent(whole > 0 ? part / whole : 1);
   const wanted = removalGoal(budget, units);
   const bytes = bytesGoal(budget, before);
+  const time = latencyGoal(budget, before);
   return [
     ...(wanted === undefined ? [] : [`asked to remove ${wanted} units`]),
     ...(budget.targetMacs === undefined
@@ -86,6 +87,7 @@ function distances(budget: Budget, after: Progress, before: Progress, units: num
           `${share(after.parameters, before.parameters)} of the parameters are left, asked ${percent(budget.targetParams)}`,
         ]),
     ...(bytes === undefined ? [] : [`the file has ${grouped(after.bytes ?? 0)} bytes, asked ${grouped(bytes)}`]),
+    ...(time === undefined ? [] : [`a run takes ${milliseconds(after.latency)}, asked ${milliseconds(time)}`]),
   ];
 }
 
@@ -111,6 +113,10 @@ function obstaclesText(obstacles: readonly Obstacle[], cost: Cost): string {
 
 function percent(share: number): string {
   return `${Number((share * 100).toFixed(1))} %`;
+}
+
+function milliseconds(time: number | undefined): string {
+  return `${Number((time ?? 0).toPrecision(3))} ms`;
 }
 
 function grouped(count: number): string {

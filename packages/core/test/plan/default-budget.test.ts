@@ -110,7 +110,7 @@ describe("units that change nothing", () => {
     const images = dataset({ x: r.tensor([20, 2, 7, 7]) });
     const first = (await prepared(image)).units.groups[0]?.id as string;
     for (const budget of [undefined, { maxErrorRise: 0 }]) {
-      const { summary } = await run(image, images, budget && { budget });
+      const { summary } = await run(image, images, { block: 1, ...(budget && { budget }) });
       expect(gone(summary, first)).toEqual(expect.arrayContaining(silent));
       if (budget) expect(gone(summary)).toEqual(silent);
     }

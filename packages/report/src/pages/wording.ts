@@ -1,6 +1,6 @@
 import type { Latency, Polish, PruneSummary } from "shrinknet";
 import { maxColumns } from "../compute/layer-order.ts";
-import { formatChange, formatCount, formatNumber, formatShare } from "../format.ts";
+import { formatCount, formatNumber, formatShare } from "../format.ts";
 
 /** What was done, as one sentence for someone who knows none of our terms. */
 export function describePrune(summary: PruneSummary): string {
@@ -62,9 +62,11 @@ export function describeHeldOut({ heldOut }: PruneSummary): string {
 }
 
 /** The measured latency as one sentence. */
-export function describeLatency({ before, after, runs, threads }: Latency): string {
-  const ratio = before > 0 ? ` (${formatChange((after - before) / before)})` : "";
-  return `Latency of one sample: ${formatNumber(before)} ms before, ${formatNumber(after)} ms after${ratio}; median of ${formatCount(runs)} runs of each file in turns, after warming up, ${formatCount(threads)} ${threads === 1 ? "thread" : "threads"}. It depends on the machine and on what else it did.`;
+export function describeLatency({ before, after, speedup, interval, runs, threads }: Latency): string {
+  const times = (factor: number): string => factor.toFixed(1);
+  const [low, high] = speedup >= 1 ? interval : [1 / interval[1], 1 / interval[0]];
+  const change = speedup >= 1 ? `${times(speedup)} times faster` : `${times(1 / speedup)} times SLOWER`;
+  return `${change} (95 % interval ${times(low)} to ${times(high)}): one sample took ${formatNumber(before)} ms before and takes ${formatNumber(after)} ms after; median of ${formatCount(runs)} runs of each file in turns, after warming up, ${formatCount(threads)} ${threads === 1 ? "thread" : "threads"}. It depends on the machine and on what else it did.`;
 }
 
 /** How to read the chart of the order of removals. */
