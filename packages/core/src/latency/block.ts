@@ -19,43 +19,40 @@ const WIDTHS: readonly (readonly [block: number, width: number])[] = [
   [8, 56],
   [16, 48],
 ];
-/** A width may take so many times as long for its work as the whole one. */
-const TOLERANCE = 1.35;
+/** A width that takes more than this share of the whole one's time is not worth having. */
+const GAIN = 0.955;
+
+type Kind = "dense" | "separable";
+
 const LAYERS = 4;
 const SIDE = 14;
 /** Milliseconds for each width and kind of layer. */
 const PATIENCE = 120;
 
-/** The smallest block whose multiples are all fast; 1 where every width is. Takes about a second. */
+/** The smallest block whose multiples are all faster than the next wider one; 1 where every width is. Takes a second or two. */
 export async function measureBlock(runner: Runner, clock: () => number): Promise<number> {
   const slow = new Set<number>();
-  for (const kind of ["dense", "separable"] as const) {
-    const whole = await runner.load(chain(WHOLE, kind));
-    for (const [block, width] of WIDTHS) {
-      const other = await runner.load(chain(width, kind));
-      const pairs = await timeTwo(whole, other, width, clock);
-      await other.release();
-      if (!pairs) continue;
-      const work = (width / WHOLE) ** 2;
-      if (median(pairs.after) > TOLERANCE * Math.max(work, width / WHOLE / 2) * median(pairs.before)) slow.add(block);
-    }
-    await whole.release();
+  for (const kind of ["dense", "separable"] as const satisfies Kind[]) {
+    for (const [block, width] of WIDTHS) if ((await timeOver(runner, kind, width, clock)) > GAIN) slow.add(block);
   }
   const blocks = WIDTHS.map(([block]) => block);
   const last = blocks.findLastIndex((block) => slow.has(block));
   return blocks[last + 1] ?? 2 * (blocks.at(-1) as number);
 }
 
-async function timeTwo(
-  whole: Awaited<ReturnType<Runner["load"]>>,
-  other: Awaited<ReturnType<Runner["load"]>>,
-  width: number,
-  clock: () => number,
-): ReturnType<typeof timeInTurns> {
-  const wide = { x: imageOf(WHOLE) };
-  const narrow = { x: imageOf(width) };
-  const fed = { ...other, run: () => other.run(narrow) };
-  return timeInTurns([whole, fed], wide, clock, PATIENCE);
+/** Time of layers of some width over that of the whole one. */
+async function timeOver(runner: Runner, kind: Kind, width: number, clock: () => number): Promise<number> {
+  const whole = await runner.load(chain(WHOLE, kind));
+  const other = await runner.load(chain(width, kind));
+  try {
+    const narrow = { x: imageOf(width) };
+    const pair = [whole, { ...other, run: () => other.run(narrow) }] as const;
+    const pairs = await timeInTurns(pair, { x: imageOf(WHOLE) }, clock, PATIENCE);
+    return pairs ? median(pairs.after) / median(pairs.before) : 0;
+  } finally {
+    await whole.release();
+    await other.release();
+  }
 }
 
 function imageOf(width: number): Tensor {
@@ -63,7 +60,7 @@ function imageOf(width: number): Tensor {
 }
 
 /** Some layers one after the other: 3x3, or 3x3 by channel and 1x1. */
-function chain(width: number, kind: "dense" | "separable"): Uint8Array {
+function chain(width: number, kind: Kind): Uint8Array {
   const b = new GraphBuilder({ opset: OPSET, real: "float32", base: emptyGraph("block") });
   let value = b.input("x", "float32", [1, width, SIDE, SIDE]);
   const conv = (x: string, inputs: number, side: number, group: number): string => {
