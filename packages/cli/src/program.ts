@@ -36,6 +36,10 @@ const commands: Readonly<Record<string, Entry>> = {
     summary: "measure the error as the output of single units is scaled",
     load: async () => (await import("./commands/gain.ts")).gainCommand,
   },
+  latency: {
+    summary: "measure how long cut variants of a model take on this machine",
+    load: async () => (await import("./commands/latency.ts")).latencyCommand,
+  },
   apply: {
     summary: "replay a plan that prune has written",
     load: async () => (await import("./commands/apply.ts")).applyCommand,

@@ -112,6 +112,15 @@ export const inspectJson = z.object({
   frozen: z.array(z.object({ value: z.string(), axis: count, size: count, reason: z.string() })),
   removable: z.object({ units: z.number(), parameters: z.number(), macs: z.number() }),
   obstacles: z.array(z.object({ reason: z.string(), count, macs: z.number(), layers: z.array(z.string()) })),
+  latency: z
+    .object({
+      milliseconds: z.number(),
+      layers: z.array(
+        z.object({ layer: z.string(), operator: z.string(), milliseconds: z.number(), share: z.number() }),
+      ),
+      other: z.object({ milliseconds: z.number(), share: z.number() }),
+    })
+    .optional(),
 });
 
 export const evaluateJson = z.object({

@@ -64,6 +64,7 @@ export { type Measured, QualityMeter } from "./measure/quality.ts";
 export { CONFIDENCE, accuracyByClass, pairedDrop } from "./measure/correctness.ts";
 export { measureBlock } from "./latency/block.ts";
 export { type LatencyOptions, latencyOf } from "./latency/compare.ts";
+export { type MeasureOptions, measureLatency } from "./latency/measure.ts";
 export { LatencyModel, type LearnOptions } from "./latency/model.ts";
 export { type LatencyTable, parseLatencyTable } from "./latency/table.ts";
 export { type CostEstimate, type OracleCost, oracleCost } from "./measure/cost.ts";

@@ -4,6 +4,7 @@ import type { Dataset } from "./data/dataset.ts";
 import { opsetOf } from "./graph/builder.ts";
 import type { Model, ValueInfo } from "./graph/graph.ts";
 import type { ProbeOptions } from "./graph/input-layout.ts";
+import { layerTimes } from "./latency/layers.ts";
 import { networkSummary } from "./network.ts";
 import { readModel } from "./onnx/index.ts";
 import { openModel } from "./open.ts";
@@ -18,6 +19,8 @@ export interface InspectOptions extends Omit<ProbeOptions, "samples"> {
   readonly runner: Runner;
   /** Samples that say how long axes are that the file leaves open. */
   readonly data?: Dataset | undefined;
+  /** Whether the summary says which share of the time each layer takes; default false. */
+  readonly latency?: boolean | undefined;
   /** For the summary. */
   readonly name?: string;
 }
@@ -27,7 +30,9 @@ export async function inspect(file: Uint8Array | Model, options: InspectOptions)
   const model = file instanceof Uint8Array ? readModel(file) : file;
   const { prepared: prunable, assumed } = await openModel(model, { ...options, looksOnly: true });
   const { units } = prunable;
+  const latency = options.latency ? await layerTimes(prunable, options.runner) : undefined;
   return {
+    ...(latency && { latency }),
     model: options.name ?? "",
     inputs: model.graph.feeds.map(port),
     outputs: model.graph.outputs.map(port),

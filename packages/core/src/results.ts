@@ -314,7 +314,24 @@ export interface Obstacle extends Shares {
   readonly layers: readonly string[];
 }
 
+/** How the time of one run is spread over layers. */
+export interface LayerTimes {
+  /** Of one run, all layers together. */
+  readonly milliseconds: number;
+  /** Slowest first. */
+  readonly layers: readonly {
+    readonly layer: string;
+    readonly operator: string;
+    readonly milliseconds: number;
+    readonly share: number;
+  }[];
+  /** What the runtime adds of its own, such as changes of layout. */
+  readonly other: { readonly milliseconds: number; readonly share: number };
+}
+
 export interface InspectSummary {
+  /** Only where it was asked for and the runner can tell. */
+  readonly latency?: LayerTimes;
   readonly model: string;
   readonly inputs: readonly {
     readonly name: string;

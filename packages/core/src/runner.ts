@@ -32,6 +32,15 @@ export interface Runner {
    * where only measuring is at stake removed channels stay in the model, idle, until so many are gone.
    */
   readonly channelBlock?: number;
+  /**
+   * Milliseconds that the nodes of a model take in one run, by their names, a mean over so many runs; the runtime's own nodes have
+   * names of their own. Left out: the runner cannot tell.
+   */
+  profile?(
+    model: Uint8Array,
+    feeds: Readonly<Record<string, Tensor>>,
+    runs: number,
+  ): Promise<ReadonlyMap<string, number>>;
   /** Compiles the bytes of an ONNX file. Rejects with the runtime's message where it cannot. */
   load(model: Uint8Array, options?: RunnerOptions): Promise<Session>;
 }

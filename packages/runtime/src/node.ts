@@ -1,6 +1,9 @@
 /** The Runner over onnxruntime-node: native, one process, CPU. */
+import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import * as ort from "onnxruntime-node";
-import { type Runner, type Session, ShrinkError } from "shrinknet";
+import { type Runner, type Session, ShrinkError, type Tensor } from "shrinknet";
 import { failureOf, notNumeric, numericOutputs, tensorFrom } from "./results.ts";
 
 export interface NodeRunnerOptions {
@@ -27,20 +30,75 @@ export function nodeRunner({ threads = 1 }: NodeRunnerOptions = {}): Runner {
     name: `onnxruntime-node ${ort.env.versions.common}, ${threads} thread${threads === 1 ? "" : "s"}`,
     async load(model, { optimize = true, pack = optimize } = {}) {
       const session = await createSession(model, {
-        executionProviders: ["cpu"],
-        intraOpNumThreads: threads,
-        interOpNumThreads: 1,
-        executionMode: "sequential",
+        ...sessionOptions(threads),
         graphOptimizationLevel: optimize ? "all" : "disabled",
         enableMemPattern: optimize, // planned in the first run, laid out in the second: it pays from the third on
-        logSeverityLevel: 4,
         extra: {
           session: { intra_op: { allow_spinning: IDLE }, ...(!pack && { disable_prepacking: "1" }) },
         },
       });
       return wrap(session);
     },
+    profile: (model, feeds, runs) => profileOf(model, feeds, runs, threads),
   };
+}
+
+function sessionOptions(threads: number): ort.InferenceSession.SessionOptions {
+  return {
+    executionProviders: ["cpu"],
+    intraOpNumThreads: threads,
+    interOpNumThreads: 1,
+    executionMode: "sequential",
+    logSeverityLevel: 4,
+    extra: { session: { intra_op: { allow_spinning: IDLE } } },
+  };
+}
+
+/** Times of nodes, from the profile that onnxruntime writes into a folder. */
+async function profileOf(
+  model: Uint8Array,
+  feeds: Readonly<Record<string, Tensor>>,
+  runs: number,
+  threads: number,
+): Promise<ReadonlyMap<string, number>> {
+  const folder = await mkdtemp(join(tmpdir(), "shrinknet-"));
+  try {
+    const profiled = { enableProfiling: true, profileFilePrefix: join(folder, "profile") };
+    const session = await createSession(model, { ...sessionOptions(threads), ...profiled });
+    const { run } = wrap(session);
+    for (let i = 0; i < WARM_UP + runs; i++) await run(feeds);
+    session.endProfiling();
+    await session.release();
+    const [file = ""] = await readdir(folder);
+    return nodeTimes(await readFile(join(folder, file), "utf8"), runs);
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+/** Runs whose times do not count. */
+const WARM_UP = 5;
+
+interface ProfileEvent {
+  readonly cat?: string;
+  readonly name?: string;
+  /** Microseconds. */
+  readonly dur?: number;
+}
+
+/** Sums of the last `runs` times of each kernel; layouts of channels in blocks have names of their own. */
+function nodeTimes(profile: string, runs: number): ReadonlyMap<string, number> {
+  const times = new Map<string, number[]>();
+  for (const { cat, name = "", dur = 0 } of JSON.parse(profile) as ProfileEvent[]) {
+    if (cat !== "Node" || !name.endsWith("_kernel_time")) continue;
+    const node = name.slice(0, -"_kernel_time".length).replace(/_nchwc$/, "");
+    times.set(node, [...(times.get(node) ?? []), dur / 1000]);
+  }
+  return new Map([...times].map(([node, all]) => [node, sumOf(all.slice(-runs)) / runs]));
+}
+
+function sumOf(values: readonly number[]): number {
+  return values.reduce((sum, one) => sum + one, 0);
 }
 
 async function createSession(

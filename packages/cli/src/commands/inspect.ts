@@ -18,17 +18,20 @@ export function inspectCommand(io: Io): CommandUnknownOpts {
     .description("Shows the groups of units that can be removed, sizes, and what is frozen and why.")
     .argument("<model>", "ONNX file")
     .option("--graph <file>", "draw the network as SVG: groups in colours, frozen places and why")
+    .option("--latency", "which share of the time each layer takes")
     .option("--data <file>", "samples that say how long axes are that the file leaves open")
     .addOption(shapeOption)
     .addOption(untieOption)
     .addOption(jsonOption)
     .addHelpText("after", "\nExample:\n  $ shrinknet inspect digits.onnx --graph digits.svg")
-    .action(async (path, { shape: shapes, untie, json, graph, data: dataPath }) => {
+    .action(async (path, { shape: shapes, untie, json, graph, latency, data: dataPath }) => {
       await checkOutputs({ "--graph": graph }, { "the model": path, "--data": dataPath });
       const [{ model }, { nodeRunner }] = await Promise.all([loadModel(path, shapes), import("@shrinknet/runtime")]);
       const runner = nodeRunner({ threads: Math.min(4, availableParallelism()) }); // it only learns shapes
       const data = dataPath === undefined ? undefined : await loadData(dataPath);
-      const summary = await naming({ model: path }, () => inspect(model, { runner, name: path, shapes, untie, data }));
+      const summary = await naming({ model: path }, () =>
+        inspect(model, { runner, name: path, shapes, untie, data, latency }),
+      );
       io.stderr.write(assumedText(summary.assumed));
       if (graph !== undefined) {
         const { networkGraph } = await import("@shrinknet/report");

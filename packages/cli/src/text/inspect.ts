@@ -1,6 +1,6 @@
-import type { AssumedLength, InspectSummary, MemberSummary } from "shrinknet";
+import type { AssumedLength, InspectSummary, LayerTimes, MemberSummary } from "shrinknet";
 import type { Colors } from "./colors.ts";
-import { formatCount, formatShare, plural } from "./format.ts";
+import { formatCount, formatNumber, formatShare, plural } from "./format.ts";
 import { table } from "./table.ts";
 
 const mostObstacles = 5;
@@ -50,8 +50,36 @@ export function inspectText(summary: InspectSummary, colors: Colors): string {
           .map((one) => [one.reason, formatCount(one.count), formatShare(one.parameters), formatShare(one.macs)]),
         colors,
       )}${biggest ? `Without the biggest, "${biggest.reason}", ${formatCount(Math.round(biggest.alone.units * total))} units more could be cut: ${formatShare(biggest.alone.macs)} of the MACs depend on them.\n` : ""}`,
+    summary.latency !== undefined && timesText(summary.latency, colors),
   ];
   return parts.filter((part) => part !== false).join("");
+}
+
+const mostLayers = 12;
+
+function timesText({ milliseconds, layers, other }: LayerTimes, colors: Colors): string {
+  const rows = layers
+    .slice(0, mostLayers)
+    .map((one) => [one.layer, one.operator, one.milliseconds, one.share] as const);
+  const others = layers.slice(mostLayers);
+  const sum = (of: "milliseconds" | "share"): number => others.reduce((total, one) => total + one[of], 0);
+  const rest = others.length > 0 ? [[`${others.length} others`, "", sum("milliseconds"), sum("share")] as const] : [];
+  const own = [["the runtime's own", "", other.milliseconds, other.share] as const];
+  return `\n${table(
+    [
+      { title: "layer" },
+      { title: "operator" },
+      { title: "ms", align: "right" },
+      { title: "share of the time", align: "right" },
+    ],
+    [...rows, ...rest, ...own].map(([layer, operator, time, share]) => [
+      layer,
+      operator,
+      formatNumber(time),
+      formatShare(share),
+    ]),
+    colors,
+  )}A run takes ${formatNumber(milliseconds)} ms in its layers.\n`;
 }
 
 /** `W1[:, i]`: where unit i lies. */
