@@ -68,9 +68,10 @@ export function pruneCommand(io: Io): CommandUnknownOpts {
     .requiredOption("--out <file>", "the smaller ONNX file")
     .option("--test <file>", "held-out samples: reported on, never used for a choice")
     .addOption(
-      new Option("--criterion <name>", "what a unit is judged by; default oracle, with --compensate lstsq obs").choices(
-        Object.keys(criteria),
-      ),
+      new Option(
+        "--criterion <name>",
+        "what a unit is judged by; default obs where consumers are refitted (--compensate), else oracle",
+      ).choices(Object.keys(criteria)),
     )
     .addOption(
       new Option("--schedule <name>", "rank after every removal, or once")
@@ -93,9 +94,10 @@ export function pruneCommand(io: Io): CommandUnknownOpts {
     .addOption(outputOption)
     .addOption(labelsOption)
     .addOption(
-      new Option("--compensate <how>", "what makes up for removed units: nothing, their mean, or refitted consumers")
-        .choices(["none", "mean", "lstsq"] as const)
-        .default("none" as const),
+      new Option(
+        "--compensate <how>",
+        "what makes up for removed units: nothing, their mean, or refitted consumers; default lstsq with data, but none with --remove, --criterion or --oracle",
+      ).choices(["none", "mean", "lstsq"] as const),
     )
     .option(
       "--recalibrate",
@@ -162,7 +164,9 @@ export function pruneCommand(io: Io): CommandUnknownOpts {
     )
     .action(async (path, options) => {
       const { schedule, objective, minKeep, only, skip, seed, out, scale, shape: shapes, threads } = options;
-      const { criterion = defaultCriterion(options.compensate) } = options;
+      const isPlain = [options.remove, options.criterion].some((one) => one !== undefined) || options.oracle !== "auto";
+      const { compensate = isPlain || options.data === undefined ? "none" : "lstsq" } = options;
+      const { criterion = defaultCriterion(compensate) } = options;
       if (criteria[criterion]?.needsData && !options.data) {
         throw new ShrinkError(
           "option",
@@ -171,7 +175,7 @@ export function pruneCommand(io: Io): CommandUnknownOpts {
       }
       for (const [option, wanted] of [
         ["--polish", options.polish],
-        [`--compensate ${options.compensate}`, options.compensate !== "none"],
+        [`--compensate ${compensate}`, compensate !== "none"],
       ] as const) {
         if (wanted && !options.data) throw new ShrinkError("option", `${option}: needs samples; give them with --data`);
       }
@@ -207,7 +211,7 @@ export function pruneCommand(io: Io): CommandUnknownOpts {
               data,
               test,
               criterion,
-              compensate: options.compensate,
+              compensate,
               recalibrate: options.recalibrate,
               compensationCurves: options.report !== undefined,
               ...(options.traceEvery !== undefined && { traceEvery: options.traceEvery }),

@@ -50,8 +50,8 @@ export interface KnownMoments {
   readonly family: LayerFamily;
   readonly features: number;
   readonly outputs: number;
-  /** By bias. */
-  readonly moments: readonly Moments[];
+  /** By bias; their products are gone once a surface is made of them, which knows what they say. */
+  moments: readonly Moments[];
   /** Their original weights [features, outputs]. */
   readonly start: Float64Array;
 }

@@ -6,6 +6,7 @@ import type { Evaluator } from "../measure/evaluator.ts";
 import { type State, stateOf } from "../measure/state.ts";
 import { NoDerivative } from "../ops/no-derivative.ts";
 import type { RemovedUnits } from "../surgery/kept.ts";
+import { sizeAfter } from "../surgery/size.ts";
 import { nodeId } from "../units/places.ts";
 import type { Prunable } from "../units/prepare.ts";
 import type { Sink } from "../units/units.ts";
@@ -13,10 +14,14 @@ import { type Consumer, type Fittable, keptOutputs, MOST_FEATURES } from "./cons
 import { outputDistance } from "./output-distance.ts";
 import { type Outputs, outputsOf } from "./outputs.ts";
 import { type Layer, layerAt } from "./rows.ts";
-import { measureEffects, measureSensitivities } from "./sensitivity.ts";
+import { DRAWS, measureEffects, measureSensitivities } from "./sensitivity.ts";
 
-/** Share of the units that may go before they are measured anew. */
+/** Share of the units that may go before they are measured anew; more where that takes long. */
 const DRIFT = 0.05;
+const LONG_DRIFT = 0.5;
+
+/** Multiply-accumulates of a measurement, calibration included, that takes long. */
+const LONG = 1e12;
 
 /** Samples that are looked at, about. */
 const SAMPLES = 256;
@@ -40,11 +45,16 @@ interface Stage {
 export class Sensitivities {
   readonly #evaluator: Evaluator;
   readonly #fittable: Fittable;
+  readonly #drift: number;
   #stage: Stage = { gone: Number.NaN, byConsumer: new Map(), effects: undefined, outputs: [] };
 
   constructor(evaluator: Evaluator, fittable: Fittable) {
     this.#evaluator = evaluator;
     this.#fittable = fittable;
+    const { prunable } = fittable;
+    const { macs } = sizeAfter(prunable, new Uint8Array(prunable.units.count));
+    const passes = prunable.units.groups.length + 3 * DRAWS; // a trial of each group, and passes backward
+    this.#drift = macs * Math.min(SAMPLES, evaluator.samples.size) * passes > LONG ? LONG_DRIFT : DRIFT;
   }
 
   /** Changes whenever they are measured anew. */
@@ -74,7 +84,7 @@ export class Sensitivities {
   async #at(state: State, isRepaired: boolean): Promise<Stage> {
     const gone = state.removed.reduce((sum, one) => sum + one, 0);
     const { gone: then } = this.#stage;
-    const isStale = !(then <= gone && gone <= then + DRIFT * this.#fittable.prunable.units.count);
+    const isStale = !(then <= gone && gone <= then + this.#drift * this.#fittable.prunable.units.count);
     if (Number.isNaN(then) || (isStale && isRepaired)) this.#stage = await this.#measure(state, gone);
     return this.#stage;
   }
@@ -94,6 +104,14 @@ export class Sensitivities {
   }
 
   async #measure(state: State, gone: number): Promise<Stage> {
+    const T0 = performance.now();
+    try {
+      return await this.measure0(state, gone);
+    } finally {
+      console.error("sensitivities", Math.round(performance.now() - T0));
+    }
+  }
+  async measure0(state: State, gone: number): Promise<Stage> {
     const { prunable, consumers } = this.#fittable;
     const layers = consumers.flatMap((consumer) => layerAt(consumer, prunable, state) ?? []);
     const outputs = await outputsOf(this.#evaluator, state.model, SAMPLES);

@@ -21,7 +21,7 @@ import type { Outputs } from "./outputs.ts";
 import type { Layer } from "./rows.ts";
 
 /** Random directions for each sample. */
-const DRAWS = 2;
+export const DRAWS = 2;
 
 /** Name of the graph input that takes the directions of a term. */
 const directionsAt = (term: number): string => `shrinknet/directions/${term}`;

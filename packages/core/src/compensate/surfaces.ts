@@ -7,6 +7,7 @@ import type { Compensator, KnownMoments } from "./compensator.ts";
 import type { ConsumerFamily } from "./consumers.ts";
 import { FittedSurface } from "./fitted-surface.ts";
 import { FixedSurface } from "./fixed-surface.ts";
+import type { Moments } from "./ridge.ts";
 import type { Surface } from "./surface.ts";
 
 /** Between repairs units are eliminated from what is known, so that it is not inverted anew. */
@@ -44,7 +45,14 @@ export async function surfaceOf(known: KnownMoments, sink: Sink, algebra: Algebr
   const kind = layer.consumer.fixed === undefined ? FittedSurface : FixedSurface;
   const surface = await kind.of(known, byUnit, algebra);
   surfaces.set(known, surface);
+  known.moments = known.moments.map(withoutProducts);
   return surface;
+}
+
+/** They are as large as the surface itself. */
+function withoutProducts(moments: Moments): Moments {
+  const none = new Float64Array();
+  return { ...moments, xx: none, xz: none };
 }
 
 /** Features of each unit that is left; `sink` says whose they are. */
