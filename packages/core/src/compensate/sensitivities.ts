@@ -104,14 +104,6 @@ export class Sensitivities {
   }
 
   async #measure(state: State, gone: number): Promise<Stage> {
-    const T0 = performance.now();
-    try {
-      return await this.measure0(state, gone);
-    } finally {
-      console.error("sensitivities", Math.round(performance.now() - T0));
-    }
-  }
-  async measure0(state: State, gone: number): Promise<Stage> {
     const { prunable, consumers } = this.#fittable;
     const layers = consumers.flatMap((consumer) => layerAt(consumer, prunable, state) ?? []);
     const outputs = await outputsOf(this.#evaluator, state.model, SAMPLES);

@@ -18,6 +18,8 @@ export interface Samples {
   readonly inputs: Readonly<Record<string, SampleInput>>;
   /** Labels (integers) or targets (reals) by output, [samples, ...]; "" for the first output that they fit. */
   readonly answers: Readonly<Record<string, Tensor>>;
+  /** For messages: where in the file each sample stands; undefined: in its order. */
+  readonly positions?: readonly number[] | undefined;
 }
 
 /** The given samples, in that order. */
@@ -33,6 +35,7 @@ export function pick(samples: Samples, order: readonly number[]): Samples {
     size: order.length,
     inputs: Object.fromEntries(inputs),
     answers: Object.fromEntries(answers),
+    positions: order.map((n) => samples.positions?.[n] ?? n),
   };
 }
 

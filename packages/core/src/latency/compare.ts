@@ -61,7 +61,7 @@ export async function timeInTurns(
   sessions: readonly [Session, Session],
   feeds: Readonly<Record<string, Tensor>>,
   clock: () => number,
-  patience = PATIENCE,
+  patience: number = PATIENCE,
 ): Promise<Pairs | undefined> {
   const times: [number[], number[]] = [[], []];
   const time = async (which: 0 | 1): Promise<number> => {

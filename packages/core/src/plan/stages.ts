@@ -1,6 +1,6 @@
 /** When a run measures how good the network still is, and with that repairs it. */
 import type { Evaluator } from "../measure/evaluator.ts";
-import { type Budget, type Progress, removalGoal } from "./budget.ts";
+import type { Budget, Progress } from "./budget.ts";
 import { affordableTrace } from "./trace-every.ts";
 
 /** Share of the units, MACs or parameters that may be left of those at the last repair: then the next is due. */
@@ -44,13 +44,4 @@ export class Stages {
       now.parameters <= KEPT * last.parameters
     );
   }
-}
-
-/** How many repairs a run will make, about: undefined where only its limits say how long it is. */
-export function expectedRepairs(budget: Budget, units: number): number | undefined {
-  const removals = removalGoal(budget, units);
-  const shares = [budget.targetMacs, budget.targetParams, removals === undefined ? undefined : 1 - removals / units];
-  const left = shares.filter((share) => share !== undefined);
-  if (left.length === 0) return undefined;
-  return Math.max(1, Math.ceil(Math.log(Math.max(...left, 0.02)) / Math.log(KEPT)));
 }

@@ -51,7 +51,7 @@ export function targetsOf(output: OutputInfo): Tensor {
 
 /** Throws a `data` error for labels that do not fit the output, or name a class that it does not have. */
 export function checkLabels(output: OutputInfo): void {
-  const { name, source, answers, dims, classAxis, size } = output;
+  const { name, source, answers, dims, classAxis, size, positions } = output;
   if (!answers) return;
   if (!labelsFit(output, answers, classAxis)) {
     const positions = dims.filter((_, axis) => axis !== classAxis);
@@ -69,7 +69,7 @@ export function checkLabels(output: OutputInfo): void {
   const sample = Math.floor((at * size) / labels.length);
   throw new ShrinkError(
     "data",
-    `${source}: the label of sample ${sample} is ${labels[at]}, expected 0 to ${classes - 1} as the model has ` +
+    `${source}: the label of sample ${positions?.[sample] ?? sample} is ${labels[at]}, expected 0 to ${classes - 1} as the model has ` +
       `${classes} classes. Number the classes from 0, or check that the file belongs to this model.`,
   );
 }

@@ -259,6 +259,7 @@ function infoOf(
     columnParts: [],
     answers,
     size: samples.size,
+    positions: samples.positions,
     isOnly: graph.outputs.length === 1,
   };
   return {

@@ -29,6 +29,8 @@ export interface OutputInfo {
   readonly answers: Tensor | undefined;
   /** Samples. */
   readonly size: number;
+  /** For messages: where in the file each sample stands; undefined: in its order. */
+  readonly positions?: readonly number[] | undefined;
   /** Whether the model has no other output. */
   readonly isOnly: boolean;
 }
