@@ -133,7 +133,7 @@ export async function eachPart(
   { chunks }: Evaluator,
   fit: number,
   visit: (rows: LayerRows, isFit: boolean) => Promise<void>,
-  most = Number.POSITIVE_INFINITY,
+  most: number = Number.POSITIVE_INFINITY,
 ): Promise<void> {
   let seen = 0;
   for (const [index, { from, to }] of chunks.entries()) {
