@@ -30,7 +30,7 @@ import { type Attempt, betterFirst } from "./plan/attempt.ts";
 import { type Budget, checkBudget, defaultBudget, goalReached, hasGoal, isOfCosts } from "./plan/budget.ts";
 import { certificatesOf } from "./plan/certificates.ts";
 import { type ChooseProgress, choose, type Schedule } from "./plan/choose.ts";
-import { criterionFor, defaultCriterion } from "./plan/criterion-for.ts";
+import { criterionFor, defaultCriterion, defaultObjective } from "./plan/criterion-for.ts";
 import { modelHash, type Plan, removedByGroup } from "./plan/plan.ts";
 import type { Selection } from "./plan/select.ts";
 import { checkReachable, fittingBlock, shortfall } from "./plan/shortfall.ts";
@@ -49,7 +49,7 @@ export interface PruneOptions extends Selection, Omit<ProbeOptions, "samples">, 
   /** Held-out samples: reported on, never used for a choice. */
   readonly test?: Dataset | undefined;
   /** A name or a function value of your own; default: see {@link defaultCriterion}. */
-  readonly criterion?: string | Criterion;
+  readonly criterion?: string | Criterion | undefined;
   /**
    * How the oracle measures; default `auto`: by what exact measurement would cost, counted in multiply-accumulates
    * (`oracleCost`). Other criteria do not ask.
@@ -101,15 +101,17 @@ export interface PruneResult {
 }
 
 /** Makes a model smaller. Throws a `ShrinkError` where something is wrong; the input is never changed. */
-export async function prune(file: Uint8Array, options: PruneOptions): Promise<PruneResult> {
+export async function prune(file: Uint8Array, given: PruneOptions): Promise<PruneResult> {
   const started = Date.now();
+  const { objective = defaultObjective(given.compensate ?? "none", given) } = given;
+  const options = { ...given, objective };
   const { runner, schedule = "rerank", seed = 0, compensate = "none", names = { model: "", out: "" } } = options;
   const asked = criterionOf(options.criterion ?? defaultCriterion(compensate));
   const { original, prepared, samples, assumed } = await openModel(file, options);
   const parts = splitData(samples, { ...options, seed });
   const test = options.test && bindSamples(options.test, original.graph.feeds);
-  const given = { ...options, data: parts.fit, heldOut: parts.heldOut, test };
-  const first = await bind(prepared, given, asked.needsMoments);
+  const withData = { ...options, data: parts.fit, heldOut: parts.heldOut, test };
+  const first = await bind(prepared, withData, asked.needsMoments);
   const { prunable, evaluator } = first;
   const none = new Uint8Array(prunable.units.count);
   const passStarted = Date.now();
@@ -155,7 +157,7 @@ export async function prune(file: Uint8Array, options: PruneOptions): Promise<Pr
   const { rival } = fitting.criterion;
   const [{ criterion, bound, chosen }, other] =
     rival && asAsked.chosen.stopped !== "interrupted"
-      ? await betterFirst(asAsked, await attempt(rival, await bind(prepared, given, rival.needsMoments)), budget)
+      ? await betterFirst(asAsked, await attempt(rival, await bind(prepared, withData, rival.needsMoments)), budget)
       : [asAsked];
   const { compensator } = bound;
   const { removed, prunable: repaired } = chosen;

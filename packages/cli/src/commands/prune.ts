@@ -210,7 +210,7 @@ export function pruneCommand(io: Io): CommandUnknownOpts {
               runner,
               data,
               test,
-              criterion,
+              criterion: options.criterion,
               compensate,
               recalibrate: options.recalibrate,
               compensationCurves: options.report !== undefined,

@@ -11,7 +11,7 @@ export const dataHelp = "calibration samples: .npz, .npy, .csv, or IDX files as 
 
 export const objectiveOption: Parsed<"--objective <name>", ByOutput | string> = new Option(
   "--objective <name>",
-  "the error to measure: sse, cross-entropy or match, for all outputs or as OUTPUT=NAME (repeatable); default: what fits the data and the model",
+  "the error to measure: sse, cross-entropy or match, for all outputs or as OUTPUT=NAME (repeatable); default: what fits the data and the model, in prune match where consumers are refitted",
 ).argParser((text: string, previous: ByOutput | string | undefined) => parseObjective(text, previous));
 
 export const outputOption: Option<"--output <name...>"> = new Option(

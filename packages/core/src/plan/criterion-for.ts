@@ -36,6 +36,18 @@ export function defaultCriterion(compensate: Compensation = "none"): string {
   return compensate === "lstsq" ? "obs" : "oracle";
 }
 
+/**
+ * `match` where least-squares repair and its default criterion choose: both hold the network to the original's own outputs, and
+ * labels that it was trained on have little left to say. Undefined, what fits each output, also where a limit is set on the error.
+ */
+export function defaultObjective(
+  compensate: Compensation,
+  { criterion, budget }: { readonly criterion?: unknown; readonly budget?: Budget | undefined },
+): string | undefined {
+  const isFree = criterion === undefined && budget?.maxErrorRise === undefined;
+  return compensate === "lstsq" && isFree ? "match" : undefined;
+}
+
 /** The criterion of a run with that compensation: its oracle measures candidates with their repair. */
 export function underRepair(criterion: Criterion, compensate: Compensation, all = false): Criterion {
   return criterion === oracle && compensate !== "none" ? repairedOracle(all) : criterion;

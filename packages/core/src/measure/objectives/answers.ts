@@ -49,9 +49,9 @@ export function targetsOf(output: OutputInfo): Tensor {
   return new Tensor(type, [size, ...dims], oneHot);
 }
 
-/** Throws a `data` error for labels that do not fit the output, or name a class that it does not have. */
+/** Throws a `data` error for labels that do not fit the output. */
 export function checkLabels(output: OutputInfo): void {
-  const { name, source, answers, dims, classAxis, size, positions } = output;
+  const { name, source, answers, dims, classAxis } = output;
   if (!answers) return;
   if (!labelsFit(output, answers, classAxis)) {
     const positions = dims.filter((_, axis) => axis !== classAxis);
@@ -62,6 +62,12 @@ export function checkLabels(output: OutputInfo): void {
         `shape [${["N", ...dims].join(", ")}]. Save one-hot classes as y.argmax(axis=1), or targets as y.astype('float32').`,
     );
   }
+}
+
+/** Throws a `data` error for labels, where they fit the output, that name a class which it does not have. */
+export function checkClasses(output: OutputInfo): void {
+  const { source, answers, classAxis, size, positions } = output;
+  if (answers?.type !== "int32" || !labelsFit(output, answers, classAxis)) return;
   const classes = classesOf(output);
   const labels = answers.data as Int32Array;
   const at = labels.findIndex((label) => label < 0 || label >= classes);

@@ -7,7 +7,7 @@ import { type Graph, type Node, readsOf } from "../../graph/graph.ts";
 import { dependingOnData, type Shapes } from "../../graph/shapes.ts";
 import { isFloat, sizeOf, type Tensor } from "../../graph/tensor.ts";
 import type { Prunable } from "../../units/prepare.ts";
-import { labelsFit } from "./answers.ts";
+import { checkClasses, labelsFit } from "./answers.ts";
 import { type Columns, columnsOf } from "./columns.ts";
 import { objectiveFor, objectiveOf } from "./index.ts";
 import { fromSamplesFirst, innerAxis, innerDims, type SampleLayout, samplesFirst } from "./layout.ts";
@@ -74,6 +74,7 @@ export async function bindObjectives(
   const terms: OutputTerm[] = [];
   for (const { output, value, layout, info, objective } of drafts) {
     if (objective.needsAnswers && !info.answers) throw noAnswers(samples.source, output, objective.name);
+    checkClasses(info);
     const like = options.like?.find((term) => term.output === output && term.objective === objective)?.bound;
     const ask = async (): Promise<Tensor> => (await original([{ value, layout }]))[0] as Tensor;
     const bound = await objective.bind(info, { values: ask, like });
