@@ -3,7 +3,7 @@
  * decides (keeps a peak, picks a box), a few elements may be anything: nearly equal reals are decided either way.
  */
 import { ShrinkError } from "../errors.ts";
-import { isFloat, sizeOf, type Tensor } from "../graph/tensor.ts";
+import { type ElementType, isFloat, sizeOf, type Tensor } from "../graph/tensor.ts";
 import type { Verification } from "../results.ts";
 
 /** Differences of this share of a column's largest value are rounding in any model. */
@@ -16,6 +16,9 @@ const DOUBTFUL = 16;
 const NO_ROUNDING = 0.05;
 /** The share of elements that may be decided otherwise. */
 const FLIPS = 1e-3;
+
+/** The smallest normal numbers: below them digits are lost, so that nothing is relative to less. */
+const SMALLEST: Partial<Record<ElementType, number>> = { float64: 2 ** -1022, float32: 2 ** -126, float16: 2 ** -14 };
 
 /** The same output of several models: one tensor for each run. */
 export interface Runs {
@@ -66,7 +69,7 @@ export function differences(output: string, runs: Runs, axis: number | undefined
     }
   }
   return Array.from({ length: count }, (_, at) => {
-    const scale = isInteger ? 1 : sizes[at] || 1;
+    const scale = isInteger ? 1 : Math.max(sizes[at] || 1, SMALLEST[type] ?? 0);
     const noise = rounding[at] as number;
     return {
       output,

@@ -4,17 +4,18 @@ import type { Values } from "../graph/pieces.ts";
 import { type ElementType, isFloat, Tensor } from "../graph/tensor.ts";
 import { randomSource } from "../util/random.ts";
 
-/** Operators whose output is as long as the reals in some inputs say: those from this input on. */
-const LENGTHS_FROM_REALS: Readonly<Record<string, number>> = { Range: 0, Resize: 1, Upsample: 1 };
+/**
+ * Operators that read some reals as they are, from this input on: lengths, what is looked for, and exponents, as only whole ones
+ * are defined for negative numbers.
+ */
+const EXACT_FROM: Readonly<Record<string, number>> = { Range: 0, Resize: 1, Upsample: 1, Pow: 1, Equal: 0, Mod: 1 };
 
 /** The model with perturbed weights. They are made when they are read. */
 export function perturbedModel(model: Model): Model {
   const { graph } = model;
-  const lengths = new Set(
-    graph.nodes.flatMap(({ opType, inputs }) => inputs.slice(LENGTHS_FROM_REALS[opType] ?? inputs.length)),
-  );
+  const exact = new Set(graph.nodes.flatMap(({ opType, inputs }) => inputs.slice(EXACT_FROM[opType] ?? inputs.length)));
   const initializers = new Map(
-    [...graph.initializers].map(([name, tensor], at) => [name, lengths.has(name) ? tensor : perturbed(tensor, at)]),
+    [...graph.initializers].map(([name, tensor], at) => [name, exact.has(name) ? tensor : perturbed(tensor, at)]),
   );
   return { ...model, graph: graph.with({ initializers }) as Graph };
 }

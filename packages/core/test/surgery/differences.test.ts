@@ -3,6 +3,7 @@ import { decidedValues } from "../../src/graph/decisions.ts";
 import { probeShapes } from "../../src/graph/shapes.ts";
 import { float32, Tensor } from "../../src/graph/tensor.ts";
 import { differences, judge } from "../../src/surgery/differences.ts";
+import { perturbedModel } from "../../src/surgery/rounding.ts";
 import { runner } from "../helpers.ts";
 import { model, node } from "../support/build.ts";
 
@@ -52,4 +53,28 @@ describe("what a model decides", () => {
     expect(difference).toBeCloseTo(4e-5, 6);
     expect(allowance).toBeCloseTo(3.2e-4, 5);
   });
+
+  test("of numbers that are too small for their digits nothing is relative", () => {
+    const runs = {
+      small: [float32([1e-40, 1], [1, 2])],
+      large: [float32([1.0001e-40, 1], [1, 2])],
+      rounded: [float32([1.0001e-40, 1], [1, 2])],
+    };
+    expect(judge(differences("y", runs, 1, false)).difference).toBeLessThan(1e-6);
+  });
+});
+
+test("rounding leaves exponents and what is looked for as they are", () => {
+  const network = model({
+    inputs: { x: ["N", 3] },
+    initializers: { two: [2], one: [1], w: [3] },
+    nodes: [node("Mul", ["x", "w"], ["a"]), node("Pow", ["a", "two"], ["p"]), node("Equal", ["p", "one"], ["y"])],
+    outputs: ["y"],
+  });
+  const { initializers } = perturbedModel(network).graph;
+  expect([...initializers].map(([name, { numbers }]) => [name, numbers[0]])).toEqual([
+    ["two", 2],
+    ["one", 1],
+    ["w", expect.not.closeTo(3, 8)],
+  ]);
 });
