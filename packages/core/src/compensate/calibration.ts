@@ -9,6 +9,9 @@ import { lowest } from "../util/lowest.ts";
 import type { Compensator } from "./compensator.ts";
 import type { Surface } from "./surface.ts";
 
+/** Of wide groups fewer than half are taken away: each takes a step of elimination. */
+const MOST_UNITS = 512;
+
 /** A consumer's surface, and the importance of its outputs. */
 interface Part {
   readonly surface: Surface;
@@ -45,16 +48,16 @@ export async function calibration(
     if (left.length < 2) continue;
     const costs = own.map(({ surface, importance }) => surface.costs(importance));
     const costOf = (unit: number): number => costs.reduce((sum, of) => sum + (of.get(unit) ?? 0), effects?.[unit] ?? 0);
-    const half = lowest(left, left.length >> 1, costOf);
-    let predicted = half.reduce((sum, unit) => sum + (effects?.[unit] ?? 0), 0);
-    for (const { surface, importance } of own) predicted += await surface.jointCost(half, importance);
+    const some = lowest(left, Math.min(left.length >> 1, MOST_UNITS), costOf);
+    let predicted = some.reduce((sum, unit) => sum + (effects?.[unit] ?? 0), 0);
+    for (const { surface, importance } of own) predicted += await surface.jointCost(some, importance);
     if (predicted <= 0) continue;
     const removed = activations.state.removed.slice();
-    for (const unit of half) removed[unit] = 1;
+    for (const unit of some) removed[unit] = 1;
     const fits = [];
     for (const { surface } of own) {
       const rest = surface.clone();
-      await rest.take(half);
+      await rest.take(some);
       fits.push({ family: surface.known.family, fit: rest.fit });
     }
     const change = await compensator.sensitivities.changeTo(compensator.withFits(fits), removed);

@@ -1,6 +1,6 @@
 /** Moments of a layer's rows, streamed over the data: what least squares need to know of the samples. */
 import { emptyGraph, GraphBuilder, opsetOf } from "../graph/builder.ts";
-import type { Tensor } from "../graph/tensor.ts";
+import { concat, type Tensor } from "../graph/tensor.ts";
 import type { Evaluator } from "../measure/evaluator.ts";
 import type { State } from "../measure/state.ts";
 import { writeModel } from "../onnx/index.ts";
@@ -62,6 +62,47 @@ class MomentsGraph {
   }
 }
 
+/** Inputs that wait for more rows take no more bytes than this, about. */
+const WAITING_BYTES = 2 ** 26;
+
+/**
+ * Rows that wait until there are as many as features: products are as large for a few rows as for many, and have to be added up.
+ */
+class WaitingRows {
+  readonly #add: (input: Tensor, wanted: Tensor) => Promise<void>;
+  readonly #features: number;
+  readonly #sampleAxis: number;
+  #inputs: Tensor[] = [];
+  #wanted: Tensor[] = [];
+
+  constructor(
+    add: (input: Tensor, wanted: Tensor) => Promise<void>,
+    { features }: Layer,
+    { sampleAxis }: Pick<RowSource, "sampleAxis">,
+  ) {
+    this.#add = add;
+    this.#features = features;
+    this.#sampleAxis = sampleAxis;
+  }
+
+  async push(input: Tensor, wanted: Tensor): Promise<void> {
+    this.#inputs.push(input);
+    this.#wanted.push(wanted);
+    const rows = this.#wanted.reduce((sum, { dims }) => sum + (dims[0] as number), 0);
+    const bytes = this.#inputs.reduce((sum, { byteLength }) => sum + byteLength, 0);
+    if (rows >= this.#features || bytes >= WAITING_BYTES) await this.flush();
+  }
+
+  async flush(): Promise<void> {
+    const [inputs, wanted] = [this.#inputs, this.#wanted];
+    if (inputs.length === 0) return;
+    [this.#inputs, this.#wanted] = [[], []];
+    const joined = (all: readonly Tensor[], axis: number): Tensor =>
+      all.length === 1 ? (all[0] as Tensor) : concat(all, axis);
+    await this.#add(joined(inputs, this.#sampleAxis), joined(wanted, 0));
+  }
+}
+
 const RESULTS = ["sum of x", "sum of z", "products", "squares of z"] as const;
 
 /** Moments of the first `fit` samples, which weights are fitted on, and of the others, which choices are made on. */
@@ -87,10 +128,15 @@ export async function streamMoments(
     fit: emptyMoments(layer.features, layer.outputs),
     heldOut: emptyMoments(layer.features, layer.outputs),
   };
+  const waiting = (moments: Moments): WaitingRows =>
+    new WaitingRows((input, wanted) => graph.add(moments, input, wanted), layer, source);
+  const [toFit, heldOut] = [waiting(parts.fit), waiting(parts.heldOut)];
   try {
     const add = ({ input, rows }: LayerRows, isFit: boolean): Promise<void> =>
-      graph.add(isFit ? parts.fit : parts.heldOut, input, rows);
+      (isFit ? toFit : heldOut).push(input, rows);
     await eachPart(source, evaluator, fit, add, most);
+    await toFit.flush();
+    await heldOut.flush();
   } finally {
     await graph.release();
   }

@@ -23,8 +23,9 @@ const LONG_DRIFT = 0.5;
 /** Multiply-accumulates of a measurement, calibration included, that takes long. */
 const LONG = 1e12;
 
-/** Samples that are looked at, about. */
+/** Samples that are looked at, about; fewer where that takes long. */
 const SAMPLES = 256;
+const FEWEST_SAMPLES = 8;
 
 /** Where no derivative passes some node, all outputs of a layer count the same: calibration says how much. */
 function equal({ outputs }: Layer): Float64Array {
@@ -46,6 +47,7 @@ export class Sensitivities {
   readonly #evaluator: Evaluator;
   readonly #fittable: Fittable;
   readonly #drift: number;
+  readonly #samples: number;
   #stage: Stage = { gone: Number.NaN, byConsumer: new Map(), effects: undefined, outputs: [] };
 
   constructor(evaluator: Evaluator, fittable: Fittable) {
@@ -54,7 +56,9 @@ export class Sensitivities {
     const { prunable } = fittable;
     const { macs } = sizeAfter(prunable, new Uint8Array(prunable.units.count));
     const passes = prunable.units.groups.length + 3 * DRAWS; // a trial of each group, and passes backward
-    this.#drift = macs * Math.min(SAMPLES, evaluator.samples.size) * passes > LONG ? LONG_DRIFT : DRIFT;
+    const affordable = LONG / Math.max(1, macs * passes);
+    this.#drift = affordable < Math.min(SAMPLES, evaluator.samples.size) ? LONG_DRIFT : DRIFT;
+    this.#samples = Math.min(SAMPLES, Math.max(FEWEST_SAMPLES, Math.floor(affordable)));
   }
 
   /** Changes whenever they are measured anew. */
@@ -92,7 +96,7 @@ export class Sensitivities {
   /** Distance of the outputs ({@link outputDistance}) from the last stage to a trial: the mean over the samples looked at. */
   async changeTo(trial: Prunable, removed: RemovedUnits): Promise<number> {
     const { outputs } = this.#stage;
-    const after = await outputsOf(this.#evaluator, stateOf(trial, removed).model, SAMPLES);
+    const after = await outputsOf(this.#evaluator, stateOf(trial, removed).model, this.#samples);
     const { terms } = this.#evaluator;
     let distance = 0;
     let samples = 0;
@@ -106,7 +110,7 @@ export class Sensitivities {
   async #measure(state: State, gone: number): Promise<Stage> {
     const { prunable, consumers } = this.#fittable;
     const layers = consumers.flatMap((consumer) => layerAt(consumer, prunable, state) ?? []);
-    const outputs = await outputsOf(this.#evaluator, state.model, SAMPLES);
+    const outputs = await outputsOf(this.#evaluator, state.model, this.#samples);
     const byConsumer = new Map<Consumer, Float64Array>();
     const measured = await known(measureSensitivities(this.#evaluator, state, layers, outputs));
     const fitted = new Set(

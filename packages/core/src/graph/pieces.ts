@@ -81,11 +81,17 @@ export async function runInPieces(
   });
 }
 
-/** The graph with its weights as inputs, and the weights to feed. */
-export function weightsAsInputs(graph: Graph): { readonly graph: Graph; readonly weights: Values } {
+/** The graph with its weights, or those of them that `isWanted`, as inputs, and the weights to feed. */
+export function weightsAsInputs(
+  graph: Graph,
+  isWanted: (name: string, tensor: Tensor) => boolean = () => true,
+): { readonly graph: Graph; readonly weights: Values } {
   const outputs = new Set(graph.outputs.map(({ name }) => name));
   const isFed = (name: string, { type, byteLength }: Tensor): boolean =>
-    byteLength > SMALL_BYTES && type !== "bfloat16" && !outputs.has(name); // JavaScript has no numbers of that type
+    byteLength > SMALL_BYTES &&
+    isWanted(name, graph.initializers.get(name) as Tensor) &&
+    type !== "bfloat16" &&
+    !outputs.has(name); // JavaScript has no numbers of that type
   const fed = new Map([...graph.initializers].filter(([name, tensor]) => isFed(name, tensor)));
   const inputs = [...fed].map(([name, { type, dims }]) => ({ name, type, shape: dims }));
   return {

@@ -62,8 +62,12 @@ export interface Evaluator {
   evaluate(model?: Model): Promise<Evaluation>;
 }
 
-/** Activations of one chunk, all values of the model together, stay below this many elements. */
+/**
+ * Activations of one chunk, all values of the model together, stay below this many elements, or below so many for each weight:
+ * a run reads all weights once, however few samples it is for.
+ */
 const ELEMENTS_PER_CHUNK = 2 ** 24;
+const ELEMENTS_PER_WEIGHT = 2;
 const SAMPLES_PER_CHUNK = 1024;
 /** Chunks end here too, and at 64, 128, ...: what is measured on a part of the data does not depend on chunk sizes. */
 const FIRST_PART = 32;
@@ -157,9 +161,14 @@ function partsToRun(
 }
 
 function samplesPerChunk({ shapes, model }: Prunable): number {
-  let perSample = 0;
-  for (const [name, shape] of shapes) if (!model.graph.initializers.has(name)) perSample += sizeOf(shape.dims);
-  return Math.max(1, Math.min(SAMPLES_PER_CHUNK, Math.floor(ELEMENTS_PER_CHUNK / Math.max(1, perSample))));
+  let [perSample, weights] = [0, 0];
+  for (const [name, shape] of shapes) {
+    const { size } = model.graph.initializers.get(name) ?? {};
+    if (size === undefined) perSample += sizeOf(shape.dims);
+    else weights += size;
+  }
+  const most = Math.max(ELEMENTS_PER_CHUNK, ELEMENTS_PER_WEIGHT * weights);
+  return Math.max(1, Math.min(SAMPLES_PER_CHUNK, Math.floor(most / Math.max(1, perSample))));
 }
 
 /** Values of a model for all samples, with the sample axis first. */

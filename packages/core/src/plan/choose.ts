@@ -223,6 +223,7 @@ async function removeWorst(
   }
 
   async function finish({ stopped, reached, exhausted = false }: End): Promise<Chosen> {
+    if (compensator && compensator.kind !== "none") tellEnd({ lastFit: true });
     await history.repair();
     const polished = await polishAll();
     if (compensator && compensator.kind !== "none") tellEnd({ lastFit: true });

@@ -5,15 +5,20 @@ import { affordableTrace } from "./trace-every.ts";
 
 /** Share of the units, MACs or parameters that may be left of those at the last repair: then the next is due. */
 const KEPT = 0.85;
+const KEPT_WHERE_LONG = 0.6;
+
+/** Multiply-accumulates of a repair that takes long. */
+const LONG = 2e12;
 
 export class Stages {
   readonly #every: number;
-  readonly #repairs: boolean;
+  /** See {@link KEPT}; 0 without repairs. */
+  readonly #kept: number;
   #last: Progress | undefined;
 
-  private constructor(every: number, repairs: boolean) {
+  private constructor(every: number, kept: number) {
     this.#every = every;
-    this.#repairs = repairs;
+    this.#kept = kept;
   }
 
   /**
@@ -25,23 +30,25 @@ export class Stages {
     budget: Budget,
     { every, repair }: { readonly every?: number | undefined; readonly repair?: number | undefined },
   ): Stages {
+    if (every !== undefined) return new Stages(every, 0);
+    if (repair !== undefined && repair > LONG) return new Stages(Number.POSITIVE_INFINITY, KEPT_WHERE_LONG);
     const affordable = evaluator ? affordableTrace(evaluator.prunable, evaluator.samples.size, budget, repair) : 1;
-    return new Stages(every ?? affordable, repair !== undefined && every === undefined);
+    return new Stages(affordable, repair === undefined ? 0 : KEPT);
   }
 
   /** Whether the present stage should be measured. `since`: removals behind the last measured one. */
   isDue(now: Progress, units: number, since: number): boolean {
     this.#last ??= now;
-    const isDue = since >= this.#every || (this.#repairs && this.#hasShrunk(now, this.#last, units));
+    const isDue = since >= this.#every || this.#hasShrunk(now, this.#last, units);
     if (isDue) this.#last = now;
     return isDue;
   }
 
   #hasShrunk(now: Progress, last: Progress, units: number): boolean {
     return (
-      units - now.removed <= KEPT * (units - last.removed) ||
-      now.macs <= KEPT * last.macs ||
-      now.parameters <= KEPT * last.parameters
+      units - now.removed <= this.#kept * (units - last.removed) ||
+      now.macs <= this.#kept * last.macs ||
+      now.parameters <= this.#kept * last.parameters
     );
   }
 }
