@@ -18,7 +18,7 @@ export interface Selection {
   readonly align?: number | undefined;
   /**
    * Channels that the runtime computes at once; default 1. Units go in whole blocks, so that widths end where the runtime is
-   * fast; channels of fewer than two blocks go in halves, quarters, ... of one, few neurons one by one.
+   * fast; channels of few blocks go in halves of one, of fewer than two in halves, quarters, ..., few neurons one by one.
    */
   readonly block?: number | undefined;
 }
@@ -111,6 +111,9 @@ type Widths = Pick<Selection, "minKeep" | "align" | "block">;
 /** Layers of fewer neurons than so many blocks lose them one by one: products of matrices hardly depend on blocks. */
 const FEW_NEURONS = 4;
 
+/** Layers of fewer channels than so many blocks lose them in halves of one. */
+const FEW_BLOCKS = 4;
+
 /** A wide group is emptied in no more moves than about this. */
 const MOVES = 48;
 
@@ -133,6 +136,7 @@ export function stepOf(group: Group, { align, block = 1 }: Widths): number {
   const channels = channelsPerUnit(group);
   let whole = align ?? block;
   if (align === undefined && group.kind === "neuron" && group.size < FEW_NEURONS * whole) return 1;
+  if (align === undefined && whole > 1 && group.size * channels < FEW_BLOCKS * whole) whole /= 2;
   if (align === undefined) while (whole > 1 && group.size * channels < 2 * whole) whole /= 2;
   return whole / greatestCommonDivisor(whole, channels);
 }
