@@ -49,6 +49,16 @@ describe("model files", () => {
 
   test("one without removable units", async () => {
     await place.fails("prune bare.onnx --data unlabelled.npz --out o.onnx", 1, /bare.onnx: nothing can be removed/);
+    await place.fails(
+      "latency bare.onnx --align 1 --out table.json",
+      1,
+      /^shrinknet: bare.onnx: .*latency: cannot be learnt/,
+    );
+    await place.fails(
+      "prune digits.onnx --latency-table labels.npz --data calib.npz --out o.onnx",
+      2,
+      /latency table: not JSON/,
+    );
     const asked = "prune bare.onnx --data unlabelled.npz --out o.onnx --remove 40%";
     await place.fails(asked, 1, /bare.onnx: nothing can be removed/);
   });

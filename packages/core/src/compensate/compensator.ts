@@ -45,8 +45,8 @@ export type Compensation = "none" | "mean" | "lstsq";
 const ROWS_TO_CHOOSE_BY = 2 ** 13;
 const ROWS_PER_FEATURE = 16;
 
-/** Multiply-accumulates of a repair that takes long: then only readers of units that have gone are fitted. */
-const LONG = 2e12;
+/** Multiply-accumulates of a repair that takes long: then stages are few, and only readers of units that have gone are fitted. */
+export const LONG_REPAIR = 2e12;
 
 /** What is known of consumers that share their weights at the present stage. */
 export interface KnownMoments {
@@ -164,8 +164,9 @@ export class Compensator {
   }
 
   /**
-   * Fits all consumers that notice the removals (or, where that takes long, read what has gone), one after the other, and leaves the activations at the repaired network. What it
-   * gives depends on the removals alone. Returns the consumers, by their nodes' first outputs.
+   * Fits all consumers that notice the removals (or, where that takes long, read what has gone), one after the other, and leaves
+   * the activations at the repaired network. What it gives depends on the removals alone. Returns the consumers, by their nodes'
+   * first outputs.
    */
   async repair(activations: Activations, removed: RemovedUnits): Promise<string[]> {
     const changed = new Set([...this.#changed(this.#repaired, removed), ...this.#changed(this.#removed, removed)]);
@@ -174,7 +175,7 @@ export class Compensator {
     const noticed = downstream(this.#fittable.prunable.model.graph, [...changed]);
     const readers = new Set([...changed, ...this.#changed(new Uint8Array(removed.length), removed)]);
     const isFitted = (family: ConsumerFamily): boolean =>
-      this.macs <= LONG || family.some(({ node }) => readers.has(nodeId(node)));
+      this.macs <= LONG_REPAIR || family.some(({ node }) => readers.has(nodeId(node)));
     const families = this.families.filter((family) => this.#notices(family, noticed) && isFitted(family));
     const fitted = families.flatMap((family) => family.map(({ node }) => nodeId(node)));
     for (const family of families) for (const { weights, bias } of family) this.#forget(weights, bias);

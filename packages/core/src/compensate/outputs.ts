@@ -20,12 +20,11 @@ export async function outputsOf(
   const names = terms.map(({ value, layout }) => samplesFirst(b, value, layout));
   const { graph, weights } = weightsAsInputs(b.graph([...new Set(names)]), largeMatrices(model.graph));
   const session = await runner.load(writeModel({ ...model, graph }));
-  const given = weights;
   try {
     const result: Outputs[] = [];
     for (const { from, feeds } of chunks) {
       if (from >= samples) continue;
-      const values = await session.run({ ...feeds, ...given });
+      const values = await session.run({ ...feeds, ...weights });
       result.push(names.map((name) => values[name] as Tensor));
     }
     return result;

@@ -1,3 +1,4 @@
+import { median } from "../util/median.ts";
 import { type Criterion, type Scorer, started } from "./criterion.ts";
 
 /** How outliers of a ranking are replaced: by the mean or by the median of its scores. */
@@ -29,11 +30,4 @@ export function thresholded(criterion: Criterion, by: Thresholding): Criterion {
     start: (run) => over(started(criterion, run)),
     score: over(criterion).score,
   };
-}
-
-function median(values: readonly number[]): number {
-  const sorted = [...values].sort((a, b) => a - b);
-  const middle = sorted.length >> 1;
-  const upper = sorted[middle] as number;
-  return sorted.length % 2 === 1 ? upper : ((sorted[middle - 1] as number) + upper) / 2;
 }

@@ -6,7 +6,8 @@ import { emptyGraph, GraphBuilder } from "../graph/builder.ts";
 import { Tensor } from "../graph/tensor.ts";
 import { writeModel } from "../onnx/index.ts";
 import type { Runner } from "../runner.ts";
-import { median, timeInTurns } from "./compare.ts";
+import { median } from "../util/median.ts";
+import { timeInTurns } from "./compare.ts";
 
 const OPSET = 13;
 /** Width that all others are held to: a multiple of all blocks. */

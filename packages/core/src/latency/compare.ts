@@ -2,6 +2,7 @@
 import type { Tensor } from "../graph/tensor.ts";
 import type { Latency } from "../results.ts";
 import type { Runner, Session } from "../runner.ts";
+import { median } from "../util/median.ts";
 import { randomSource } from "../util/random.ts";
 
 export interface LatencyOptions {
@@ -40,14 +41,24 @@ export async function latencyOf(
   feeds: Readonly<Record<string, Tensor>>,
   { clock, threads }: LatencyOptions,
 ): Promise<Latency | undefined> {
-  const sessions = [await runner.load(files.before), await runner.load(files.after)] as const;
+  const pairs = await timeFiles(runner, files, feeds, clock);
+  if (!pairs) return undefined;
+  const { before, after } = pairs;
+  const speedup = median(before) / median(after);
+  const interval = intervalOf(pairs);
+  return { before: median(before), after: median(after), speedup, interval, runs: before.length, threads };
+}
+
+/** {@link timeInTurns} of two files. */
+export async function timeFiles(
+  runner: Runner,
+  { before, after }: { readonly before: Uint8Array; readonly after: Uint8Array },
+  feeds: Readonly<Record<string, Tensor>>,
+  clock: () => number,
+): Promise<Pairs | undefined> {
+  const sessions = [await runner.load(before), await runner.load(after)] as const;
   try {
-    const pairs = await timeInTurns(sessions, feeds, clock);
-    if (!pairs) return undefined;
-    const { before, after } = pairs;
-    const speedup = median(before) / median(after);
-    const interval = intervalOf(pairs);
-    return { before: median(before), after: median(after), speedup, interval, runs: before.length, threads };
+    return await timeInTurns(sessions, feeds, clock);
   } finally {
     for (const session of sessions) await session.release();
   }
@@ -90,11 +101,4 @@ function intervalOf({ before, after }: Pairs): [low: number, high: number] {
   }).sort((a, b) => a - b);
   const tail = Math.floor(((1 - CONFIDENCE) / 2) * DRAWS);
   return [ratios[tail] as number, ratios[DRAWS - 1 - tail] as number];
-}
-
-export function median(values: readonly number[]): number {
-  const sorted = values.toSorted((a, b) => a - b);
-  const middle = sorted.length >> 1;
-  const upper = sorted[middle] as number;
-  return sorted.length % 2 === 1 ? upper : ((sorted[middle - 1] as number) + upper) / 2;
 }

@@ -20,8 +20,9 @@ import { sizeAfter } from "../surgery/size.ts";
 import { neighboursOf } from "../units/neighbours.ts";
 import type { Prunable } from "../units/prepare.ts";
 import type { Group } from "../units/units.ts";
+import { median } from "../util/median.ts";
 import { randomSource } from "../util/random.ts";
-import { median, timeInTurns } from "./compare.ts";
+import { timeFiles, timeInTurns } from "./compare.ts";
 import type { LatencyTable } from "./table.ts";
 
 export interface LearnOptions extends Selection {
@@ -76,7 +77,9 @@ export class LatencyModel {
     return new LatencyModel(prunable, table);
   }
 
-  /** Measures variants for some seconds. */
+  /**
+   * Measures variants for some seconds. Throws a `model` error where nothing can be removed, or a few runs take half a minute.
+   */
   static async learn(prunable: Prunable, options: LearnOptions): Promise<LatencyModel> {
     const { runner, clock, feeds, modelHash } = options;
     const intact = await runner.load(writeModel(prunable.model));
@@ -101,6 +104,12 @@ export class LatencyModel {
     } finally {
       await intact.release();
     }
+    if (whole.length === 0) {
+      throw new ShrinkError(
+        "model",
+        "latency: cannot be learnt, expected units that can be removed and runs of a few seconds at most; see shrinknet inspect",
+      );
+    }
     const milliseconds = median(whole);
     const [ids, none] = [termsOf(prunable), { coefficients: [] as number[], error: 0 }];
     const base = {
@@ -122,13 +131,9 @@ export class LatencyModel {
     const errors = judges.map(({ removed, ratio }) => Math.abs(judged.#ratio(removed) / ratio - 1));
     const error = errors.length > 0 ? median(errors) : 0;
     const meter: Meter = async (model) => {
-      const sessions = [await runner.load(writeModel(prunable.model)), await runner.load(writeModel(model))] as const;
-      try {
-        const pairs = await timeInTurns(sessions, feeds, clock);
-        return pairs && median(pairs.after) / median(pairs.before);
-      } finally {
-        for (const session of sessions) await session.release();
-      }
+      const files = { before: writeModel(prunable.model), after: writeModel(model) };
+      const pairs = await timeFiles(runner, files, feeds, clock);
+      return pairs && median(pairs.after) / median(pairs.before);
     };
     return new LatencyModel(prunable, { ...base, coefficients: await fit(seen), error }, meter);
   }

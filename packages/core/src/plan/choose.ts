@@ -223,10 +223,11 @@ async function removeWorst(
   }
 
   async function finish({ stopped, reached, exhausted = false }: End): Promise<Chosen> {
-    if (compensator && compensator.kind !== "none") tellEnd({ lastFit: true });
+    const isRepaired = compensator !== undefined && compensator.kind !== "none";
+    if (isRepaired) tellEnd({ lastFit: true });
     await history.repair();
     const polished = await polishAll();
-    if (compensator && compensator.kind !== "none") tellEnd({ lastFit: true });
+    if (isRepaired && polished) tellEnd({ lastFit: true });
     await history.finish();
     return {
       removed: history.state.removed,

@@ -1,4 +1,5 @@
 /** When a run measures how good the network still is, and with that repairs it. */
+import { LONG_REPAIR } from "../compensate/compensator.ts";
 import type { Evaluator } from "../measure/evaluator.ts";
 import type { Budget, Progress } from "./budget.ts";
 import { affordableTrace } from "./trace-every.ts";
@@ -6,9 +7,6 @@ import { affordableTrace } from "./trace-every.ts";
 /** Share of the units, MACs or parameters that may be left of those at the last repair: then the next is due. */
 const KEPT = 0.85;
 const KEPT_WHERE_LONG = 0.6;
-
-/** Multiply-accumulates of a repair that takes long. */
-const LONG = 2e12;
 
 export class Stages {
   readonly #every: number;
@@ -31,7 +29,7 @@ export class Stages {
     { every, repair }: { readonly every?: number | undefined; readonly repair?: number | undefined },
   ): Stages {
     if (every !== undefined) return new Stages(every, 0);
-    if (repair !== undefined && repair > LONG) return new Stages(Number.POSITIVE_INFINITY, KEPT_WHERE_LONG);
+    if (repair !== undefined && repair > LONG_REPAIR) return new Stages(Number.POSITIVE_INFINITY, KEPT_WHERE_LONG);
     const affordable = evaluator ? affordableTrace(evaluator.prunable, evaluator.samples.size, budget, repair) : 1;
     return new Stages(affordable, repair === undefined ? 0 : KEPT);
   }

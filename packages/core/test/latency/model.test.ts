@@ -122,3 +122,12 @@ test.each([1, 4, 8, 16])("the block of a runtime that computes %i channels at on
   };
   expect(await measureBlock(runner, () => now)).toBe(block);
 });
+
+test("what cannot be measured is said: nothing to remove, and runs that take too long", async () => {
+  const slow = timed(() => 10_000);
+  const options = { modelHash: "", feeds: { x } };
+  const message = /^latency: cannot be learnt, expected units that can be removed and runs of a few seconds at most/;
+  await expect(LatencyModel.learn(prunable, { ...options, ...slow })).rejects.toThrow(message);
+  const frozen = { ...prunable, units: { ...prunable.units, groups: [] } };
+  await expect(LatencyModel.learn(frozen, { ...options, ...timed(sum) })).rejects.toThrow(message);
+});
