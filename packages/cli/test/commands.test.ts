@@ -292,14 +292,20 @@ describe("compare", () => {
     ]);
     const [head, ...rows] = rowsOf("compare.csv");
     expect(head?.join()).toBe(
-      "criterion,schedule,compensation,removed,error,accuracy,testError,testAccuracy,group,unit,layer,predicted",
+      "criterion,schedule,compensation,removed,error,accuracy,testError,testAccuracy,group,unit,layer,predicted,latency",
     );
     expect(rows).toHaveLength(36);
+    const stages = [1, 2, 3, 5, 6, 7, 8, 9];
+    for (const { steps } of result.runs) {
+      expect(steps.filter(({ latency }) => (latency ?? 0) > 0).map(({ removed }) => removed)).toEqual(stages);
+    }
+    expect(place.text("compare.html")).toContain("Accuracy against latency, test");
     expect(place.text("compare.html")).toContain("<html");
   });
 
   test("each compensation in runs of its own", async () => {
-    const line = "compare digits.onnx --data calib.npz --criteria obs,oracle --compensate none,lstsq --remove 4";
+    const line =
+      "compare digits.onnx --data calib.npz --criteria obs,oracle --compensate none,lstsq --remove 4 --no-latency";
     const result = await json(`${line} --csv repair.csv`, compareJson);
     expect(result.runs.map(({ criterion, compensation }) => [criterion, compensation])).toEqual([
       ["obs", "none"],
@@ -307,6 +313,7 @@ describe("compare", () => {
       ["obs", "lstsq"],
       ["oracle", "lstsq"],
     ]);
+    expect(result.latency).toBeUndefined();
     const [head, ...rows] = rowsOf("repair.csv");
     const column = head?.indexOf("compensation") ?? -1;
     expect(rows.map((row) => row[column])).toEqual([...Array(8).fill("none"), ...Array(8).fill("lstsq")]);

@@ -141,6 +141,7 @@ export const evaluateJson = z.object({
 
 export const compareJson = z.object({
   baseline: state,
+  latency: z.number().positive().optional(),
   runs: z.array(
     z.object({
       criterion: z.string(),
@@ -155,6 +156,7 @@ export const compareJson = z.object({
           unit: count,
           layer: z.string(),
           predicted: z.number().nullable(),
+          latency: z.number().positive().optional(),
         }),
       ),
       seconds: z.number(),

@@ -6,6 +6,8 @@ import { criterionOf } from "./criteria/index.ts";
 import { bindSamples } from "./data/bind.ts";
 import type { Dataset } from "./data/dataset.ts";
 import type { ProbeOptions } from "./graph/input-layout.ts";
+import type { LatencyOptions } from "./latency/compare.ts";
+import { latencyAlong } from "./latency/trajectory.ts";
 import type { Evaluator } from "./measure/evaluator.ts";
 import type { ObjectiveOptions } from "./measure/objectives/model-objective.ts";
 import { openModel } from "./open.ts";
@@ -16,6 +18,8 @@ import type { Selection } from "./plan/select.ts";
 import { evaluateAll, modelState } from "./prune.ts";
 import type { CompareRun, CompareStep, CompareSummary, Removal } from "./results.ts";
 import type { Runner } from "./runner.ts";
+import { sampleFeeds } from "./surgery/samples.ts";
+import { median } from "./util/median.ts";
 
 export interface CompareOptions extends Selection, Omit<ProbeOptions, "samples">, ObjectiveOptions {
   readonly runner: Runner;
@@ -30,6 +34,8 @@ export interface CompareOptions extends Selection, Omit<ProbeOptions, "samples">
   /** How far each run goes; default: every unit but one of each group. */
   readonly budget?: Budget;
   readonly seed?: number;
+  /** Where given, networks are timed at eighths of each run. */
+  readonly latency?: LatencyOptions | undefined;
   /** Name for the summary. */
   readonly name?: string;
   readonly onProgress?:
@@ -41,7 +47,7 @@ export interface CompareOptions extends Selection, Omit<ProbeOptions, "samples">
 /** Removes units by each criterion under each schedule and notes the error after every removal. */
 export async function compare(file: Uint8Array, options: CompareOptions): Promise<CompareSummary> {
   const { criteria = ["oracle", "taylor1", "taylor2"], schedules = ["rerank"], seed = 0 } = options;
-  const { compensations = ["none"] } = options;
+  const { compensations = ["none"], latency, ...shared } = options;
   for (const asked of criteria) criterionOf(asked); // refuses an unknown name before anything runs
   const { original, prepared, samples } = await openModel(file, options);
   const given = { ...options, data: samples, test: options.test && bindSamples(options.test, original.graph.feeds) };
@@ -50,6 +56,8 @@ export async function compare(file: Uint8Array, options: CompareOptions): Promis
   const evaluations = await evaluateAll(shown, prepared.model);
   const baseline = modelState(prepared, intact, { model: original, bytes: file.byteLength }, evaluations);
   const runs: CompareRun[] = [];
+  const feeds = sampleFeeds(prepared, shown.evaluator, 1)[0] ?? {};
+  const originals: number[] = [];
   for (const compensate of compensations) {
     for (const schedule of schedules) {
       for (const asked of criteria) {
@@ -57,7 +65,7 @@ export async function compare(file: Uint8Array, options: CompareOptions): Promis
         const started = Date.now();
         const bound = await bind(prepared, { ...given, compensate }, criterion.needsMoments);
         const run = await choose(bound.prunable, bound.evaluator, {
-          ...options,
+          ...shared,
           criterion: underRepair(criterion, compensate),
           schedule,
           seed,
@@ -70,11 +78,19 @@ export async function compare(file: Uint8Array, options: CompareOptions): Promis
             options.onProgress?.({ criterion: criterion.name, schedule, compensation: compensate }, progress),
         });
         const seconds = (Date.now() - started) / 1000;
+        const times =
+          latency &&
+          (await latencyAlong(prepared, file, run.trace, {
+            runner: options.runner,
+            clock: () => latency.clock(),
+            feeds,
+          }));
+        if (times?.original !== undefined) originals.push(times.original);
         runs.push({
           criterion: criterion.name,
           schedule,
           compensation: compensate,
-          steps: run.trace.map(stepOf),
+          steps: run.trace.map((removal) => stepOf(removal, times?.stages.get(removal.step))),
           seconds,
           evaluations: run.evaluations,
         });
@@ -85,12 +101,16 @@ export async function compare(file: Uint8Array, options: CompareOptions): Promis
     model: options.name ?? "",
     objective: (shown.evaluator as Evaluator).objective,
     baseline,
+    ...(originals.length > 0 && { latency: median(originals) }),
     layers: prepared.units.groups.map(({ id, layer, kind, size }) => ({ group: id, layer, kind, size })),
     runs,
   };
 }
 
-function stepOf({ step, error, accuracy, test, group, unit, layer, predicted }: Removal): CompareStep {
+function stepOf(
+  { step, error, accuracy, test, group, unit, layer, predicted }: Removal,
+  latency: number | undefined,
+): CompareStep {
   return {
     removed: step,
     error,
@@ -100,5 +120,6 @@ function stepOf({ step, error, accuracy, test, group, unit, layer, predicted }: 
     unit,
     layer,
     predicted: predicted ?? null,
+    ...(latency !== undefined && { latency }),
   };
 }

@@ -256,6 +256,8 @@ export interface CompareStep extends Quality {
   readonly layer: string;
   /** Change of the error that the criterion predicted; null where its scores are not in units of the error. */
   readonly predicted: number | null;
+  /** Milliseconds of one run of the network at this step, at eighths of a run where latency was measured. */
+  readonly latency?: number;
 }
 
 export interface CompareRun {
@@ -271,6 +273,8 @@ export interface CompareSummary {
   readonly model: string;
   readonly objective: string;
   readonly baseline: ModelState;
+  /** Milliseconds of one run of the original, where latency was measured. */
+  readonly latency?: number;
   readonly layers: readonly {
     readonly group: string;
     readonly layer: string;

@@ -67,6 +67,7 @@ export function compareCommand(io: Io): CommandUnknownOpts {
     .addOption(minKeepOption)
     .addOption(onlyOption)
     .addOption(skipOption)
+    .option("--no-latency", "do not time the networks at eighths of each run")
     .option("--report <file>", "write an HTML report")
     .option("--csv <file>", "write one row per removal")
     .addOption(scaleOption)
@@ -110,6 +111,7 @@ export function compareCommand(io: Io): CommandUnknownOpts {
               shapes,
               untie: options.untie,
               signal,
+              ...(options.latency && { latency: { clock: () => performance.now(), threads } }),
               name: path,
               ...(minKeep !== undefined && { minKeep }),
               ...(only && { only }),

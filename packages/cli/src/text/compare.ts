@@ -81,6 +81,7 @@ const csvColumns: CsvColumns<Row> = {
   unit: (row) => row.unit,
   layer: (row) => row.layer,
   predicted: (row) => row.predicted,
+  latency: (row) => row.latency,
 };
 
 /** One row per removal of every run. */

@@ -55,10 +55,11 @@ export async function timeFiles(
   { before, after }: { readonly before: Uint8Array; readonly after: Uint8Array },
   feeds: Readonly<Record<string, Tensor>>,
   clock: () => number,
+  patience?: number,
 ): Promise<Pairs | undefined> {
   const sessions = [await runner.load(before), await runner.load(after)] as const;
   try {
-    return await timeInTurns(sessions, feeds, clock);
+    return await timeInTurns(sessions, feeds, clock, patience);
   } finally {
     for (const session of sessions) await session.release();
   }

@@ -7,6 +7,8 @@ import { lineChart } from "./line.ts";
 export interface QualityChartOptions extends ChartOptions {
   /** Further values (in the units of the series) that the y axis must cover, for charts that are to be compared. */
   readonly include?: readonly number[];
+  /** What is drawn to the right; default "units removed". */
+  readonly xLabel?: string;
 }
 
 export interface ErrorChartOptions extends QualityChartOptions {
@@ -30,13 +32,13 @@ export function errorChart(series: readonly Series[], options: ErrorChartOptions
   });
 }
 
-/** Accuracy (given as a share, 0 to 1; drawn in per cent) against units removed. At most about 800 points per line are drawn; extremes are kept. */
+/** Accuracy (given as a share, 0 to 1; drawn in per cent) against units removed, or against what `xLabel` says. At most about 800 points per line are drawn; extremes are kept. */
 export function accuracyChart(series: readonly Series[], options: QualityChartOptions = {}): string {
-  const { title = "Accuracy against units removed", include = [], ...size } = options;
+  const { title = "Accuracy against units removed", xLabel = "units removed", include = [], ...size } = options;
   return lineChart({
     ...size,
     title,
-    xLabel: "units removed",
+    xLabel,
     yLabel: "accuracy (%)",
     series: series.map((s) => ({
       ...s,

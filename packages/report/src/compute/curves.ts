@@ -47,6 +47,20 @@ export function computeCompareCurves(
   });
 }
 
+/** Accuracy against milliseconds of one run, at the steps that were timed and the unpruned model, one line per run of the schedule. */
+export function computeLatencyCurves(summary: CompareSummary, data: DataSet, schedule: string): Series[] {
+  const names = [...new Set(summary.runs.map(runLabel))];
+  const start = { ...summary.baseline, latency: summary.latency ?? Number.NaN };
+  return summary.runs.flatMap((run) => {
+    const timed = [start, ...run.steps].map(
+      (state): Point => [state.latency ?? Number.NaN, of(state, data)?.accuracy ?? Number.NaN],
+    );
+    const points = timed.filter((point) => point.every(Number.isFinite)).sort(([a], [b]) => a - b);
+    if (run.schedule !== schedule || points.length < 2) return [];
+    return [{ name: runLabel(run), points, style: names.indexOf(runLabel(run)) }];
+  });
+}
+
 /** What a run is called beside its schedule: its criterion, and its compensation where it has one. */
 export function runLabel({ criterion, compensation }: Pick<CompareRun, "criterion" | "compensation">): string {
   return compensation === "none" ? criterion : `${criterion} + ${compensation}`;

@@ -2,7 +2,14 @@ import type { CompareRun, CompareSummary } from "shrinknet";
 import { layerOrderChart } from "../charts/layer-order.ts";
 import { predictedChart } from "../charts/predicted.ts";
 import { accuracyChart, errorChart } from "../charts/quality.ts";
-import { computeCompareCurves, computeSchedules, type DataSet, type Measure, runLabel } from "../compute/curves.ts";
+import {
+  computeCompareCurves,
+  computeLatencyCurves,
+  computeSchedules,
+  type DataSet,
+  type Measure,
+  runLabel,
+} from "../compute/curves.ts";
 import { computePredictions } from "../compute/predictions.ts";
 import { computeRunSummaries, type RunSummary } from "../compute/run-summary.ts";
 import { formatAccuracy, formatCount, formatNumber, formatSeconds } from "../format.ts";
@@ -22,6 +29,12 @@ export function compareReport(summary: CompareSummary): string {
 ${runTable(summary)}</section>
 `,
     section("Quality against units removed", qualityFigures(summary, schedules)),
+    section(
+      "Accuracy against latency",
+      (["calibration", "test"] as const).flatMap((data) =>
+        schedules.flatMap((schedule) => latencyFigure(summary, data, schedule, schedules.length > 1)),
+      ),
+    ),
     section(
       "Which layer each removal came from",
       runs.filter((run) => run.steps.length > 0).map((run) => orderFigure(summary, run, criteria)),
@@ -108,6 +121,14 @@ function qualityFigure(
   const draw = measure === "error" ? errorChart : accuracyChart;
   const kind = measure === "error" ? "Error, mean over the samples," : "Share of right answers";
   return [figure(draw(series, { title, include }), `${kind} after each removal; a line per criterion.`)];
+}
+
+function latencyFigure(summary: CompareSummary, data: DataSet, schedule: string, several: boolean): Markup[] {
+  const series = computeLatencyCurves(summary, data, schedule);
+  if (series.length === 0) return [];
+  const title = `Accuracy against latency, ${data}${several ? `, schedule ${schedule}` : ""}`;
+  const chart = accuracyChart(series, { title, xLabel: "latency of one run (ms)" });
+  return [figure(chart, "Share of right answers at eighths of each run; up and to the left is better.")];
 }
 
 function runName(run: CompareRun): string {
