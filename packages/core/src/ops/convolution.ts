@@ -130,14 +130,7 @@ function channels(rows: "input" | "output"): Pick<OpRule, "ties" | "weights" | "
 export const Conv: OpRule = {
   ...channels("output"),
   linear: [
-    (d) => {
-      const geometry = windowOf(d, d.dims(1).slice(2));
-      return d.b.op("ConvTranspose", [d.incoming() as string, d.coefficient(d.X(1))], {
-        ...window(geometry),
-        group: groupsOf(d.node),
-        output_padding: outputPadding(d, geometry),
-      });
-    },
+    (d) => imageGradient(d, windowOf(d, d.dims(1).slice(2))),
     (d) =>
       weightGradient(d, windowOf(d, d.dims(1).slice(2)), {
         image: d.coefficient(d.X(0)),
@@ -246,6 +239,62 @@ function window({ strides, dilations, pads }: Geometry): {
   pads: readonly number[];
 } {
   return { strides, dilations, pads };
+}
+
+/** Zeros between what arrives, so many for each element of it, cost less than a transposed convolution; 2 x 2 strides have 4. */
+const MOST_ZEROS = 4;
+
+/**
+ * dE/dX as a convolution of what arrives, with zeros between where the stride is above 1, with the kernel turned round: runtimes
+ * have fast kernels for it, and none for transposed convolutions (Dumoulin and Visin 2016, section 4). Large strides, and pads
+ * wider than the kernel, are left to a transposed convolution.
+ */
+function imageGradient(d: Backward, geometry: Geometry): string {
+  const { b } = d;
+  const { kernel, strides, dilations, pads } = geometry;
+  const rank = kernel.length;
+  const group = groupsOf(d.node);
+  const extra = outputPadding(d, geometry);
+  const reach = kernel.map((k, axis) => (k - 1) * (dilations[axis] as number));
+  const begins = reach.map((all, axis) => all - (pads[axis] as number));
+  const ends = reach.map(
+    (all, axis) => all - (pads[axis + rank] as number) + (extra[axis] as number) - ((strides[axis] as number) - 1),
+  );
+  const weights = d.coefficient(d.X(1));
+  const zeros = strides.reduce((product, stride) => product * stride, 1);
+  if (zeros > MOST_ZEROS || [...begins, ...ends].some((pad) => pad < 0)) {
+    const attributes = { ...window(geometry), group, output_padding: extra };
+    return b.op("ConvTranspose", [d.incoming() as string, weights], attributes);
+  }
+  const spread = spreadOut(b, d.incoming() as string, d.outDims(), strides);
+  const turned = turnedRound(b, weights, d.dims(1), group);
+  return b.op("Conv", [spread, turned], {
+    strides: kernel.map(() => 1),
+    dilations,
+    pads: [...begins, ...ends],
+    group,
+  });
+}
+
+/** X[N, C, ...spatial] with `stride - 1` zeros behind every element of each spatial axis. */
+function spreadOut(b: GraphBuilder, x: string, dims: readonly number[], strides: readonly number[]): string {
+  if (strides.every((stride) => stride === 1)) return x;
+  const [channels, ...lengths] = dims.slice(1) as [number, ...number[]];
+  const apart = b.reshape(x, [0, channels, ...lengths.flatMap((length) => [length, 1])]);
+  const behind = [0, 0, ...strides.flatMap((stride) => [0, stride - 1])];
+  const padded = b.pad(apart, [...behind.map(() => 0), ...behind], b.scalar(0), 0);
+  return b.reshape(padded, [0, channels, ...lengths.map((length, axis) => length * (strides[axis] as number))]);
+}
+
+/** W[Cout, Cin / group, ...kernel] -> [Cin, Cout / group, ...kernel], with the kernel's elements in reverse order. */
+function turnedRound(b: GraphBuilder, weights: string, dims: readonly number[], group: number): string {
+  const [outputs, inputs, ...kernel] = dims as [number, number, ...number[]];
+  const places = sizeOf(kernel);
+  const flat = b.reshape(weights, [group, outputs / group, inputs, places]);
+  const swapped = group === outputs && inputs === 1 ? flat : b.op("Transpose", [flat], { perm: [0, 2, 1, 3] });
+  const reversed = b.ints([...Array(places).keys()].reverse());
+  const turned = places === 1 ? swapped : b.op("Gather", [swapped, reversed], { axis: 3 });
+  return b.reshape(turned, [inputs * group, outputs / group, ...kernel]);
 }
 
 /** The two sides of a convolution in the gradient by its weights. */
