@@ -5,6 +5,7 @@
  */
 import { differentiate } from "../derive/backward.ts";
 import { emptyGraph, GraphBuilder, opsetOf } from "../graph/builder.ts";
+import { splitOff } from "../graph/fixed-part.ts";
 import { slice, Tensor } from "../graph/tensor.ts";
 import type { Evaluator } from "../measure/evaluator.ts";
 import { fromSamplesFirst } from "../measure/objectives/layout.ts";
@@ -207,13 +208,15 @@ async function linearised(
     const { whole, weights, bias } = all[i] as Unknowns;
     const slope = gradient.get(layer.consumer.output);
     if (slope === undefined) return [];
-    const rows = (value: string, of: number): string => b.reshape(value, [-1, layer.positions, of]);
-    const g = rows(layer.regression.outputs(b, slope), own);
-    const z = (): string => rows(layer.regression.outputs(b, layer.consumer.output), own);
-    const x = (): string => rows(layer.regression.features(b, layer.consumer.input), layer.features);
+    const { regression, positions, features, consumer } = layer;
+    const rows = (value: string, of: number): string => b.reshape(value, [-1, positions, of]);
+    const sums = (value: string): string =>
+      regression.sums?.(b, value) ?? b.sum(rows(regression.outputs(b, value), own), [1]);
+    const x = (): string =>
+      b.op("Transpose", [rows(regression.features(b, consumer.input), features)], { perm: [0, 2, 1] });
     const byWeights = (): string =>
-      whole ? b.op("MatMul", [b.op("Transpose", [x()], { perm: [0, 2, 1] }), g]) : b.sum(b.mul(g, z()), [1]);
-    return [...(weights ? [{ name: byWeights(), block: weights }] : []), { name: b.sum(g, [1]), block: bias }];
+      whole ? b.op("MatMul", [x(), rows(regression.outputs(b, slope), own)]) : sums(b.mul(slope, consumer.output));
+    return [...(weights ? [{ name: byWeights(), block: weights }] : []), { name: sums(slope), block: bias }];
   });
   const names = parts.map(({ name }) => name);
   if (names.length === 0) return { jacobian: new Float32Array(0), residuals: new Float32Array(0) };
@@ -223,18 +226,20 @@ async function linearised(
   const rows = most * width;
   const jacobian = new Float32Array(rows * unknowns);
   const residuals = new Float32Array(rows);
-  const session = await runner.load(writeModel({ ...model, graph: b.graph(names) }));
+  const directions = terms.map((_, at) => directionAt(at));
+  const session = await splitOff({ ...model, graph: b.graph(names) }, directions, runner);
   let row = 0;
   try {
     for (const [index, { from, to, feeds }] of chunks.entries()) {
       const samples = Math.min(to, most) - from;
       if (samples <= 0) break;
       const [wanted, now] = [original[index] as Outputs, outputs[index] as Outputs];
+      const run = await session.fix(feeds);
       const zeros = terms.map((_, at) => zerosLike(wanted[at] as Tensor));
       for (const { term, at, k } of allDirections(terms)) {
         const direction = distanceFactor(term, wanted[at] as Tensor, k);
         const given = zeros.map((zero, other) => [directionAt(other), other === at ? direction : zero] as const);
-        const result = await session.run({ ...feeds, ...Object.fromEntries(given) });
+        const result = await run(Object.fromEntries(given));
         const [then, is, along] = [wanted[at] as Tensor, now[at] as Tensor, direction.numbers];
         const [before, after] = [then.numbers, is.numbers];
         for (let n = 0; n < samples; n++) {

@@ -177,6 +177,11 @@ export const Conv: OpRule = {
         const chosen = positions ? b.op("Gather", [apart, b.ints(positions)], { axis: 2 }) : apart;
         return b.op("Transpose", [chosen], { perm: [0, 2, 1] });
       },
+      sums: (b, value) =>
+        b.sum(
+          value,
+          kernel.map((_, axis) => axis + 2),
+        ),
     };
   },
 };

@@ -172,6 +172,8 @@ export interface Regression {
   features(b: GraphBuilder, input: string, positions?: readonly number[]): string;
   /** Builds the outputs [N, positions, outputs] from the layer's output; of all positions, or of these. */
   outputs(b: GraphBuilder, output: string, positions?: readonly number[]): string;
+  /** Builds the sums of a value shaped like the output over its positions [N, outputs]; default: of what `outputs` builds. */
+  sums?(b: GraphBuilder, value: string): string;
 }
 
 /**
