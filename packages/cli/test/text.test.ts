@@ -94,6 +94,9 @@ test("time left follows the work that is left", () => {
   limit(stage(1), 0);
   expect(limit(stage(2), 1000)).toBe("2 units of 100 removed, error 12.35, at most 1 min 38 s left");
   expect(limit({ ...stage(2), lastFit: true })).toBe("2 units removed; fitting what reads them together");
+  const repair = { ...stage(2), outlook: { repairs: 1, expected: 5, seconds: 12.3 } };
+  expect(tell(repair, 99)).toBe("2 of 100 removed, error 12.35, repair 1 of at most 5, about 12 s left");
+  expect(tell({ ...repair, lastFit: true })).toMatch(/ fitting what reads them together, about 12 s left$/);
 });
 
 describe("written files", () => {

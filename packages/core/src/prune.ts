@@ -142,6 +142,7 @@ export async function prune(file: Uint8Array, given: PruneOptions): Promise<Prun
       ...options,
       block,
       latency: times,
+      passSeconds,
       criterion,
       schedule,
       seed,

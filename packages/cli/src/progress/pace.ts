@@ -12,8 +12,9 @@ export interface PaceOptions {
 /** Turns stages into words: `12 of 40 removed, error 3.2, accuracy 97.10 %, about 5 s left`. */
 export function paceTeller({ shrinking, known }: PaceOptions): (stage: ChooseProgress, now?: number) => string {
   let start: { work: number; time: number } | undefined;
-  return ({ removed, expected, units, quality, polish, lastFit }, now = Date.now()) => {
-    if (lastFit) return `${plural(removed, "unit")} removed; fitting what reads them together`;
+  return ({ removed, expected, units, quality, polish, lastFit, outlook }, now = Date.now()) => {
+    const left = outlook === undefined ? "" : `, about ${formatSeconds(outlook.seconds)} left`;
+    if (lastFit) return `${plural(removed, "unit")} removed; fitting what reads them together${left}`;
     if (polish) return `polishing: ${plural(polish.swaps, "swap")} in ${plural(polish.trials, "trial")}`;
     /** Cost of the first `steps` removals. */
     const work = (steps: number): number => (shrinking ? steps * units - (steps * (steps - 1)) / 2 : steps);
@@ -24,7 +25,10 @@ export function paceTeller({ shrinking, known }: PaceOptions): (stage: ChoosePro
       known ? `${removed} of ${expected} removed` : `${plural(removed, "unit")} of ${units} removed`,
       ...(quality.error === undefined ? [] : [`error ${formatNumber(quality.error)}`]),
       ...(quality.accuracy === undefined ? [] : [`accuracy ${formatShare(quality.accuracy, 2)}`]),
-      ...(done > 0 ? [`${known ? "about" : "at most"} ${formatSeconds(seconds)} left`] : []),
+      ...(outlook
+        ? [`repair ${outlook.repairs} of at most ${outlook.expected}, about ${formatSeconds(outlook.seconds)} left`]
+        : []),
+      ...(done > 0 && !outlook ? [`${known ? "about" : "at most"} ${formatSeconds(seconds)} left`] : []),
     ].join(", ");
   };
 }

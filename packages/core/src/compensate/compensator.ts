@@ -27,7 +27,7 @@ import {
   unfitted,
 } from "./consumers.ts";
 import { idleBiases, withoutBiases } from "./idle-biases.ts";
-import { lastFit, withWeights } from "./last-fit.ts";
+import { type LastFitRequest, lastFit, lastFitPasses, withWeights } from "./last-fit.ts";
 import { type SplitMoments, streamMoments } from "./moments.ts";
 import { OriginalRows } from "./original-rows.ts";
 import { type Outlet, outletOf, wantedAlone, wantedInSum } from "./outlet.ts";
@@ -280,7 +280,18 @@ export class Compensator {
   /** The end of a run, see {@link lastFit}. Returns the consumers that have changed, as {@link repair} does. */
   async finish(): Promise<string[]> {
     if (this.kind === "none" || !this.#removed.includes(1)) return [];
-    const weights = await lastFit({
+    const weights = await lastFit(this.#lastFitRequest());
+    this.#take(weights);
+    return weights.size > 0 ? this.consumers.map(({ node }) => nodeId(node)) : [];
+  }
+
+  /** Passes over the data that {@link finish} takes about as long as at the present stage. */
+  get finishingPasses(): number {
+    return this.kind === "none" ? 0 : lastFitPasses(this.#lastFitRequest());
+  }
+
+  #lastFitRequest(): LastFitRequest {
+    return {
       evaluator: this.#evaluator,
       fittable: this.#fittable,
       repaired: this.#prunable,
@@ -288,9 +299,7 @@ export class Compensator {
       fit: this.fitSamples,
       recalibrates: this.#recalibrates,
       fitsWeights: this.kind === "lstsq",
-    });
-    this.#take(weights);
-    return weights.size > 0 ? this.consumers.map(({ node }) => nodeId(node)) : [];
+    };
   }
 
   /** Gives consumers the weights that fit what they read now. */

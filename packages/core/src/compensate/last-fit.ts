@@ -5,16 +5,16 @@
  */
 import type { Tensor } from "../graph/tensor.ts";
 import type { Evaluator } from "../measure/evaluator.ts";
-import { stateOf } from "../measure/state.ts";
+import { type State, stateOf } from "../measure/state.ts";
 import { NoDerivative } from "../ops/no-derivative.ts";
 import type { RemovedUnits } from "../surgery/kept.ts";
 import { sizeAfter } from "../surgery/size.ts";
 import type { Prunable } from "../units/prepare.ts";
 import { type Fittable, keptOutputs } from "./consumers.ts";
-import { heldOutChange, outputSteps, stepMacs } from "./output-fit.ts";
+import { heldOutChange, outputSteps, stepMacs, stepPasses } from "./output-fit.ts";
 import { outputsOf } from "./outputs.ts";
 import { recalibrated } from "./recalibrate.ts";
-import { layerAt } from "./rows.ts";
+import { type Layer, layerAt } from "./rows.ts";
 import { withAdjustment } from "./weights.ts";
 
 /** Joint steps; they end before where one gains less than a share of what is left. */
@@ -35,6 +35,24 @@ export interface LastFitRequest {
   readonly recalibrates: boolean;
   /** Whether weights may change, or statistics alone. */
   readonly fitsWeights: boolean;
+}
+
+/** Passes over the data that a last fit takes about as long as, if three of its steps help. */
+export function lastFitPasses({ evaluator, fittable, repaired, removed, fit, fitsWeights }: LastFitRequest): number {
+  const EVALUATIONS = 8;
+  if (!fitsWeights) return EVALUATIONS;
+  const affordable = AFFORDABLE / stepMacs({ evaluator, fit }, sizeAfter(repaired, removed).macs);
+  const layers = layersAt(fittable, stateOf(repaired, removed));
+  return EVALUATIONS + stepPasses({ evaluator, fit }, layers) * Math.min(3, affordable);
+}
+
+/** The consumers that are left, with the number of their outputs. */
+function layersAt({ prunable, consumers }: Fittable, state: State): { layer: Layer; width: number }[] {
+  return consumers.flatMap((consumer) => {
+    const layer = layerAt(consumer, prunable, state);
+    const width = layer && (keptOutputs(prunable, consumer, state)?.length ?? layer.outputs);
+    return layer && width ? [{ layer, width }] : [];
+  });
 }
 
 /** New initializers of the intact model, by name; empty where nothing helps. */
@@ -64,11 +82,7 @@ export async function lastFit(request: LastFitRequest): Promise<Map<string, Tens
   for (let step = 0; request.fitsWeights && step < most; step++) {
     const [from, before] = [prunable, best];
     const state = stateOf(from, removed);
-    const layers = fittable.consumers.flatMap((consumer) => {
-      const layer = layerAt(consumer, fittable.prunable, state);
-      const width = layer && (keptOutputs(fittable.prunable, consumer, state)?.length ?? layer.outputs);
-      return layer && width ? [{ layer, width }] : [];
-    });
+    const layers = layersAt(fittable, state);
     const { graph } = from.model;
     const steps = await outputSteps({ ...shared, state, layers, outputs, share }).catch((cause: unknown) => {
       if (cause instanceof NoDerivative) return []; // each layer's own fit stays

@@ -110,6 +110,17 @@ export function stepMacs({ evaluator, fit }: Pick<OutputFitRequest, "evaluator" 
   return 3 * macs * fit * outputsOf({ evaluator });
 }
 
+/** Passes over the data that take about as long as one step with all samples: backward alone, as the way forward is run once. */
+export function stepPasses(
+  { evaluator, fit }: Pick<OutputFitRequest, "evaluator" | "fit">,
+  layers: readonly Adjusted[],
+): number {
+  const outputs = outputsOf({ evaluator });
+  const { count } = unknownsOf(layers, fit * outputs);
+  const isTooMuch = count > Math.min(MOST_UNKNOWNS, fit * outputs) || outputs > MOST_OUTPUTS;
+  return isTooMuch ? 0 : (2.5 * outputs * fit) / evaluator.samples.size;
+}
+
 /** Rows for each unknown that are enough. */
 const ROWS_PER_UNKNOWN = 4;
 

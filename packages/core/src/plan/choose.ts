@@ -27,6 +27,7 @@ import {
 import { type Choice, type FileSize, PruningHistory } from "./history.ts";
 import { polish } from "./polish.ts";
 import { perCost, Ranking } from "./rank.ts";
+import { type Outlook, RepairPace } from "./repair-pace.ts";
 import { Savings } from "./savings.ts";
 import { Candidates, goInBlocks, moveSize, noneLeft, type Selection, selectGroups } from "./select.ts";
 import { Stages } from "./stages.ts";
@@ -58,6 +59,8 @@ export interface ChooseOptions extends Selection {
   readonly heldOut?: Evaluator | undefined;
   /** Size of the original file, for goals that are a share of it. Default: of the model as it would be written. */
   readonly fileSize?: FileSize | undefined;
+  /** Seconds that one pass over the data took; for what is told of the time left. */
+  readonly passSeconds?: number | undefined;
   /** Says how long a run takes; for a goal of latency. */
   readonly latency?: LatencyModel | undefined;
   readonly onProgress?: ((progress: ChooseProgress) => void) | undefined;
@@ -74,8 +77,10 @@ export interface ChooseProgress {
   readonly quality: Partial<Quality>;
   /** After the loop: the swaps so far. */
   readonly polish?: Pick<Polish, "trials" | "swaps">;
-  /** Behind all that: the repaired consumers are fitted together, which may take as long as the loop. */
+  /** Behind all that: the repaired consumers are fitted together, which may take longer than the loop. */
   readonly lastFit?: boolean;
+  /** Of runs with repair whose goal is a cost; from before the first removal on. */
+  readonly outlook?: Outlook | undefined;
 }
 
 export interface Chosen {
@@ -139,17 +144,23 @@ async function removeWorst(
   const whyNot = (stage: Progress): string | undefined => limitBroken(budget, stage, before, scales);
   const isTooFar = (): boolean => history.isMeasured && whyNot(history.now) !== undefined;
   const isPredicted = (criterion.predictsError ?? criterion.inErrorUnits) && criterion.needsData;
+  const pace =
+    compensator && stages.areRepairs ? new RepairPace(compensator, options.passSeconds ?? 0, stages) : undefined;
   let ranking: Ranking | undefined;
   let counted = { evaluations: 0, macs: 0 }; // what earlier choices took
 
   for (;;) {
-    if (stages.isDue(history.now, units.count, history.sinceMeasured)) await history.measure();
+    if (stages.isDue(history.now, units.count, history.sinceMeasured)) {
+      await history.measure();
+      pace?.repaired();
+    }
     if (isTooFar()) return await finish({ stopped: await history.retreat(whyNot), reached: !hasGoal(budget) });
     const { now, state } = history;
     const { removed } = state;
     if (now.removed > 0) {
       const expected = expectedRemovals(budget, now, before, units.count);
-      options.onProgress?.({ removed: now.removed, expected, units: units.count, quality: now });
+      const outlook = pace?.outlook(budget, now, before, expected - now.removed);
+      options.onProgress?.({ removed: now.removed, expected, units: units.count, quality: now, outlook });
     }
     const parts = candidates.without(removed);
     const count = parts.reduce((sum, part) => sum + part.units.length, 0);
@@ -181,6 +192,13 @@ async function removeWorst(
     if (!ranking || schedule === "rerank") {
       ranking = new Ranking(criterion, await criterion.score(context));
       if (isTooFar()) continue;
+      if (now.removed === 0 && pace) {
+        pace.ranked();
+        const expected = removalGoal(budget, units.count) ?? units.count;
+        const share = Math.min(budget.targetMacs ?? 1, budget.targetParams ?? 1); // roughly that of the units that stay
+        const outlook = pace.outlook(budget, now, before, (1 - share) * units.count);
+        options.onProgress?.({ removed: 0, expected, units: units.count, quality: now, outlook });
+      }
     }
     const { scores } = ranking;
     const asked = schedule === "rerank" || now.removed === 0 ? count : 0;
@@ -224,7 +242,8 @@ async function removeWorst(
 
   async function finish({ stopped, reached, exhausted = false }: End): Promise<Chosen> {
     const isRepaired = compensator !== undefined && compensator.kind !== "none";
-    if (isRepaired) tellEnd({ lastFit: true });
+    const whole = pace && { repairs: 0, expected: 1, seconds: pace.lastSeconds };
+    if (isRepaired) tellEnd({ lastFit: true, outlook: whole });
     await history.repair();
     const polished = await polishAll();
     if (isRepaired && polished) tellEnd({ lastFit: true });
@@ -244,7 +263,7 @@ async function removeWorst(
   }
 
   /** What goes on behind the last removal. */
-  function tellEnd(what: Pick<ChooseProgress, "polish" | "lastFit">): void {
+  function tellEnd(what: Pick<ChooseProgress, "polish" | "lastFit" | "outlook">): void {
     const removed = history.rows.length;
     options.onProgress?.({ removed, expected: removed, units: units.count, quality: history.now, ...what });
   }

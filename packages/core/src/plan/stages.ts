@@ -34,6 +34,16 @@ export class Stages {
     return new Stages(affordable, repair === undefined ? 0 : KEPT);
   }
 
+  /** Whether stages come with repairs, so that they take long. */
+  get areRepairs(): boolean {
+    return this.#kept > 0;
+  }
+
+  /** Stages until so many more units have gone, with such a share of the present cost left. */
+  expected(removals: number, share: number): number {
+    return Math.ceil(Math.max(Math.log(share) / Math.log(this.#kept), removals / this.#every));
+  }
+
   /** Whether the present stage should be measured. `since`: removals behind the last measured one. */
   isDue(now: Progress, units: number, since: number): boolean {
     this.#last ??= now;
