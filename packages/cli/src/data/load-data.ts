@@ -1,9 +1,9 @@
 /** Data files of every supported form, read into a {@link Dataset}. */
 import { existsSync } from "node:fs";
-import { readFile } from "node:fs/promises";
 import { basename, extname } from "node:path";
 import { gunzipSync } from "fflate";
 import { type Dataset, ShrinkError, sizeOf, type Tensor, tensorOf } from "shrinknet";
+import { readWhole } from "../files/read-whole.ts";
 import { readCsv } from "./csv.ts";
 import { isIdx, readIdx } from "./idx.ts";
 import { isNpy, readNpy } from "./npy.ts";
@@ -115,7 +115,7 @@ function datasetOf(source: string, x: Tensor): Dataset {
 async function readBytes(path: string): Promise<Uint8Array> {
   let bytes: Uint8Array;
   try {
-    bytes = await readFile(path);
+    bytes = await readWhole(path);
   } catch (cause) {
     return fail(unreadable(path, cause as NodeJS.ErrnoException), cause);
   }
@@ -131,7 +131,7 @@ async function readBytes(path: string): Promise<Uint8Array> {
 function unreadable(path: string, { code, message }: NodeJS.ErrnoException): string {
   if (code === "ENOENT") return `${path}: no such file, expected a data file. Check the path.`;
   if (code === "EISDIR") return `${path} is a folder, and folders of images cannot be read yet. ${forms}.`;
-  if (code === "ERR_FS_FILE_TOO_LARGE") return `${path} is over 2 GiB, expected less. Save fewer samples.`;
+  if (code === "ERR_FS_FILE_TOO_LARGE") return `${path} is over 4 GiB, expected less. Save fewer samples.`;
   return `${path} cannot be read (${code ?? message}), expected a readable data file. Check its permissions.`;
 }
 

@@ -1,11 +1,10 @@
-import { readFile } from "node:fs/promises";
 import { ShrinkError } from "shrinknet";
+import { readWhole } from "./read-whole.ts";
 
 /** The bytes of an input file. Throws a `file` error that says why not; `what` is for that message: `an ONNX file`. */
 export async function readInput(path: string, what: string): Promise<Uint8Array> {
   try {
-    const buffer = await readFile(path);
-    return new Uint8Array(buffer.buffer, buffer.byteOffset, buffer.byteLength);
+    return await readWhole(path);
   } catch (cause) {
     throw new ShrinkError(
       "file",
@@ -28,7 +27,7 @@ function reason({ code, message }: NodeJS.ErrnoException): string {
     case "EPERM":
       return "may not be read";
     case "ERR_FS_FILE_TOO_LARGE":
-      return "is over 2 GiB";
+      return "is over 4 GiB";
     default:
       return `cannot be read (${code ?? message})`;
   }
