@@ -35,6 +35,9 @@ const ROWS_PER_WEIGHT = 8;
 /** The linearised network takes no more numbers than this: fewer samples are looked at where they would be more. */
 const MOST_NUMBERS = 2 ** 27;
 
+/** Multiply-accumulates of its normal equations. */
+const MOST_PRODUCTS = 1e11;
+
 const DAMPINGS = [1e-2, 1e-1, 1] as const;
 
 /** More unknowns than this are not fitted: their normal equations would take too long. */
@@ -233,7 +236,8 @@ async function linearised(
   if (names.length === 0) return { jacobian: new Float32Array(0), residuals: new Float32Array(0) };
   const width = outputsOf(request);
   const wanted = Math.max(request.share * fit, (ROWS_PER_UNKNOWN * unknowns) / width);
-  const most = Math.min(fit, Math.ceil(wanted), Math.max(1, Math.floor(MOST_NUMBERS / (unknowns * width))));
+  const held = Math.min(MOST_NUMBERS / unknowns, MOST_PRODUCTS / unknowns ** 2);
+  const most = Math.min(fit, Math.ceil(wanted), Math.max(1, Math.floor(held / width)));
   const rows = most * width;
   const jacobian = new Float32Array(rows * unknowns);
   const residuals = new Float32Array(rows);
