@@ -7,11 +7,11 @@ import { Activations } from "./measure/activations.ts";
 import { objectives } from "./measure/objectives/index.ts";
 import type { ObjectiveOptions } from "./measure/objectives/model-objective.ts";
 import { stateOf } from "./measure/state.ts";
-import { writeModel } from "./onnx/index.ts";
 import { type OpenOptions, openModel } from "./open.ts";
 import { modelHash, type Plan, unitsOfPlan } from "./plan/plan.ts";
 import { splitData } from "./plan/split.ts";
 import type { Verification } from "./results.ts";
+import { fileOf } from "./surgery/file.ts";
 import { sampleFeeds } from "./surgery/samples.ts";
 
 /**
@@ -51,7 +51,7 @@ export async function applyPlan(
     await compensator.finish();
   }
   const prunable = compensator?.written ?? prepared;
-  const bytes = writeModel(stateOf(prunable, removed).model);
+  const bytes = fileOf(prepared, stateOf(prunable, removed).model);
   const feeds = sampleFeeds(prunable, evaluator);
   const verification = await verifyRepair({ original, prepared, compensator, removed, bytes, feeds, runner });
   return { bytes, verification };

@@ -4,6 +4,7 @@ import type { Dataset } from "./data/dataset.ts";
 import { feedDims, type Samples, someFeeds } from "./data/samples.ts";
 import { ShrinkError } from "./errors.ts";
 import type { Graph, Model } from "./graph/graph.ts";
+import { widened } from "./graph/half-precision.ts";
 import { freeAxes, type ProbeOptions } from "./graph/input-layout.ts";
 import { refuseRandomness } from "./graph/randomness.ts";
 import { readModel } from "./onnx/index.ts";
@@ -19,7 +20,7 @@ export interface OpenOptions extends Omit<ProbeOptions, "samples"> {
 }
 
 export interface OpenedModel {
-  /** As it was read. */
+  /** As it was read, in float32 where the file has half precision. */
   readonly original: Model;
   readonly prepared: Prunable;
   readonly samples: Samples | undefined;
@@ -42,14 +43,20 @@ export async function openModel(
   file: Uint8Array | Model,
   { runner, data, looksOnly = false, ...probe }: OpenOptions,
 ): Promise<OpenedModel> {
-  const original = file instanceof Uint8Array ? readModel(file) : file;
+  const read = file instanceof Uint8Array ? readModel(file) : file;
+  const wide = widened(read);
+  const original = wide?.model ?? read;
+  const halves = wide && { halves: wide.halves };
   if (!looksOnly) refuseRandomness(original.graph);
   refuseReserved(original.graph);
-  if (!data) return { original, samples: undefined, ...(await prepareAssuming(original, runner, probe)) };
+  if (!data) {
+    const { prepared, assumed } = await prepareAssuming(original, runner, probe);
+    return { original, samples: undefined, prepared: { ...prepared, ...halves }, assumed };
+  }
   const samples = bindSamples(data, original.graph.feeds);
   const shapes = { ...feedDims(samples), ...probe.shapes };
   const prepared = await prepareForData(original, runner, someFeeds(samples, PROBES), { ...probe, shapes });
-  return { original, prepared, samples, assumed: [] };
+  return { original, prepared: { ...prepared, ...halves }, samples, assumed: [] };
 }
 
 /** Axes that nobody fixes are taken to be of some length; where the model does not run so, the error says which is missing. */

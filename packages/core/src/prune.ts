@@ -24,7 +24,6 @@ import type { Evaluation } from "./measure/evaluation.ts";
 import { createEvaluator, type Evaluator } from "./measure/evaluator.ts";
 import { type ObjectiveOptions, objectivesByOutput } from "./measure/objectives/model-objective.ts";
 import { stateOf } from "./measure/state.ts";
-import { writeModel } from "./onnx/index.ts";
 import { openModel } from "./open.ts";
 import { type Attempt, betterFirst } from "./plan/attempt.ts";
 import { type Budget, checkBudget, defaultBudget, goalReached, hasGoal, isOfCosts } from "./plan/budget.ts";
@@ -37,6 +36,7 @@ import { checkReachable, fittingBlock, shortfall } from "./plan/shortfall.ts";
 import { heldOutPart, predictionsOf, splitData } from "./plan/split.ts";
 import type { LayerWidth, ModelState, PruneSummary } from "./results.ts";
 import type { Runner } from "./runner.ts";
+import { fileFeeds, fileOf } from "./surgery/file.ts";
 import type { RemovedUnits } from "./surgery/kept.ts";
 import { sampleFeeds } from "./surgery/samples.ts";
 import { sizeOfModel } from "./surgery/size.ts";
@@ -164,7 +164,7 @@ export async function prune(file: Uint8Array, given: PruneOptions): Promise<Prun
   const { removed, prunable: repaired } = chosen;
   const end = stateOf(repaired, removed);
   const { model } = end;
-  const bytes = writeModel(model);
+  const bytes = fileOf(prepared, model);
   const size = { ...chosen.after, ...sizeOfModel(model, end.shapes), bytes: bytes.byteLength };
 
   // what was counted is checked on the real file
@@ -178,7 +178,9 @@ export async function prune(file: Uint8Array, given: PruneOptions): Promise<Prun
   const verification = await verifyRepair({ original, prepared, compensator, removed, bytes, feeds, runner });
   const pruned = await evaluateAll(bound, model);
   const after = modelState(repaired, removed, { model, bytes: bytes.byteLength }, pruned);
-  const latency = options.latency && (await latencyOf(runner, { before: file, after: bytes }, one, options.latency));
+  const latency =
+    options.latency &&
+    (await latencyOf(runner, { before: file, after: bytes }, fileFeeds(prepared, one), options.latency));
   const isShown = options.compensationCurves && chosen.stopped !== "interrupted";
   const curves = isShown
     ? await compensationCurves(

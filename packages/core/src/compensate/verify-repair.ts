@@ -35,7 +35,8 @@ export async function verifyRepair(request: VerifyRepairRequest): Promise<Verifi
   if (!compensator || kind === "none") return verify({ prunable: prepared, original, removed, bytes, feeds, runner });
   const none = new Uint8Array(removed.length);
   const intact = writeModel(compensator.intact.model);
-  const start = await verify({ prunable: prepared, original, removed: none, bytes: intact, feeds, runner });
+  const inFloat32 = { ...prepared, halves: undefined }; // as the intact model is
+  const start = await verify({ prunable: inFloat32, original, removed: none, bytes: intact, feeds, runner });
   const { written } = compensator;
   const end = await verify({ prunable: written, original: written.model, removed, bytes, feeds, runner });
   if (start.isInDoubt !== end.isInDoubt) return start.isInDoubt ? start : end;

@@ -12,9 +12,9 @@ import { ShrinkError } from "../errors.ts";
 import type { Model } from "../graph/graph.ts";
 import type { Tensor } from "../graph/tensor.ts";
 import { type State, stateOf } from "../measure/state.ts";
-import { writeModel } from "../onnx/index.ts";
 import { leastWidth, type Selection, stepOf } from "../plan/select.ts";
 import type { Runner } from "../runner.ts";
+import { fileFeeds, fileOf } from "../surgery/file.ts";
 import type { RemovedUnits } from "../surgery/kept.ts";
 import { sizeAfter } from "../surgery/size.ts";
 import { neighboursOf } from "../units/neighbours.ts";
@@ -81,8 +81,9 @@ export class LatencyModel {
    * Measures variants for some seconds. Throws a `model` error where nothing can be removed, or a few runs take half a minute.
    */
   static async learn(prunable: Prunable, options: LearnOptions): Promise<LatencyModel> {
-    const { runner, clock, feeds, modelHash } = options;
-    const intact = await runner.load(writeModel(prunable.model));
+    const { runner, clock, modelHash } = options;
+    const feeds = fileFeeds(prunable, options.feeds);
+    const intact = await runner.load(fileOf(prunable, prunable.model));
     const seen: { removed: RemovedUnits; ratio: number }[] = [];
     const whole: number[] = [];
     const started = clock();
@@ -91,7 +92,7 @@ export class LatencyModel {
       for (const [at, removed] of variants.entries()) {
         const left = PATIENCE - (clock() - started);
         if (left <= 0 && at >= 2) break;
-        const cut = await runner.load(writeModel(stateOf(prunable, removed).model));
+        const cut = await runner.load(fileOf(prunable, stateOf(prunable, removed).model));
         try {
           const pairs = await timeInTurns([intact, cut], feeds, clock, Math.max(0, left / (variants.length - at)));
           if (!pairs) break;
@@ -131,7 +132,7 @@ export class LatencyModel {
     const errors = judges.map(({ removed, ratio }) => Math.abs(judged.#ratio(removed) / ratio - 1));
     const error = errors.length > 0 ? median(errors) : 0;
     const meter: Meter = async (model) => {
-      const files = { before: writeModel(prunable.model), after: writeModel(model) };
+      const files = { before: fileOf(prunable, prunable.model), after: fileOf(prunable, model) };
       const pairs = await timeFiles(runner, files, feeds, clock);
       return pairs && median(pairs.after) / median(pairs.before);
     };

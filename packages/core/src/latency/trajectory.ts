@@ -1,9 +1,9 @@
 /** How long a network takes as it shrinks: cut at a few stages of a run, each timed in turns with the original. */
 import type { Tensor } from "../graph/tensor.ts";
 import { stateOf } from "../measure/state.ts";
-import { writeModel } from "../onnx/index.ts";
 import type { Removal } from "../results.ts";
 import type { Runner } from "../runner.ts";
+import { fileFeeds, fileOf } from "../surgery/file.ts";
 import type { Prunable } from "../units/prepare.ts";
 import { median } from "../util/median.ts";
 import { timeFiles } from "./compare.ts";
@@ -38,8 +38,8 @@ export async function latencyAlong(
   for (const step of stagesOf(trace.length)) {
     for (const { group, unit } of trace.slice(done, step)) removed[(first.get(group) ?? 0) + unit] = 1;
     done = step;
-    const after = writeModel(stateOf(prepared, removed).model);
-    const pairs = await timeFiles(runner, { before: original, after }, feeds, clock, PATIENCE);
+    const after = fileOf(prepared, stateOf(prepared, removed).model);
+    const pairs = await timeFiles(runner, { before: original, after }, fileFeeds(prepared, feeds), clock, PATIENCE);
     if (!pairs) return { stages: new Map() };
     timed.push({ step, before: median(pairs.before), share: median(pairs.after) / median(pairs.before) });
   }

@@ -8,8 +8,8 @@ import type { Evaluator } from "../measure/evaluator.ts";
 import { cutInBlocks, idleGroups } from "../measure/idle.ts";
 import { QualityMeter } from "../measure/quality.ts";
 import { type State, stateOf } from "../measure/state.ts";
-import { modelSize } from "../onnx/index.ts";
 import type { Quality, Removal } from "../results.ts";
+import { fileSizeOf } from "../surgery/file.ts";
 import type { RemovedUnits } from "../surgery/kept.ts";
 import { type Size, sizeAfter } from "../surgery/size.ts";
 import type { Prunable } from "../units/prepare.ts";
@@ -326,7 +326,7 @@ export class PruningHistory {
     const { removed } = this.#state;
     return {
       ...sizeAfter(written, removed),
-      ...(this.#countsBytes && { bytes: modelSize(stateOf(written, removed).model) }),
+      ...(this.#countsBytes && { bytes: fileSizeOf(this.#prunable, stateOf(written, removed).model) }),
       ...(this.#latency && { latency: this.#latency.predict(removed) }),
     };
   }

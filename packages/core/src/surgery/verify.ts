@@ -17,6 +17,7 @@ import type { Runner } from "../runner.ts";
 import type { Prunable } from "../units/prepare.ts";
 import { checkCut } from "./check-cut.ts";
 import { differences, judge } from "./differences.ts";
+import { fileFeeds, readingOf } from "./file.ts";
 import type { RemovedUnits } from "./kept.ts";
 import { perturbedFeeds, perturbedModel } from "./rounding.ts";
 import { together } from "./samples.ts";
@@ -55,7 +56,7 @@ export async function verify({
   runner,
 }: VerifyRequest): Promise<Verification> {
   const { units, shapes } = prunable;
-  if (removed.includes(1)) checkCut(prunable, removed, readModel(bytes));
+  if (removed.includes(1)) checkCut(prunable, removed, readingOf(readModel(bytes)));
   const { others } = valueKinds(original.graph);
   const outputs = original.graph.outputs.map(({ name }) => name).filter((name) => !others.has(name));
   const hidden = comparedNames(prunable).filter(
@@ -69,9 +70,21 @@ export async function verify({
   );
   const runs = together(feeds, prunable, original);
   const withGains = (all: readonly Values[]): Values[] => all.map((feed) => ({ ...feed, [GAINS]: gains }));
-  const small = throwRefusals(await runFile(bytes, { outputs, hidden }, runner, runs));
+  const small = throwRefusals(
+    await runFile(
+      bytes,
+      { outputs, hidden },
+      runner,
+      runs.map((feed) => fileFeeds(prunable, feed)),
+    ),
+  );
   const large = throwRefusals(await runInPieces(gated, runner, withGains(runs), PIECE_BYTES));
-  const rounded = await runInPieces(perturbedModel(gated), runner, withGains(perturbedFeeds(runs)), PIECE_BYTES);
+  const rounded = await runInPieces(
+    perturbedModel(gated, prunable.halves),
+    runner,
+    withGains(perturbedFeeds(runs, prunable.halves)),
+    PIECE_BYTES,
+  );
   const decided = decidedValues(original.graph, shapes);
   return judge(
     [...outputs, ...hidden].flatMap((name) => {

@@ -15,6 +15,7 @@ import { bodyShapes } from "../graph/body-shapes.ts";
 import { opsetOf } from "../graph/builder.ts";
 import { foldByRunning } from "../graph/fold.ts";
 import type { Model } from "../graph/graph.ts";
+import type { Halves } from "../graph/half-precision.ts";
 import { type InputLayout, inputLayouts, isAmbiguous, type ProbeOptions } from "../graph/input-layout.ts";
 import { foldConstants, removeDead, runPasses } from "../graph/passes.ts";
 import type { Values } from "../graph/pieces.ts";
@@ -44,6 +45,8 @@ export interface Prunable {
   readonly units: Units;
   /** Whether layers that share weights are cut each by itself; default false. */
   readonly untie?: boolean | undefined;
+  /** What the file has in half precision; the model has float32 there. */
+  readonly halves?: Halves | undefined;
 }
 
 /**
