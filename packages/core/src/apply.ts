@@ -51,7 +51,7 @@ export async function applyPlan(
     await compensator.finish();
   }
   const prunable = compensator?.written ?? prepared;
-  const bytes = fileOf(prepared, stateOf(prunable, removed).model);
+  const bytes = fileOf(prepared, stateOf(prunable, removed).model, removed);
   const feeds = sampleFeeds(prunable, evaluator);
   const verification = await verifyRepair({ original, prepared, compensator, removed, bytes, feeds, runner });
   return { bytes, verification };

@@ -4,9 +4,9 @@ import type { Dataset } from "./data/dataset.ts";
 import { feedDims, type Samples, someFeeds } from "./data/samples.ts";
 import { ShrinkError } from "./errors.ts";
 import type { Graph, Model } from "./graph/graph.ts";
-import { widened } from "./graph/half-precision.ts";
 import { freeAxes, type ProbeOptions } from "./graph/input-layout.ts";
 import { refuseRandomness } from "./graph/randomness.ts";
+import { readingOf } from "./graph/stored-types.ts";
 import { readModel } from "./onnx/index.ts";
 import type { AssumedLength } from "./results.ts";
 import type { Runner } from "./runner.ts";
@@ -20,7 +20,7 @@ export interface OpenOptions extends Omit<ProbeOptions, "samples"> {
 }
 
 export interface OpenedModel {
-  /** As it was read, in float32 where the file has half precision. */
+  /** As it was read, in float32 where the file has half precision or packed weights. */
   readonly original: Model;
   readonly prepared: Prunable;
   readonly samples: Samples | undefined;
@@ -44,19 +44,19 @@ export async function openModel(
   { runner, data, looksOnly = false, ...probe }: OpenOptions,
 ): Promise<OpenedModel> {
   const read = file instanceof Uint8Array ? readModel(file) : file;
-  const wide = widened(read);
-  const original = wide?.model ?? read;
-  const halves = wide && { halves: wide.halves };
+  const reading = readingOf(read);
+  const original = reading?.model ?? read;
+  const stored = reading && { stored: reading.stored };
   if (!looksOnly) refuseRandomness(original.graph);
   refuseReserved(original.graph);
   if (!data) {
     const { prepared, assumed } = await prepareAssuming(original, runner, probe);
-    return { original, samples: undefined, prepared: { ...prepared, ...halves }, assumed };
+    return { original, samples: undefined, prepared: { ...prepared, ...stored }, assumed };
   }
   const samples = bindSamples(data, original.graph.feeds);
   const shapes = { ...feedDims(samples), ...probe.shapes };
   const prepared = await prepareForData(original, runner, someFeeds(samples, PROBES), { ...probe, shapes });
-  return { original, prepared: { ...prepared, ...halves }, samples, assumed: [] };
+  return { original, prepared: { ...prepared, ...stored }, samples, assumed: [] };
 }
 
 /** Axes that nobody fixes are taken to be of some length; where the model does not run so, the error says which is missing. */

@@ -24,6 +24,7 @@ import type { Evaluation } from "./measure/evaluation.ts";
 import { createEvaluator, type Evaluator } from "./measure/evaluator.ts";
 import { type ObjectiveOptions, objectivesByOutput } from "./measure/objectives/model-objective.ts";
 import { stateOf } from "./measure/state.ts";
+import { readModel } from "./onnx/index.ts";
 import { openModel } from "./open.ts";
 import { type Attempt, betterFirst } from "./plan/attempt.ts";
 import { type Budget, checkBudget, defaultBudget, goalReached, hasGoal, isOfCosts } from "./plan/budget.ts";
@@ -36,10 +37,10 @@ import { checkReachable, fittingBlock, shortfall } from "./plan/shortfall.ts";
 import { heldOutPart, predictionsOf, splitData } from "./plan/split.ts";
 import type { LayerWidth, ModelState, PruneSummary } from "./results.ts";
 import type { Runner } from "./runner.ts";
-import { fileFeeds, fileOf } from "./surgery/file.ts";
+import { fileFeeds, fileOf, measuredModel } from "./surgery/file.ts";
 import type { RemovedUnits } from "./surgery/kept.ts";
 import { sampleFeeds } from "./surgery/samples.ts";
-import { sizeOfModel } from "./surgery/size.ts";
+import { sizeOfFile } from "./surgery/size.ts";
 import type { Prunable } from "./units/prepare.ts";
 
 export interface PruneOptions extends Selection, Omit<ProbeOptions, "samples">, ObjectiveOptions {
@@ -164,8 +165,8 @@ export async function prune(file: Uint8Array, given: PruneOptions): Promise<Prun
   const { removed, prunable: repaired } = chosen;
   const end = stateOf(repaired, removed);
   const { model } = end;
-  const bytes = fileOf(prepared, model);
-  const size = { ...chosen.after, ...sizeOfModel(model, end.shapes), bytes: bytes.byteLength };
+  const bytes = fileOf(prepared, model, removed);
+  const size = { ...chosen.after, ...sizeOfFile(repaired, removed, model), bytes: bytes.byteLength };
 
   // what was counted is checked on the real file
   const reached =
@@ -176,7 +177,7 @@ export async function prune(file: Uint8Array, given: PruneOptions): Promise<Prun
   }
   const feeds = sampleFeeds(prunable, evaluator);
   const verification = await verifyRepair({ original, prepared, compensator, removed, bytes, feeds, runner });
-  const pruned = await evaluateAll(bound, model);
+  const pruned = await evaluateAll(bound, prepared.stored ? measuredModel(readModel(bytes)) : model);
   const after = modelState(repaired, removed, { model, bytes: bytes.byteLength }, pruned);
   const latency =
     options.latency &&
@@ -317,7 +318,7 @@ export function modelState(
 ): ModelState {
   return {
     units: prunable.units.count - removed.reduce((sum, gone) => sum + gone, 0),
-    ...sizeOfModel(file.model, stateOf(prunable, removed).shapes),
+    ...sizeOfFile(prunable, removed, file.model),
     bytes: file.bytes,
     ...(fit?.quality ?? { error: Number.NaN }),
     ...(heldOut && { heldOut: heldOut.quality }),

@@ -4,6 +4,7 @@ import type { Values } from "../graph/pieces.ts";
 import { writeModel } from "../onnx/index.ts";
 import type { Verification } from "../results.ts";
 import type { Runner } from "../runner.ts";
+import { withWrittenWeights } from "../surgery/file.ts";
 import type { RemovedUnits } from "../surgery/kept.ts";
 import { verify } from "../surgery/verify.ts";
 import type { Prunable } from "../units/prepare.ts";
@@ -35,9 +36,9 @@ export async function verifyRepair(request: VerifyRepairRequest): Promise<Verifi
   if (!compensator || kind === "none") return verify({ prunable: prepared, original, removed, bytes, feeds, runner });
   const none = new Uint8Array(removed.length);
   const intact = writeModel(compensator.intact.model);
-  const inFloat32 = { ...prepared, halves: undefined }; // as the intact model is
+  const inFloat32 = { ...prepared, stored: undefined }; // as the intact model is
   const start = await verify({ prunable: inFloat32, original, removed: none, bytes: intact, feeds, runner });
-  const { written } = compensator;
+  const written = withWrittenWeights(compensator.written, removed, bytes);
   const end = await verify({ prunable: written, original: written.model, removed, bytes, feeds, runner });
   if (start.isInDoubt !== end.isInDoubt) return start.isInDoubt ? start : end;
   return start.difference > end.difference ? start : end;

@@ -10,7 +10,7 @@ import type { ShrinkError } from "../errors.ts";
 import type { GraphBuilder } from "../graph/builder.ts";
 import { type Graph, type Node, readsOf } from "../graph/graph.ts";
 import { constantOf, dimsOf, type Shapes } from "../graph/shapes.ts";
-import { isFloat } from "../graph/tensor.ts";
+import { type ElementType, isFloat } from "../graph/tensor.ts";
 import { ruleFor } from "../ops/index.ts";
 import { noDerivative } from "../ops/no-derivative.ts";
 import type { Backward, BySlot, SecondOrder } from "../ops/rule.ts";
@@ -128,15 +128,23 @@ function walk(
   }
 }
 
-/** The real values that depend on `from`. Shapes, indexes and conditions are steps: no derivative goes through them. */
+/** The real values that depend on `from`, rounded ones included. Shapes, indexes and conditions are steps: no derivative goes through them. */
 function reachable(graph: Graph, shapes: Shapes, from: readonly string[]): Set<string> {
   const reached = new Set(from);
+  const typeOf = (name: string): ElementType => shapes.get(name)?.type ?? "float32";
   for (const node of graph.nodes) {
-    if (!readsOf(node).some((name) => reached.has(name))) continue;
-    for (const name of node.outputs) if (isFloat(shapes.get(name)?.type ?? "float32")) reached.add(name);
+    const read = readsOf(node).filter((name) => reached.has(name));
+    if (read.length === 0) continue;
+    const isRounded = node.opType === "QuantizeLinear" || read.some((name) => ROUNDED.has(typeOf(name)));
+    for (const name of node.outputs) {
+      if (isFloat(typeOf(name)) || (isRounded && ROUNDED.has(typeOf(name)))) reached.add(name);
+    }
   }
   return reached;
 }
+
+/** Types that reals are rounded to. */
+const ROUNDED: ReadonlySet<ElementType> = new Set(["int8", "uint8", "int16", "uint16"]);
 
 /** Whether the gradient can travel from a node's output to its input `slot`. */
 export function hasGradient(node: Node, slot: number): boolean {

@@ -9,7 +9,6 @@
  */
 import { Algebra } from "../compensate/algebra.ts";
 import { ShrinkError } from "../errors.ts";
-import type { Model } from "../graph/graph.ts";
 import type { Tensor } from "../graph/tensor.ts";
 import { type State, stateOf } from "../measure/state.ts";
 import { leastWidth, type Selection, stepOf } from "../plan/select.ts";
@@ -47,7 +46,7 @@ const RIDGE = 0.02;
 const BY_MACS = 0.7;
 
 /** Time of a model over that of the whole network. */
-type Meter = (model: Model) => Promise<number | undefined>;
+type Meter = (state: Pick<State, "removed" | "model">) => Promise<number | undefined>;
 
 export class LatencyModel {
   readonly table: LatencyTable;
@@ -83,20 +82,22 @@ export class LatencyModel {
   static async learn(prunable: Prunable, options: LearnOptions): Promise<LatencyModel> {
     const { runner, clock, modelHash } = options;
     const feeds = fileFeeds(prunable, options.feeds);
-    const intact = await runner.load(fileOf(prunable, prunable.model));
+    const none = new Uint8Array(prunable.units.count);
+    const whole = fileOf(prunable, prunable.model, none);
+    const intact = await runner.load(whole);
     const seen: { removed: RemovedUnits; ratio: number }[] = [];
-    const whole: number[] = [];
+    const times: number[] = [];
     const started = clock();
     try {
       const variants = variantsOf(prunable, options);
       for (const [at, removed] of variants.entries()) {
         const left = PATIENCE - (clock() - started);
         if (left <= 0 && at >= 2) break;
-        const cut = await runner.load(fileOf(prunable, stateOf(prunable, removed).model));
+        const cut = await runner.load(fileOf(prunable, stateOf(prunable, removed).model, removed));
         try {
           const pairs = await timeInTurns([intact, cut], feeds, clock, Math.max(0, left / (variants.length - at)));
           if (!pairs) break;
-          whole.push(median(pairs.before));
+          times.push(median(pairs.before));
           seen.push({ removed, ratio: median(pairs.after) / median(pairs.before) });
         } finally {
           await cut.release();
@@ -105,14 +106,14 @@ export class LatencyModel {
     } finally {
       await intact.release();
     }
-    if (whole.length === 0) {
+    if (times.length === 0) {
       throw new ShrinkError(
         "model",
         "latency: cannot be learnt, expected units that can be removed and runs of a few seconds at most; see shrinknet inspect",
       );
     }
-    const milliseconds = median(whole);
-    const [ids, none] = [termsOf(prunable), { coefficients: [] as number[], error: 0 }];
+    const milliseconds = median(times);
+    const [ids, unknown] = [termsOf(prunable), { coefficients: [] as number[], error: 0 }];
     const base = {
       format: "shrinknet-latency",
       version: 1,
@@ -122,7 +123,7 @@ export class LatencyModel {
       terms: ids,
     } as const;
     const fit = (of: typeof seen): Promise<number[]> =>
-      new LatencyModel(prunable, { ...base, ...none }).#fit(of, runner);
+      new LatencyModel(prunable, { ...base, ...unknown }).#fit(of, runner);
     const judges = seen.filter((_, at) => at % JUDGES === JUDGES - 1);
     const judged = new LatencyModel(prunable, {
       ...base,
@@ -131,8 +132,8 @@ export class LatencyModel {
     });
     const errors = judges.map(({ removed, ratio }) => Math.abs(judged.#ratio(removed) / ratio - 1));
     const error = errors.length > 0 ? median(errors) : 0;
-    const meter: Meter = async (model) => {
-      const files = { before: fileOf(prunable, prunable.model), after: fileOf(prunable, model) };
+    const meter: Meter = async ({ model, removed }) => {
+      const files = { before: whole, after: fileOf(prunable, model, removed) };
       const pairs = await timeFiles(runner, files, feeds, clock);
       return pairs && median(pairs.after) / median(pairs.before);
     };
@@ -148,7 +149,7 @@ export class LatencyModel {
   /** Measures the network without these units, which corrects what is predicted from now on. Without a meter it does nothing. */
   async measure({ removed, model }: Pick<State, "removed" | "model">): Promise<void> {
     if (!this.#meter || !removed.includes(1)) return;
-    const ratio = await this.#meter(model);
+    const ratio = await this.#meter({ model, removed });
     if (ratio !== undefined) this.#correction = ratio / this.#ratio(removed);
   }
 

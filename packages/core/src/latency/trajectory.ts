@@ -38,7 +38,7 @@ export async function latencyAlong(
   for (const step of stagesOf(trace.length)) {
     for (const { group, unit } of trace.slice(done, step)) removed[(first.get(group) ?? 0) + unit] = 1;
     done = step;
-    const after = fileOf(prepared, stateOf(prepared, removed).model);
+    const after = fileOf(prepared, stateOf(prepared, removed).model, removed);
     const pairs = await timeFiles(runner, { before: original, after }, fileFeeds(prepared, feeds), clock, PATIENCE);
     if (!pairs) return { stages: new Map() };
     timed.push({ step, before: median(pairs.before), share: median(pairs.after) / median(pairs.before) });

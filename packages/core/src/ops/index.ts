@@ -73,6 +73,7 @@ export type OperatorName =
   | "PRelu"
   | "Pad"
   | "Pow"
+  | "QuantizeLinear"
   | "Reciprocal"
   | "RNN"
   | "ReduceL2"

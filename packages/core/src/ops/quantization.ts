@@ -1,21 +1,72 @@
-/** Quantised weights: cut as they are, never unpacked. */
+/** Between reals and integers: both sides have the same axes, and derivatives pass straight through. */
 import { intAttribute, normalAxis } from "../graph/attributes.ts";
-import type { OpRule } from "./rule.ts";
+import { onnxType } from "../graph/builder.ts";
+import type { ElementType } from "../graph/tensor.ts";
+import type { Backward, OpRule, Ties } from "./rule.ts";
 
-/** DequantizeLinear: (X - zero point) * scale, with one scale in all or one for each index of `axis`; not in blocks. */
+/** X and Y have the same axes; scale and zero point are one in all, or one for each index of `axis`; not in blocks. */
+function tieScales(t: Ties): void {
+  const [x, y] = [t.X(0), t.Y()];
+  if (!x || !y || intAttribute(t.node, "block_size", 0) > 0) return;
+  x.dims.forEach((_, axis) => {
+    t.tie(x, axis, y, axis);
+  });
+  for (const slot of [1, 2]) {
+    const parameter = t.X(slot);
+    if (parameter?.dims.length !== 1) continue;
+    const axis = x.dims.length === 0 ? 0 : normalAxis(intAttribute(t.node, "axis", 1), x.dims.length);
+    if (parameter.dims[0] === x.dims[axis]) t.tie(parameter, 0, y, axis);
+    else t.pass(parameter, 0);
+  }
+}
+
+/** The scale, shaped so that it spreads over X. */
+function scaleOf({ b, node, dims, X }: Backward): string {
+  const rank = dims(0).length;
+  const [length = 1] = dims(1);
+  if (dims(1).length === 0 || length === 1) return X(1);
+  const axis = normalAxis(intAttribute(node, "axis", 1), rank);
+  return b.reshape(
+    X(1),
+    dims(0).map((_, at) => (at === axis ? length : 1)),
+  );
+}
+
+/** DequantizeLinear: (X - zero point) * scale. */
 export const DequantizeLinear: OpRule = {
-  ties(t) {
-    const [x, y] = [t.X(0), t.Y()];
-    if (!x || !y || intAttribute(t.node, "block_size", 0) > 0) return;
-    x.dims.forEach((_, axis) => {
-      t.tie(x, axis, y, axis);
-    });
-    for (const slot of [1, 2]) {
-      const parameter = t.X(slot);
-      if (parameter?.dims.length !== 1) continue;
-      const axis = x.dims.length === 0 ? 0 : normalAxis(intAttribute(t.node, "axis", 1), x.dims.length);
-      if (parameter.dims[0] === x.dims[axis]) t.tie(parameter, 0, y, axis);
-      else t.pass(parameter, 0);
-    }
-  },
+  ties: tieScales,
+  linear: [(d) => d.b.mul(d.incoming() as string, d.coefficient(scaleOf(d)))],
 };
+
+/** Smallest and largest integers, where a saturated element may stand. */
+const RANGES: Partial<Record<ElementType, readonly [low: number, high: number]>> = {
+  int8: [-128, 127],
+  uint8: [0, 255],
+  int16: [-32768, 32767],
+  uint16: [0, 65535],
+};
+
+/**
+ * QuantizeLinear: X / scale rounded, plus zero point, within the range of its type. Its derivative passes straight through where
+ * nothing saturates (Bengio, Leonard and Courville 2013).
+ */
+export const QuantizeLinear: OpRule = {
+  ties: tieScales,
+  linear: [
+    (d) => {
+      const { b } = d;
+      const along = b.div(d.incoming() as string, d.coefficient(scaleOf(d)));
+      const [low, high] = RANGES[typeOf(d)] ?? [0, 255];
+      const steps = b.cast(d.Y(), b.real);
+      const isInside = b.and(b.greater(steps, b.scalar(low)), b.greater(b.scalar(high), steps));
+      return b.mul(along, b.indicator(isInside));
+    },
+  ],
+};
+
+function typeOf({ node, constant }: Backward): ElementType {
+  const zero = constant(2)?.type;
+  const asked = intAttribute(node, "output_dtype", 0);
+  const named = Object.entries(onnxType).find(([, number]) => number === asked)?.[0] as ElementType | undefined;
+  return zero ?? named ?? "uint8";
+}

@@ -326,7 +326,7 @@ export class PruningHistory {
     const { removed } = this.#state;
     return {
       ...sizeAfter(written, removed),
-      ...(this.#countsBytes && { bytes: fileSizeOf(this.#prunable, stateOf(written, removed).model) }),
+      ...(this.#countsBytes && { bytes: fileSizeOf(this.#prunable, stateOf(written, removed).model, removed) }),
       ...(this.#latency && { latency: this.#latency.predict(removed) }),
     };
   }

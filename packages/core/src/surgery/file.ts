@@ -1,32 +1,72 @@
-/** From a stage of pruning to what is written: the types of the file come back where it has half precision. */
+/** From a stage of pruning to what is written: what the file stores otherwise than it is measured comes back. */
 import type { Model } from "../graph/graph.ts";
-import { narrowed, narrowedFeeds, widened } from "../graph/half-precision.ts";
 import type { Values } from "../graph/pieces.ts";
-import { modelSize, writeModel } from "../onnx/index.ts";
+import { asStored, readingOf, storedFeeds } from "../graph/stored-types.ts";
+import { Tensor } from "../graph/tensor.ts";
+import { modelSize, readModel, writeModel } from "../onnx/index.ts";
 import type { Prunable } from "../units/prepare.ts";
+import type { RemovedUnits } from "./kept.ts";
+import { keptIn } from "./kept-in.ts";
 
-type Stored = Pick<Prunable, "halves">;
-
-/** The bytes of a model that was made of a prunable one. */
-export function fileOf(prunable: Stored, model: Model): Uint8Array {
-  return writeModel(storedModel(prunable, model));
+/** The bytes of a prunable model, cut to `model`. */
+export function fileOf(prunable: Prunable, model: Model, removed: RemovedUnits): Uint8Array {
+  return writeModel(storedModel(prunable, model, removed));
 }
 
 /** Their number. */
-export function fileSizeOf(prunable: Stored, model: Model): number {
-  return modelSize(storedModel(prunable, model));
+export function fileSizeOf(prunable: Prunable, model: Model, removed: RemovedUnits): number {
+  return modelSize(storedModel(prunable, model, removed));
 }
 
 /** Feeds as the file takes them. */
-export function fileFeeds({ halves }: Stored, feeds: Values): Values {
-  return halves ? narrowedFeeds(feeds, halves) : feeds;
+export function fileFeeds({ stored }: Pick<Prunable, "stored">, feeds: Values): Values {
+  return stored ? storedFeeds(feeds, stored) : feeds;
 }
 
-function storedModel({ halves }: Stored, model: Model): Model {
-  return halves ? narrowed(model, halves) : model;
+/** A file that was read, as it is measured. */
+export function measuredModel(model: Model): Model {
+  return readingOf(model)?.model ?? model;
 }
 
-/** A file that was read, as it is measured: in float32 where it has half precision. */
-export function readingOf(model: Model): Model {
-  return widened(model)?.model ?? model;
+/** The model, not cut, with its weights as the file has them: what is left of those that were rounded when they were packed. */
+export function withWrittenWeights(prunable: Prunable, removed: RemovedUnits, bytes: Uint8Array): Prunable {
+  const { stored, model } = prunable;
+  if (!stored || stored.packed.size === 0) return prunable;
+  const written = measuredModel(readModel(bytes)).graph.initializers;
+  const keptOf = keptIn(prunable, removed);
+  const initializers = new Map(model.graph.initializers);
+  for (const name of stored.packed.keys()) {
+    const [whole, left] = [initializers.get(name), written.get(name)];
+    if (whole && left)
+      initializers.set(
+        name,
+        putBack(whole, left, (axis) => keptOf(name, axis)),
+      );
+  }
+  return { ...prunable, model: { ...model, graph: model.graph.with({ initializers }) } };
+}
+
+/** The tensor with the elements of what is left of it in their places. */
+function putBack(whole: Tensor, left: Tensor, keptOf: (axis: number) => readonly number[] | undefined): Tensor {
+  const kept = whole.dims.map((_, axis) => keptOf(axis));
+  return new Tensor(whole.type, whole.dims, () => {
+    const values = Float32Array.from(whole.numbers);
+    const numbers = left.numbers;
+    for (let i = 0; i < numbers.length; i++) {
+      let [rest, place, step] = [i, 0, 1];
+      for (let axis = whole.dims.length - 1; axis >= 0; axis--) {
+        const length = left.dims[axis] as number;
+        const index = rest % length;
+        rest = Math.floor(rest / length);
+        place += step * (kept[axis]?.[index] ?? index);
+        step *= whole.dims[axis] as number;
+      }
+      values[place] = numbers[i] as number;
+    }
+    return values;
+  });
+}
+
+function storedModel(prunable: Prunable, model: Model, removed: RemovedUnits): Model {
+  return prunable.stored ? asStored(model, prunable.stored, keptIn(prunable, removed)) : model;
 }

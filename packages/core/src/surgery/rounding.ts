@@ -1,7 +1,7 @@
 /** What rounding alone does to a model: the same model with every real number one unit in the last place up or down. */
 import type { Graph, Model } from "../graph/graph.ts";
-import { HALF_DIGITS, type Halves } from "../graph/half-precision.ts";
 import type { Values } from "../graph/pieces.ts";
+import { HALF_DIGITS, type Stored } from "../graph/stored-types.ts";
 import { type ElementType, isFloat, Tensor } from "../graph/tensor.ts";
 import { randomSource } from "../util/random.ts";
 
@@ -12,25 +12,25 @@ import { randomSource } from "../util/random.ts";
 const EXACT_FROM: Readonly<Record<string, number>> = { Range: 0, Resize: 1, Upsample: 1, Pow: 1, Equal: 0, Mod: 1 };
 
 /** The model with perturbed weights, by what is kept of them in half precision. They are made when they are read. */
-export function perturbedModel(model: Model, halves?: Halves): Model {
+export function perturbedModel(model: Model, stored?: Stored): Model {
   const { graph } = model;
   const exact = new Set(graph.nodes.flatMap(({ opType, inputs }) => inputs.slice(EXACT_FROM[opType] ?? inputs.length)));
   const initializers = new Map(
     [...graph.initializers].map(([name, tensor], at) => [
       name,
-      exact.has(name) ? tensor : perturbed(tensor, at, digitsOf(name, tensor.type, halves)),
+      exact.has(name) ? tensor : perturbed(tensor, at, digitsOf(name, tensor.type, stored)),
     ]),
   );
   return { ...model, graph: graph.with({ initializers }) as Graph };
 }
 
 /** Feeds with perturbed reals. */
-export function perturbedFeeds(feeds: readonly Values[], halves?: Halves): Values[] {
+export function perturbedFeeds(feeds: readonly Values[], stored?: Stored): Values[] {
   return feeds.map((feed) =>
     Object.fromEntries(
       Object.entries(feed).map(([name, tensor], at) => [
         name,
-        perturbed(tensor, at, digitsOf(name, tensor.type, halves)),
+        perturbed(tensor, at, digitsOf(name, tensor.type, stored)),
       ]),
     ),
   );
@@ -40,9 +40,9 @@ export function perturbedFeeds(feeds: readonly Values[], halves?: Halves): Value
 const DIGITS: Partial<Record<ElementType, number>> = { float64: 52, float32: 23 };
 
 /** Of a value: what the file keeps of it. */
-function digitsOf(name: string, type: ElementType, halves: Halves | undefined): number | undefined {
-  const stored = halves?.unpacked.get(name)?.type ?? halves?.types.get(name);
-  return type === "float32" && (stored === "float16" || stored === "bfloat16") ? HALF_DIGITS[stored] : DIGITS[type];
+function digitsOf(name: string, type: ElementType, stored: Stored | undefined): number | undefined {
+  const was = stored?.packed.get(name)?.inputs[0]?.type ?? stored?.types.get(name);
+  return type === "float32" && (was === "float16" || was === "bfloat16") ? HALF_DIGITS[was] : DIGITS[type];
 }
 
 function perturbed(tensor: Tensor, seed: number, digits: number | undefined): Tensor {

@@ -1,10 +1,12 @@
 /** What is left of a model after some removals — shapes, parameters, MACs — counted without cutting anything. */
+import type { Model } from "../graph/graph.ts";
 import type { Shapes } from "../graph/shapes.ts";
 import type { PlaceKey } from "../units/places.ts";
 import type { Prunable } from "../units/prepare.ts";
 import type { OwnedPlace } from "../units/units.ts";
 import { followersOf } from "./follows.ts";
 import type { RemovedUnits } from "./kept.ts";
+import { packedParameters } from "./packed-parameters.ts";
 import { SizeCounter } from "./size-counter.ts";
 import { type Size, sizeOfModel } from "./size-of-model.ts";
 
@@ -27,9 +29,16 @@ export function cutShapes(prunable: Prunable, removed: RemovedUnits): Shapes {
   return result;
 }
 
+/** Parameters and MACs of the file of a model that was cut from a prunable one, counted on its own tensors. */
+export function sizeOfFile(prunable: Prunable, removed: RemovedUnits, model: Model): Size {
+  const size = sizeOfModel(model, cutShapes(prunable, removed));
+  return { ...size, parameters: size.parameters + packedParameters(prunable, removed) };
+}
+
 /** Parameters and MACs of the model without the removed units. */
 export function sizeAfter(prunable: Prunable, removed: RemovedUnits): Size {
-  return sizeWithout(prunable, prunable.units.places, removed);
+  const size = sizeWithout(prunable, prunable.units.places, removed);
+  return { ...size, parameters: size.parameters + packedParameters(prunable, removed) };
 }
 
 /**

@@ -17,7 +17,7 @@ import type { Runner } from "../runner.ts";
 import type { Prunable } from "../units/prepare.ts";
 import { checkCut } from "./check-cut.ts";
 import { differences, judge } from "./differences.ts";
-import { fileFeeds, readingOf } from "./file.ts";
+import { fileFeeds, measuredModel } from "./file.ts";
 import type { RemovedUnits } from "./kept.ts";
 import { perturbedFeeds, perturbedModel } from "./rounding.ts";
 import { together } from "./samples.ts";
@@ -56,7 +56,8 @@ export async function verify({
   runner,
 }: VerifyRequest): Promise<Verification> {
   const { units, shapes } = prunable;
-  if (removed.includes(1)) checkCut(prunable, removed, readingOf(readModel(bytes)));
+  if (removed.includes(1))
+    checkCut(prunable, removed, prunable.stored ? measuredModel(readModel(bytes)) : readModel(bytes));
   const { others } = valueKinds(original.graph);
   const outputs = original.graph.outputs.map(({ name }) => name).filter((name) => !others.has(name));
   const hidden = comparedNames(prunable).filter(
@@ -68,21 +69,23 @@ export async function verify({
     units.count,
     realTypeOf(original.graph, shapes),
   );
+  // fused, layers of integers are rounded otherwise than the file says
+  const optimize = !original.graph.nodes.some(({ opType }) => opType === "QuantizeLinear");
   const runs = together(feeds, prunable, original);
   const withGains = (all: readonly Values[]): Values[] => all.map((feed) => ({ ...feed, [GAINS]: gains }));
   const small = throwRefusals(
     await runFile(
       bytes,
-      { outputs, hidden },
+      { outputs, hidden, optimize },
       runner,
       runs.map((feed) => fileFeeds(prunable, feed)),
     ),
   );
   const large = throwRefusals(await runInPieces(gated, runner, withGains(runs), PIECE_BYTES));
   const rounded = await runInPieces(
-    perturbedModel(gated, prunable.halves),
+    perturbedModel(gated, prunable.stored),
     runner,
-    withGains(perturbedFeeds(runs, prunable.halves)),
+    withGains(perturbedFeeds(runs, prunable.stored)),
     PIECE_BYTES,
   );
   const decided = decidedValues(original.graph, shapes);
@@ -110,10 +113,17 @@ function withOutputs(model: Model, names: readonly string[]): Model {
   return { ...model, graph: model.graph.with({ outputs }) };
 }
 
+interface Asked {
+  readonly outputs: readonly string[];
+  /** Values that are no outputs. */
+  readonly hidden: readonly string[];
+  readonly optimize: boolean;
+}
+
 /** What the smaller file gives: loaded whole as by whoever ships it, or where that takes too much memory, in pieces. */
 async function runFile(
   bytes: Uint8Array,
-  { outputs: names, hidden }: { readonly outputs: readonly string[]; readonly hidden: readonly string[] },
+  { outputs: names, hidden, optimize }: Asked,
   runner: Runner,
   feeds: readonly Values[],
 ): Promise<Outcome[]> {
@@ -123,7 +133,7 @@ async function runFile(
     await (await runner.load(writeModel({ ...model, graph }), { optimize: false })).release();
     return runInPieces(withOutputs(model, hidden), runner, feeds);
   }
-  const session = await runner.load(bytes, { pack: false });
+  const session = await runner.load(bytes, { optimize, pack: false });
   const outputs: Values[] = [];
   try {
     for (const feed of feeds) outputs.push(await session.run(feed, names));

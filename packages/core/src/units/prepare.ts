@@ -15,7 +15,6 @@ import { bodyShapes } from "../graph/body-shapes.ts";
 import { opsetOf } from "../graph/builder.ts";
 import { foldByRunning } from "../graph/fold.ts";
 import type { Model } from "../graph/graph.ts";
-import type { Halves } from "../graph/half-precision.ts";
 import { type InputLayout, inputLayouts, isAmbiguous, type ProbeOptions } from "../graph/input-layout.ts";
 import { foldConstants, removeDead, runPasses } from "../graph/passes.ts";
 import type { Values } from "../graph/pieces.ts";
@@ -31,6 +30,7 @@ import {
   shapesOf,
 } from "../graph/shapes.ts";
 import { removeChannelShuffles } from "../graph/shuffle.ts";
+import type { Stored } from "../graph/stored-types.ts";
 import type { Runner } from "../runner.ts";
 import { findUnits } from "./find.ts";
 import type { Units } from "./units.ts";
@@ -45,8 +45,8 @@ export interface Prunable {
   readonly units: Units;
   /** Whether layers that share weights are cut each by itself; default false. */
   readonly untie?: boolean | undefined;
-  /** What the file has in half precision; the model has float32 there. */
-  readonly halves?: Halves | undefined;
+  /** What the file stores otherwise: in half precision, or packed. */
+  readonly stored?: Stored | undefined;
 }
 
 /**

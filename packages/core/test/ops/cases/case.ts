@@ -44,3 +44,6 @@ export const distinct = (...dims: number[]): Tensor => {
   }
   return tensorOf("float64", values, dims);
 };
+
+/** Operators whose derivatives pass straight through rounding: what finite differences say is something else. */
+export const straightThrough: ReadonlySet<string> = new Set(["QuantizeLinear", "DequantizeLinear"]);

@@ -216,6 +216,22 @@ export const imageTies: Readonly<Record<string, Case>> = {
     },
     { into: 20 },
   ),
+  "QuantizeLinear and back, a scale for each channel, then one in all": image(
+    [
+      relu,
+      node("QuantizeLinear", ["a", "scale", "zero"], ["q"], { axis: 1 }),
+      node("DequantizeLinear", ["q", "scale", "zero"], ["d"], { axis: 1 }),
+      node("QuantizeLinear", ["d", "step"], ["p"]),
+      node("DequantizeLinear", ["p", "step"], ["z"]),
+    ],
+    first4,
+    {
+      scale: positive(4),
+      zero: tensorOf("uint8", [0, 1, 20, 3], [4]),
+      step: tensorOf("float32", [0.1], []),
+    },
+    { into: 64 },
+  ),
   "DequantizeLinear of weights with one scale": image(
     [
       relu,

@@ -1,23 +1,23 @@
 /**
- * Half precision: a model whose numbers have 16 bits is read as one of float32, measured and repaired as that, and written
- * with the types that it had. Weights are rounded once, when they are written.
+ * What a file stores smaller than it is measured: a model whose numbers have 16 bits is read as one of float32, and packed weights
+ * ({@link unpackWeights}) are unpacked. All that is measured, repaired and cut is float32; files are written with the types that they
+ * had, and weights are rounded once, then.
  */
 import { ShrinkError } from "../errors.ts";
 import { onnxType } from "./builder.ts";
-import { FreshNames } from "./fresh-names.ts";
 import type { Attribute, Graph, Model, Node, ValueInfo } from "./graph.ts";
+import { type KeptOf, type PackedWeights, packWeights, unpackWeights } from "./packed-weights.ts";
 import type { Values } from "./pieces.ts";
 import { type ElementType, isFloat, Tensor, tensorOf } from "./tensor.ts";
 import { valueKinds } from "./value-kinds.ts";
 
 export type HalfType = "float16" | "bfloat16";
 
-/** What a file has in half precision. */
-export interface Halves {
-  /** Element types of its real values, where they are known. */
+/** What a file has otherwise than the model that is measured. */
+export interface Stored {
+  /** Element types of its real values, where they are known; only of a file with half precision. */
   readonly types: ReadonlyMap<string, ElementType>;
-  /** Weights that the file stores in half precision and a Cast makes larger, by the Cast's output. */
-  readonly unpacked: ReadonlyMap<string, { readonly stored: string; readonly type: HalfType }>;
+  readonly packed: PackedWeights;
 }
 
 /** The digits of the fraction that a type keeps. */
@@ -26,13 +26,20 @@ export const HALF_DIGITS: Readonly<Record<HalfType, number>> = { float16: 10, bf
 const isHalf = (type: ElementType | undefined): type is HalfType => type === "float16" || type === "bfloat16";
 
 /**
- * The model with float32 in place of half precision, and what to write where; undefined where it has none. Throws a `model` error for
- * half precision inside of bodies of control flow.
+ * The model as it is measured, and what to write where; undefined where that is the model as it is. Throws a `model` error for half
+ * precision beside bodies of control flow.
  */
-export function widened(model: Model): { readonly model: Model; readonly halves: Halves } | undefined {
-  const { graph } = model;
+export function readingOf(model: Model): { readonly model: Model; readonly stored: Stored } | undefined {
+  const { graph, packed } = unpackWeights(model.graph);
   const types = typesOf(graph);
-  if (![...types.values()].some(isHalf)) return undefined;
+  const hasHalves = [...types.values()].some(isHalf);
+  if (!hasHalves && packed.size === 0) return undefined;
+  const stored = { types: hasHalves ? types : new Map<string, ElementType>(), packed };
+  return { model: { ...model, graph: hasHalves ? widened(graph, types) : graph }, stored };
+}
+
+/** The graph with float32 in place of half precision. */
+function widened(graph: Graph, types: ReadonlyMap<string, ElementType>): Graph {
   const body = graph.nodes.find(({ attributes }) => Object.values(attributes).some(({ kind }) => kind === "graph"));
   if (body) {
     throw new ShrinkError(
@@ -40,76 +47,51 @@ export function widened(model: Model): { readonly model: Model; readonly halves:
       `${body.opType} "${body.name || body.outputs[0]}": has a body of its own in a model of half precision, expected float32 there; convert the model to float32 first`,
     );
   }
-  const unpacked = new Map<string, { stored: string; type: HalfType }>();
-  const initializers = new Map<string, Tensor>();
-  for (const [name, tensor] of graph.initializers)
-    initializers.set(name, isHalf(tensor.type) ? converted(tensor, "float32") : tensor);
-  const nodes = graph.nodes.flatMap((node): Node[] => {
-    const [stored = ""] = node.inputs;
-    const [output = ""] = node.outputs;
-    const tensor = graph.initializers.get(stored);
-    const isUnpacking = node.opType === "Cast" && tensor && isHalf(tensor.type) && types.get(output) === "float32";
-    const { uses = [], isOutput } = graph.value(stored) ?? {};
-    if (isUnpacking && uses.length === 1 && !isOutput && !graph.value(output)?.isOutput) {
-      unpacked.set(output, { stored, type: tensor.type as HalfType });
-      initializers.set(output, converted(tensor, "float32"));
-      initializers.delete(stored);
-      return [];
-    }
-    return [withTypes(node, (type) => (isHalf(type) ? "float32" : type), types)];
-  });
   const info = (value: ValueInfo): ValueInfo => (isHalf(value.type) ? { ...value, type: "float32" } : value);
-  const wide = graph.with({
-    nodes,
-    initializers,
-    inputs: graph.inputs.filter(({ name }) => !graph.initializers.has(name) || initializers.has(name)).map(info),
+  return graph.with({
+    nodes: graph.nodes.map((node) => withTypes(node, (type) => (isHalf(type) ? "float32" : type), types)),
+    initializers: new Map(
+      [...graph.initializers].map(([name, tensor]) => [
+        name,
+        isHalf(tensor.type) ? converted(tensor, "float32") : tensor,
+      ]),
+    ),
+    inputs: graph.inputs.map(info),
     outputs: graph.outputs.map(info),
     valueInfo: new Map([...graph.valueInfo].map(([name, value]) => [name, info(value)])),
   });
-  return { model: { ...model, graph: wide }, halves: { types, unpacked } };
 }
 
-/** A model that was made of a widened one, with the types of the file. What is new is as what reads it gives. */
-export function narrowed(model: Model, { types, unpacked }: Halves): Model {
-  const { graph } = model;
+/** A model that was made of a reading, as the file stores it. What is new has the type of what reads it. */
+export function asStored(model: Model, { types, packed }: Stored, keptOf: KeptOf): Model {
+  const typed = types.size > 0 ? narrowed(model.graph, types, packed) : model.graph;
+  return { ...model, graph: packWeights(typed, packed, keptOf) };
+}
+
+function narrowed(graph: Graph, types: ReadonlyMap<string, ElementType>, packed: PackedWeights): Graph {
   const typeOf = (name: string, now: ElementType | undefined): ElementType | undefined => {
-    const known = types.get(name) ?? typeOfReaders(graph, name, types);
+    const known = packed.has(name) ? undefined : (types.get(name) ?? typeOfReaders(graph, name, types));
     return now === "float32" && isHalf(known) ? known : now;
   };
-  const taken = new FreshNames(graph);
-  const initializers = new Map<string, Tensor>();
-  const casts: Node[] = [];
-  for (const [name, tensor] of graph.initializers) {
-    const pack = unpacked.get(name);
-    const type = pack?.type ?? typeOf(name, tensor.type);
-    const stored = isHalf(type) ? converted(tensor, type) : tensor;
-    if (!pack) {
-      initializers.set(name, stored);
-      continue;
-    }
-    const source = taken.fresh(pack.stored);
-    initializers.set(source, stored);
-    const attributes: Node["attributes"] = { to: { kind: "int", value: onnxType[tensor.type as "float32"] } };
-    casts.push({ name: `${name}/cast`, opType: "Cast", domain: "", inputs: [source], outputs: [name], attributes });
-  }
+  const initializers = new Map(
+    [...graph.initializers].map(([name, tensor]) => {
+      const type = typeOf(name, tensor.type) as ElementType;
+      return [name, type === tensor.type ? tensor : converted(tensor, type)] as const;
+    }),
+  );
   const info = (value: ValueInfo): ValueInfo => ({ ...value, type: typeOf(value.name, value.type) });
-  const file = graph.with({
-    nodes: [
-      ...casts,
-      ...graph.nodes.map((node) =>
-        withTypes(node, (now, was) => (now === "float32" && isHalf(was) ? was : now), types),
-      ),
-    ],
+  const back = (now: ElementType, was: ElementType): ElementType => (now === "float32" && isHalf(was) ? was : now);
+  return graph.with({
+    nodes: graph.nodes.map((node) => withTypes(node, back, types)),
     initializers,
-    inputs: graph.inputs.filter(({ name }) => !unpacked.has(name)).map(info),
+    inputs: graph.inputs.map(info),
     outputs: graph.outputs.map(info),
     valueInfo: new Map([...graph.valueInfo].map(([name, value]) => [name, info(value)])),
   });
-  return { ...model, graph: file };
 }
 
-/** Feeds of a widened model, as its file takes them. */
-export function narrowedFeeds(feeds: Values, { types }: Halves): Values {
+/** Feeds of a reading, as its file takes them. */
+export function storedFeeds(feeds: Values, { types }: Stored): Values {
   const entries = Object.entries(feeds).map(([name, tensor]) => {
     const type = types.get(name);
     return [name, isHalf(type) && tensor.type === "float32" ? converted(tensor, type) : tensor] as const;

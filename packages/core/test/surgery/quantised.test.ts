@@ -1,0 +1,121 @@
+/** Quantised layers: cut with their scales, measured and repaired as reals, written as integers. */
+import { describe, expect, test } from "vitest";
+import { applyPlan } from "../../src/apply.ts";
+import { differentiate } from "../../src/derive/backward.ts";
+import { GraphBuilder } from "../../src/graph/builder.ts";
+import type { Model } from "../../src/graph/graph.ts";
+import { type Tensor, tensorOf } from "../../src/graph/tensor.ts";
+import { readModel, writeModel } from "../../src/onnx/index.ts";
+import { prune } from "../../src/prune.ts";
+import { parametersOf } from "../../src/surgery/parameters.ts";
+import { dataset, prepared, runner } from "../helpers.ts";
+import { closeTo, model, node, random } from "../support/build.ts";
+import { quantised } from "../support/quantised.ts";
+
+const r = random(8);
+
+/** x[N, 3, 8, 8] -> convolution, depthwise, convolution with a residual sum, dense layer. */
+function network(): Model {
+  return model({
+    inputs: { x: ["N", 3, 8, 8] },
+    outputs: ["y"],
+    initializers: {
+      w1: r.tensor([16, 3, 3, 3], 0.3),
+      b1: r.tensor([16], 0.1),
+      wd: r.tensor([16, 1, 3, 3], 0.3),
+      bd: r.tensor([16], 0.1),
+      w2: r.tensor([16, 16, 1, 1], 0.25),
+      b2: r.tensor([16], 0.1),
+      w3: r.tensor([16, 5], 0.5),
+      b3: r.tensor([5], 0.1),
+    },
+    nodes: [
+      node("Conv", ["x", "w1", "b1"], ["c1"], { pads: [1, 1, 1, 1] }),
+      node("Relu", ["c1"], ["r1"]),
+      node("Conv", ["r1", "wd", "bd"], ["c2"], { pads: [1, 1, 1, 1], group: 16 }),
+      node("Relu", ["c2"], ["r2"]),
+      node("Conv", ["r2", "w2", "b2"], ["c3"]),
+      node("Relu", ["c3"], ["r3"]),
+      node("GlobalAveragePool", ["r3"], ["p"]),
+      node("Flatten", ["p"], ["f"]),
+      node("Gemm", ["f", "w3", "b3"], ["y"]),
+    ],
+  });
+}
+
+const x = r.tensor([60, 3, 8, 8]);
+const data = dataset({ x });
+
+const stored = (bytes: Uint8Array, type: string): number => {
+  const tensors = [...readModel(bytes).graph.initializers.values()];
+  return tensors.filter((tensor) => tensor.type === type).reduce((sum, { size }) => sum + size, 0);
+};
+
+describe.each([
+  ["a scale for each channel", true],
+  ["one scale in all", false],
+])("%s", (_, perChannel) => {
+  test.each(["none", "mean", "lstsq"] as const)("compensation %s", async (compensate) => {
+    const file = writeModel(await quantised(network(), runner, { x }, perChannel));
+    const options = { runner, data, compensate, criterion: "taylor1", budget: { remove: { share: 0.4 } } };
+    const { bytes, plan, summary } = await prune(file, options);
+    expect(summary.layers.map(({ before }) => before)).toEqual([16, 16]);
+    expect(summary.verified).toBeLessThan(1e-5);
+    // 16 - a and 16 - b channels are left, their weights are int8 and their biases int32
+    const [a = 0, b = 0] = summary.layers.map(({ after }) => after);
+    expect(stored(bytes, "int8")).toBe(27 * a + 9 * a + a * b + 5 * b);
+    expect(stored(bytes, "int32")).toBe(2 * a + b + 5);
+    expect(stored(bytes, "float32")).toBeLessThan(perChannel ? 100 : 20);
+    expect(summary.after.parameters).toBe(parametersOf(readModel(bytes)));
+    expect(summary.removed.at(-1)?.parameters).toBe(summary.after.parameters);
+    expect(summary.before.parameters).toBe(parametersOf(readModel(file)));
+    const replayed = await applyPlan(file, plan, { runner, data });
+    // what is rounded may be rounded otherwise the next time
+    expect(closeTo(await outputs(replayed.bytes), await outputs(bytes))).toBeLessThan(0.1);
+  });
+});
+
+test("repair of a quantised network brings its outputs closer to the original's", async () => {
+  const file = writeModel(await quantised(network(), runner, { x }, true));
+  const error = async (compensate: "none" | "lstsq"): Promise<number> => {
+    const { summary } = await prune(file, {
+      ...{ runner, data, compensate, objective: "match", criterion: "magnitude", budget: { remove: { share: 0.4 } } },
+    });
+    return summary.after.error;
+  };
+  expect(await error("lstsq")).toBeLessThan(0.5 * (await error("none")));
+});
+
+async function outputs(bytes: Uint8Array): Promise<Tensor> {
+  const session = await runner.load(bytes);
+  const { y } = await session.run({ x });
+  await session.release();
+  return y as Tensor;
+}
+
+test("derivatives pass straight through, but where an integer is at the end of its range", async () => {
+  const steps = model({
+    inputs: { x: ["N", 3] },
+    outputs: ["y"],
+    initializers: {
+      scale: tensorOf("float32", [0.1, 0.2, 0.5]),
+      zero: tensorOf("int8", [0, 10, -20]),
+    },
+    nodes: [
+      node("QuantizeLinear", ["x", "scale", "zero"], ["q"], { axis: 1 }),
+      node("DequantizeLinear", ["q", "scale", "zero"], ["y"], { axis: 1 }),
+    ],
+  });
+  const { model: whole, shapes } = await prepared(steps);
+  const b = new GraphBuilder({ opset: 17, base: whole.graph });
+  const seeds = new Map([["y", { gradient: b.input("g", "float32", ["N", 3]) }]]);
+  const { gradient } = differentiate({ builder: b, graph: whole.graph, shapes, opset: 17, seeds, wanted: ["x"] });
+  const name = gradient.get("x") as string;
+  const session = await runner.load(writeModel({ ...whole, graph: b.graph([name]) }));
+  const g = tensorOf("float32", [1, 2, 3, 1, 2, 3], [2, 3]);
+  const result = await session.run({ x: tensorOf("float32", [1, 1, 1, 20, -30, 100], [2, 3]), g });
+  await session.release();
+  expect(Array.from((result[name] as Tensor).numbers, (value) => Math.round(value * 1e4) / 1e4)).toEqual([
+    1, 2, 3, 0, 0, 0,
+  ]);
+});
