@@ -33,11 +33,11 @@ export async function quantised(
   const scales = new Map<string, number>();
   for (const name of read) {
     const numbers = Array.from((values[name] as Tensor).numbers);
-    const [low, high] = [Math.min(0, ...numbers), Math.max(0, ...numbers)];
-    const scale = (high - low) / 255;
+    const [low, high] = [0, 0].map((_, at) => numbers.reduce((a, b) => (at === 0 ? Math.min(a, b) : Math.max(a, b)), 0));
+    const scale = ((high as number) - (low as number)) / 255;
     scales.set(name, scale);
     initializers.set(`${name}/scale`, tensorOf("float32", [scale], []));
-    initializers.set(`${name}/zero`, tensorOf("uint8", [Math.round(-low / scale)], []));
+    initializers.set(`${name}/zero`, tensorOf("uint8", [Math.round(-(low as number) / scale)], []));
     const of = [`${name}/scale`, `${name}/zero`];
     before.set(name, [
       node("QuantizeLinear", [name, ...of], [`${name}/q`]),
