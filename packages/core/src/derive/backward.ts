@@ -82,7 +82,7 @@ function walk(
       const both = bend === undefined ? squared : builder.add(squared, builder.mul(d.gradient() as string, bend));
       return d.unbroadcast(both, slot);
     }
-    const own = order === "gradient" ? pick(rule?.vjp, slot) : pick(rule?.curvature, slot);
+    const own = order === "gradient" ? (pick(rule?.gain, slot) ?? pick(rule?.vjp, slot)) : pick(rule?.curvature, slot);
     if (!own) throw missing(node, order, slot);
     return own(d);
   }

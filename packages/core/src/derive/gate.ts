@@ -52,6 +52,7 @@ export function gateModel(model: Model, shapes: Shapes, units: Units): GatedMode
       redirect.set(reader, gate.gated);
     }
   };
+  for (const name of graph.initializers.keys()) available(name);
   for (const input of graph.feeds) available(input.name);
   for (const node of graph.nodes) {
     const id = nodeId(node);
@@ -67,7 +68,9 @@ export function gateModel(model: Model, shapes: Shapes, units: Units): GatedMode
     dims[sink.axis] = sink.owners.length;
     if (shape?.batchAxis !== undefined && shape.batchAxis < sink.axis) dims[shape.batchAxis] = -1;
     const columns = Array.from(sink.owners, (unit) => (unit < 0 ? units.count : unit));
-    const gains = b.reshape(b.op("Gather", [GAINS, b.ints(columns)], { axis: 1 }), dims);
+    // of weights, which are the same for all samples, the gains of the first
+    const rows = graph.initializers.has(sink.value) ? b.slice(GAINS, 0, 0, 1) : GAINS;
+    const gains = b.reshape(b.op("Gather", [rows, b.ints(columns)], { axis: 1 }), dims);
     const gated = b.op("Mul", [ungated, gains], {}, b.fresh(`${sink.value}/gated`));
     if (shape) allShapes.set(gated, shape);
     return { sink, value: sink.value, gated };

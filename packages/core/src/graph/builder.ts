@@ -108,6 +108,11 @@ export class GraphBuilder {
     return this.#shared(`i${values.join()}`, () => int64(values));
   }
 
+  /** An int64 scalar (rank 0) constant. */
+  index(value: number): string {
+    return this.#shared(`n${value}`, () => int64([value], []));
+  }
+
   /** Sum over `axes` (all where left out). */
   sum(x: string, axes?: readonly number[], keepdims = false): string {
     return this.#reduce("ReduceSum", 13, x, axes, keepdims);

@@ -94,8 +94,9 @@ export class Activations {
   async reader(names: readonly string[], first = 0, last: number = this.#kept.length): Promise<ActivationReader> {
     const asked = this.#kept.slice(first, last);
     const everywhere = (name: string): boolean => asked.every((kept) => kept.has(name));
-    const missing = names.filter((name) => !everywhere(name));
     const { graph } = this.#state.model;
+    const isStored = (name: string): boolean => graph.initializers.has(name);
+    const missing = names.filter((name) => !everywhere(name) && !isStored(name));
     const known = [...(asked[0]?.keys() ?? [])].filter(everywhere);
     const piece = missing.length > 0 ? extract(graph, known, missing, this.#state.shapes) : undefined;
     const session = piece && (await this.#evaluator.runner.load(writeModel({ ...this.#state.model, graph: piece })));
@@ -103,7 +104,7 @@ export class Activations {
     return {
       read: async (chunk, keep = false) => {
         const kept = this.#kept[chunk] as Map<string, Kept>;
-        const found = (name: string): [string, Tensor] => [name, this.get(chunk, name)];
+        const found = (name: string): [string, Tensor] => [name, graph.initializers.get(name) ?? this.get(chunk, name)];
         if (!piece || !session || missing.every((name) => kept.has(name))) return Object.fromEntries(names.map(found));
         const values = await session.run(Object.fromEntries(piece.feeds.map(({ name }) => found(name))), missing);
         const bytes = missing.reduce((sum, name) => sum + (values[name] as Tensor).byteLength, 0);

@@ -18,7 +18,8 @@ export interface Activity {
 /** Runs the model over the data and looks at every value that a consumer of units reads. */
 export async function activityOf(evaluator: Evaluator, state: State): Promise<Activity> {
   const { units } = evaluator.prunable;
-  const sinks = allSinks(units);
+  const { initializers } = state.model.graph;
+  const sinks = allSinks(units).filter(({ value }) => !initializers.has(value)); // weights say nothing of outputs
   const values = [...new Set(sinks.map((sink) => sink.value))];
   const piece = extract(state.model.graph, [], values, state.shapes);
   const session = await evaluator.runner.load(writeModel({ ...state.model, graph: piece }));

@@ -37,6 +37,7 @@ export interface Tail {
 export function canStackCandidates({ prunable }: Evaluator, state: State, group: Group): boolean {
   if (!isBatched(prunable.batching)) return false;
   const { graph } = state.model;
+  if (group.sinks.some(({ value }) => graph.initializers.has(value))) return false; // weights are the same for all samples
   const changed = downstream(
     graph,
     group.sinks.map((sink) => sink.node),

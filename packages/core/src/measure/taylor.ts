@@ -80,6 +80,9 @@ export async function taylorTerms(
     const g = gradient.get(gate.gated);
     const h = curvature.get(gate.gated);
     const { axis } = gate.sink;
+    if (state.model.graph.initializers.has(gate.value)) {
+      return { owners: gate.sink.owners, batchFirst: true, product: g, bend: h }; // see OpRule.gain
+    }
     const rank = dimsOf(state.shapes, gate.value).length;
     const batch = gated.shapes.get(gate.gated)?.batchAxis;
     const overPositions = Array.from({ length: rank }, (_, a) => a).filter((a) => a !== axis && a !== batch);

@@ -132,6 +132,10 @@ export interface OpRule {
   readonly pointwise?: Pointwise;
   /** Gradient by input slot, where neither of the above fits. */
   readonly vjp?: BySlot<BackwardRule>;
+  /**
+   * Of weights that units are read through, by input slot: dE/dgain[N, units] of gains along the axis that is absorbed, by sample.
+   */
+  readonly gain?: BySlot<BackwardRule>;
   /** Diagonal second order by input slot, for the same operators. */
   readonly curvature?: BySlot<(d: SecondOrder) => string>;
   /** Multiply-accumulates for one sample, from dims at batch size 1. Left out: none. */

@@ -35,9 +35,13 @@ function macsIn(graph: Graph, scope: Scope): number {
   return nodes.reduce((sum, node) => sum + macsOfNode(node, scope) + macsInside(node, scope), 0);
 }
 
+const RECURRENT = new Set(["LSTM", "GRU", "RNN"]);
+
 function macsOfNode(node: Node, { shapeOf }: Scope): number {
   const dimsOf = (name = ""): readonly number[] => shapeOf(name)?.dims ?? [];
-  const named = [...readsOf(node), ...node.outputs.slice(0, 1)].filter((name) => name !== "");
+  // states that are 0 anyway are left out where shapes are learnt; what a recurrent layer multiplies with comes before them
+  const read = RECURRENT.has(node.opType) ? node.inputs.slice(0, 3) : readsOf(node);
+  const named = [...read, ...node.outputs.slice(0, 1)].filter((name) => name !== "");
   if (!named.every((name) => shapeOf(name))) return 0;
   return macsOf({
     node,

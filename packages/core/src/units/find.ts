@@ -158,6 +158,7 @@ function sinksOf(
 /** A dense layer's unit that spans several outputs is a head; a convolution's is a channel. */
 function kindOf(root: Node, place: OwnedPlace, size: number): UnitKind {
   if (root.opType.startsWith("Conv")) return "channel";
+  if (["LSTM", "GRU", "RNN"].includes(root.opType)) return "hidden unit";
   const indexes = place.owners.filter((unit) => unit >= 0).length;
   return indexes > size && indexes % size === 0 ? "head" : "neuron";
 }

@@ -31,6 +31,7 @@ import {
 } from "../graph/shapes.ts";
 import { removeChannelShuffles } from "../graph/shuffle.ts";
 import type { Stored } from "../graph/stored-types.ts";
+import { dropZeroStates } from "../graph/zero-states.ts";
 import type { Runner } from "../runner.ts";
 import { findUnits } from "./find.ts";
 import type { Units } from "./units.ts";
@@ -55,7 +56,7 @@ export interface Prunable {
  * {@link prepareForData}.
  */
 export async function prepare(model: Model, runner: Runner, options: ProbeOptions = {}): Promise<Prunable> {
-  const simple = { ...model, graph: runPasses(model.graph, [foldConstants, removeDead]) };
+  const simple = { ...model, graph: runPasses(model.graph, [foldConstants, dropZeroStates, removeDead]) };
   const folded = await foldByRunning(simple, runner);
   const probed = await probe(folded, runner, options);
   const graph = removeChannelShuffles(probed.model.graph, probed.shapes);

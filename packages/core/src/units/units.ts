@@ -4,7 +4,7 @@
 import type { Node } from "../graph/graph.ts";
 import type { Place, PlaceKey } from "./places.ts";
 
-export type UnitKind = "neuron" | "channel" | "head";
+export type UnitKind = "neuron" | "channel" | "head" | "hidden unit";
 
 /** A place that holds slices of units. */
 export interface OwnedPlace extends Place {

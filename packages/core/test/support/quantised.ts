@@ -33,7 +33,9 @@ export async function quantised(
   const scales = new Map<string, number>();
   for (const name of read) {
     const numbers = Array.from((values[name] as Tensor).numbers);
-    const [low, high] = [0, 0].map((_, at) => numbers.reduce((a, b) => (at === 0 ? Math.min(a, b) : Math.max(a, b)), 0));
+    const [low, high] = [0, 0].map((_, at) =>
+      numbers.reduce((a, b) => (at === 0 ? Math.min(a, b) : Math.max(a, b)), 0),
+    );
     const scale = ((high as number) - (low as number)) / 255;
     scales.set(name, scale);
     initializers.set(`${name}/scale`, tensorOf("float32", [scale], []));
