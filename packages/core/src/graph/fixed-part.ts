@@ -27,7 +27,7 @@ export async function splitOff(model: Model, changing: readonly string[], runner
   const read = graph.nodes.filter((node) => node.outputs.some((name) => moves.has(name))).flatMap(readsOf);
   const handed = new Set([...read, ...outputs].filter((name) => given.has(name) && !moves.has(name)));
   const computed = [...handed].filter((name) => !fed.includes(name));
-  const head = extract(graph, fed, computed, new Map());
+  const head = extract(graph, [], computed, new Map());
   const first = computed.length > 0 ? await runner.load(writeModel({ ...model, graph: head })) : undefined;
   let second: Awaited<ReturnType<Runner["load"]>> | undefined;
   return {

@@ -7,12 +7,12 @@ import { type ElementType, isFloat } from "./tensor.ts";
 /** Operators whose output has the type of input 0, whatever that is. */
 const LIKE_FIRST = new Set(
   (
-    "Abs Add AveragePool BatchNormalization Ceil Clip Concat Conv ConvTranspose Cos Div Dropout Einsum Elu Erf " +
+    "Abs Add AveragePool BatchNormalization Ceil Clip Concat Conv ConvTranspose Cos DepthToSpace Div Dropout Einsum Elu Erf " +
     "Exp Expand Flatten Floor Gather GatherElements GatherND Gelu Gemm GlobalAveragePool GlobalMaxPool " +
     "GroupNormalization HardSigmoid HardSwish Identity InstanceNormalization LayerNormalization LeakyRelu Log " +
     "LogSoftmax MatMul Max MaxPool Min Mish Mul Neg PRelu Pad Pow Reciprocal ReduceL2 ReduceMax ReduceMean " +
     "ReduceMin ReduceSum Relu Reshape Resize Round ScatterElements ScatterND Selu Sigmoid Sign Sin Slice Softmax " +
-    "Softplus Softsign Split Sqrt Squeeze Sub Sum Tanh ThresholdedRelu Tile Transpose Unsqueeze Upsample"
+    "Softplus Softsign SpaceToDepth Split Sqrt Squeeze Sub Sum Tanh ThresholdedRelu Tile Transpose Unsqueeze Upsample"
   ).split(" "),
 );
 

@@ -9,6 +9,7 @@ import * as indexing from "./indexing.ts";
 import * as linear from "./linear.ts";
 import * as movement from "./movement.ts";
 import * as normalization from "./normalization.ts";
+import * as pixelShuffle from "./pixel-shuffle.ts";
 import * as pooling from "./pooling.ts";
 import * as quantization from "./quantization.ts";
 import * as recurrent from "./recurrent.ts";
@@ -31,6 +32,7 @@ export type OperatorName =
   | "Conv"
   | "ConvTranspose"
   | "Cos"
+  | "DepthToSpace"
   | "DequantizeLinear"
   | "Div"
   | "Dropout"
@@ -94,6 +96,7 @@ export type OperatorName =
   | "Softmax"
   | "Softplus"
   | "Softsign"
+  | "SpaceToDepth"
   | "Split"
   | "Sqrt"
   | "Squeeze"
@@ -114,6 +117,7 @@ export const rules: Readonly<Record<OperatorName, OpRule>> = {
   ...linear,
   ...movement,
   ...normalization,
+  ...pixelShuffle,
   ...pooling,
   ...quantization,
   ...recurrent,

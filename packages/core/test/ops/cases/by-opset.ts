@@ -69,6 +69,8 @@ const lasting: readonly Case[] = [
   ["Sub", [t(2, 3), t(3)], {}, { batch: [0] }],
   ["Sum", [t(2, 3), t(2, 3)]],
   ["Tanh", [t(2, 3)]],
+  ["DepthToSpace", [t(2, 4, 2, 3)], { blocksize: 2 }, image],
+  ["SpaceToDepth", [t(2, 3, 4, 2)], { blocksize: 2 }, image],
   ["Transpose", [t(2, 3, 2)], { perm: [0, 2, 1] }, { batch: [0] }],
 ];
 

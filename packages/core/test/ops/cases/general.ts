@@ -63,6 +63,9 @@ export const generalTables: Readonly<Record<string, readonly Case[]>> = {
     ["Conv", [t(2, 3, 4, 4), t(2, 3, 4, 4)], {}, { ...images, opset: 7 }],
   ],
   "transposed convolutions": [
+    ["DepthToSpace", [t(2, 8, 2, 3)], { blocksize: 2 }, images],
+    ["DepthToSpace", [t(1, 8, 2, 3)], { blocksize: 2, mode: "CRD" }],
+    ["SpaceToDepth", [t(2, 3, 4, 2)], { blocksize: 2 }, images],
     ["ConvTranspose", [t(2, 3, 4, 4), t(3, 2, 3, 3), t(2)], {}, images],
     ["ConvTranspose", [t(1, 3, 4, 4), t(3, 2, 3, 3)], { strides: [2, 2], pads: [1, 1, 1, 1] }],
     ["ConvTranspose", [t(1, 3, 3, 3), t(3, 2, 3, 3)], { strides: [2, 2], output_padding: [1, 1] }],
