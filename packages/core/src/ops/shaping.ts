@@ -5,11 +5,17 @@ import { type Backward, type OpRule, type Port, type Ties, tieBroadcast } from "
 
 const reshapeBack = (d: Backward): string => d.b.reshapeLike(d.incoming() as string, d.X(0));
 
-/** Ties the axes of `short` with those of `long` that are not in `extra`. */
-function tieAround(t: Ties, short: Port, long: Port, extra: readonly number[]): void {
+/** Ties the axes of `short` with those of `long` that are not in `extra`, which are left to `alone`. */
+function tieAround(
+  t: Ties,
+  short: Port,
+  long: Port,
+  extra: readonly number[],
+  alone: (axis: number) => void = (axis) => t.pass(long, axis),
+): void {
   let next = 0;
   for (let axis = 0; axis < long.dims.length; axis++) {
-    if (extra.includes(axis)) t.pass(long, axis);
+    if (extra.includes(axis)) alone(axis);
     else t.tie(short, next++, long, axis);
   }
 }
@@ -28,7 +34,8 @@ export const Squeeze: OpRule = {
     const axes =
       axesOf(t, x.dims.length) ??
       (t.node.inputs[1] ? undefined : x.dims.flatMap((dim, axis) => (dim === 1 ? [axis] : [])));
-    if (axes) tieAround(t, y, x, axes);
+    // without its only index there would be nothing to squeeze
+    if (axes) tieAround(t, y, x, axes, (axis) => t.freeze(x, axis, "takes this axis away"));
   },
   linear: reshapeBack,
 };

@@ -4,6 +4,7 @@ import { int64, tensorOf } from "../../src/graph/tensor.ts";
 import { inspect } from "../../src/inspect.ts";
 import { readModel, writeModel } from "../../src/onnx/index.ts";
 import { prune } from "../../src/prune.ts";
+import { findUnits } from "../../src/units/find.ts";
 import { cutBytes, cutDifference, dataset, prepared, removal, runner, sizes } from "../helpers.ts";
 import { model, node, random } from "../support/build.ts";
 
@@ -33,31 +34,41 @@ describe("an LSTM", () => {
     ],
   });
 
-  test("freezes what it reads and makes, by operator, node and axis; the layers after it are free", async () => {
+  test("is cut, with what it reads and what reads it", async () => {
     const summary = await inspect(writeModel(recurrent), { runner });
-    expect(summary.groups.map(({ id, size }) => [id, size])).toEqual([["h", 8]]);
-    const reason = 'LSTM "memory": operator without a rule';
-    expect(summary.frozen.slice(0, 2)).toEqual([
-      { value: "before", axis: 2, size: features, reason, layer: "before" },
-      { value: "state", axis: 2, size: hidden, reason, layer: "memory" },
+    expect(summary.groups.map(({ id, kind, size }) => [id, kind, size])).toEqual([
+      ["before", "neuron", features],
+      ["memory", "hidden unit", hidden],
+      ["h", "neuron", 8],
     ]);
-    expect(summary.obstacles[0]).toMatchObject({
-      reason: "LSTM: operator without a rule",
-      layers: ["before", "memory"],
-    });
     expect(summary.assumed).toEqual([{ input: "x", axis: 1, length: 16 }]);
   });
 
-  test("is cut after it", async () => {
+  test("of a form that is not known freezes what it reads and makes, by operator, node and axis", async () => {
+    const { graph } = recurrent;
+    const nodes = graph.nodes.map((one) =>
+      one.opType === "LSTM"
+        ? { ...one, attributes: { ...one.attributes, layout: { kind: "int", value: 1 } as const } }
+        : one,
+    );
+    const stored = graph.with({ nodes });
+    const shapes = new Map((await prepared(recurrent, { shapes: { x: [1, 16, 3] } })).shapes);
+    const { frozen } = findUnits(stored, shapes, 17);
+    const reason = 'LSTM "memory" mixes the indexes of this axis';
+    expect(frozen.map((one) => [one.layer, one.reason])).toContainEqual(["before", reason]);
+  });
+
+  test("is pruned by derivatives", async () => {
     const data = dataset({ x: r.tensor([5, 7, 3]) }, { targets: r.tensor([5, 2]) });
     const file = writeModel(recurrent);
     const { bytes, summary } = await prune(file, {
       runner,
       data,
       criterion: "taylor1",
+      only: ["h"],
       budget: { remove: { count: 3 } },
     });
-    expect(summary.after.units).toBe(5);
+    expect(summary.layers.map(({ after }) => after)).toEqual([features, hidden, 5]);
     expect(readModel(bytes).graph.initializers.get("w1")?.dims).toEqual([hidden, 5]);
   });
 
