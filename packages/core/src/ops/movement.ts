@@ -15,16 +15,19 @@ export const Flatten: OpRule = {
 export const Reshape: OpRule = {
   ties: (t) => tieReshaped(t, t.X(0), t.Y()),
   linear: reshapeBack,
-  cut: (c) => cutTarget(c, 1),
+  cut: (c) => cutTarget(c, 1, true),
 };
 
-/** New lengths for a target shape in input `slot`: in the constant, or in place of what the graph computes. */
-export function cutTarget(c: Cut, slot: number): CutResult {
+/**
+ * New lengths for a target shape in input `slot`: in the constant, or in place of what the graph computes. `takesRest`: whether -1 stands
+ * for what the other lengths leave.
+ */
+export function cutTarget(c: Cut, slot: number, takesRest = false): CutResult {
   const follows = c.followsCut(slot); // then also of axes that lose nothing: the shape may be that of others that do
   const kept = c.dims("output").map((_, axis) => {
     if (!follows && !c.kept("output", 0, axis)) return undefined;
-    // an axis that holds units times samples is left to what the other lengths leave: -1
-    if (c.grows(0, axis)) return c.kept("output", 0, axis) && -1;
+    // an axis that holds units times samples is what the other lengths leave, or what the shape that is followed has
+    if (c.grows(0, axis)) return takesRest ? c.kept("output", 0, axis) && -1 : undefined;
     return c.left("output", 0, axis);
   });
   if (kept.every((length) => length === undefined)) return {};

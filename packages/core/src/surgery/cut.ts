@@ -64,7 +64,9 @@ export function cut(prunable: Prunable, removed: RemovedUnits): Model {
     const targets = [...(result.lengths ?? [])].flatMap(([slot, lengths]) => {
       const { shape, nodes: patch } = patchShape(
         node.inputs[slot] as string,
-        lengths,
+        withOneRest(lengths, node.inputs[slot] as string, graph, (axis) => {
+          return context.left("output", 0, axis) ?? context.dims("output")[axis];
+        }),
         dimsOf(shapes, node.inputs[slot] as string)[0] as number,
         slices,
         id,
@@ -106,6 +108,29 @@ function pickIndexes(
     outputs: [name],
     attributes: { axis: { kind: "int", value: axis } },
   };
+}
+
+/** The lengths with a number in place of a -1 that the target has itself, where another axis takes what is left. */
+function withOneRest(
+  lengths: ReadonlyMap<number, number>,
+  target: string,
+  graph: Graph,
+  lengthOf: (axis: number) => number | undefined,
+): ReadonlyMap<number, number> {
+  if (![...lengths.values()].includes(-1)) return lengths;
+  const maker = graph.value(target)?.producer;
+  const parts = maker?.opType === "Concat" ? maker.inputs : [];
+  const all = new Map(lengths);
+  let axis = 0;
+  for (const part of parts) {
+    const stored = graph.initializers.get(part);
+    for (const [at, length] of Array.from(stored?.numbers ?? [0]).entries()) {
+      const own = length === -1 && !all.has(axis + at) ? lengthOf(axis + at) : undefined;
+      if (own !== undefined) all.set(axis + at, own);
+    }
+    axis += stored?.size ?? 1;
+  }
+  return all;
 }
 
 /** Replaces some lengths of a computed shape and leaves the others to the graph: shape * isLeft + lengths. */
