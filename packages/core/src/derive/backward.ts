@@ -135,16 +135,19 @@ function reachable(graph: Graph, shapes: Shapes, from: readonly string[]): Set<s
   for (const node of graph.nodes) {
     const read = readsOf(node).filter((name) => reached.has(name));
     if (read.length === 0) continue;
-    const isRounded = node.opType === "QuantizeLinear" || read.some((name) => ROUNDED.has(typeOf(name)));
-    for (const name of node.outputs) {
+    const isRounded = ROUNDING.has(node.opType) || read.some((name) => ROUNDED.has(typeOf(name)));
+    // of what is rounded by its own range, the range is taken as it is
+    const made = node.opType === "DynamicQuantizeLinear" ? node.outputs.slice(0, 1) : node.outputs;
+    for (const name of made) {
       if (isFloat(typeOf(name)) || (isRounded && ROUNDED.has(typeOf(name)))) reached.add(name);
     }
   }
   return reached;
 }
 
-/** Types that reals are rounded to. */
-const ROUNDED: ReadonlySet<ElementType> = new Set(["int8", "uint8", "int16", "uint16"]);
+/** Operators that round reals, and types of what they and sums of it are. */
+const ROUNDING = new Set(["QuantizeLinear", "DynamicQuantizeLinear"]);
+const ROUNDED: ReadonlySet<ElementType> = new Set(["int8", "uint8", "int16", "uint16", "int32"]);
 
 /** Whether the gradient can travel from a node's output to its input `slot`. */
 export function hasGradient(node: Node, slot: number): boolean {

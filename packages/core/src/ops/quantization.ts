@@ -1,8 +1,8 @@
 /** Between reals and integers: both sides have the same axes, and derivatives pass straight through. */
 import { intAttribute, normalAxis } from "../graph/attributes.ts";
 import { onnxType } from "../graph/builder.ts";
-import type { ElementType } from "../graph/tensor.ts";
-import type { Backward, OpRule, Ties } from "./rule.ts";
+import { type ElementType, sizeOf } from "../graph/tensor.ts";
+import type { Backward, OpRule, Port, Ties } from "./rule.ts";
 
 /** X and Y have the same axes; scale and zero point are one in all, or one for each index of `axis`; not in blocks. */
 function tieScales(t: Ties): void {
@@ -69,4 +69,68 @@ function typeOf({ node, constant }: Backward): ElementType {
   const asked = intAttribute(node, "output_dtype", 0);
   const named = Object.entries(onnxType).find(([, number]) => number === asked)?.[0] as ElementType | undefined;
   return zero ?? named ?? "uint8";
+}
+
+/**
+ * DynamicQuantizeLinear: Y = X / scale rounded, with scale and zero point from the range of X, which always holds 0: what is 0
+ * changes neither. So gates stand before it, and what follows reads integers of units that are left.
+ */
+export const DynamicQuantizeLinear: OpRule = {
+  ties(t) {
+    const [x, y] = [t.X(0), t.Y()];
+    if (!x || !y) return;
+    x.dims.forEach((_, axis) => {
+      t.tie(x, axis, y, axis);
+      if (axis > 0) t.absorb(0, axis);
+    });
+  },
+  vjp: [(d) => d.b.div(d.incoming() as string, d.Y(1))],
+};
+
+/** Integer weights minus their zero points, as reals. */
+function realWeights({ b, node, dims, X }: Backward, axis: number): string {
+  const weights = b.cast(X(1), b.real);
+  if (!node.inputs[3]) return weights;
+  const zero = b.cast(X(3), b.real);
+  const rank = dims(1).length;
+  if (dims(3).length === 0 || rank === 0) return b.sub(weights, zero);
+  return b.sub(
+    weights,
+    b.reshape(
+      zero,
+      dims(1).map((_, at) => (at === axis ? -1 : 1)),
+    ),
+  );
+}
+
+/** MatMulInteger: (A - zero point) (B - zero point), A[..., M, K] integers behind {@link DynamicQuantizeLinear}, B[K, N] weights. */
+export const MatMulInteger: OpRule = {
+  weights: [1],
+  ties(t) {
+    const [a, b, y] = [t.X(0), t.X(1), t.Y()];
+    if (!a || !b || !y || b.dims.length !== 2 || a.dims.length < 2 || !t.isWeight(1)) return;
+    const last = y.dims.length - 1;
+    for (let axis = 0; axis < last; axis++) t.tie(a, axis, y, axis);
+    t.tie(a, last, b, 0);
+    t.tie(b, 1, y, last);
+    tieZeros(t, y, last);
+    t.produce(last);
+  },
+  vjp: [
+    (d) => {
+      const turned = d.b.op("Transpose", [realWeights(d, 1)], { perm: [1, 0] });
+      return d.b.op("MatMul", [d.incoming() as string, turned]);
+    },
+  ],
+  macs: ({ dims, outDims }) => sizeOf(outDims()) * (dims(0).at(-1) ?? 0),
+};
+
+/** Zero points of the data are one in all; those of the weights perhaps one for each output. */
+function tieZeros(t: Ties, y: Port, axis: number): void {
+  for (const slot of [2, 3]) {
+    const zeros = t.X(slot);
+    if (zeros?.dims.length !== 1) continue;
+    if (slot === 3 && zeros.dims[0] === y.dims[axis]) t.tie(zeros, 0, y, axis);
+    else t.pass(zeros, 0);
+  }
 }

@@ -3,7 +3,7 @@ import { describe, expect, test } from "vitest";
 import { applyPlan } from "../../src/apply.ts";
 import { differentiate } from "../../src/derive/backward.ts";
 import { GraphBuilder } from "../../src/graph/builder.ts";
-import type { Model } from "../../src/graph/graph.ts";
+import type { Model, Node } from "../../src/graph/graph.ts";
 import { type Tensor, tensorOf } from "../../src/graph/tensor.ts";
 import { readModel, writeModel } from "../../src/onnx/index.ts";
 import { prune } from "../../src/prune.ts";
@@ -118,4 +118,58 @@ test("derivatives pass straight through, but where an integer is at the end of i
   expect(Array.from((result[name] as Tensor).numbers, (value) => Math.round(value * 1e4) / 1e4)).toEqual([
     1, 2, 3, 0, 0, 0,
   ]);
+});
+
+test("dynamic quantisation: integers behind a range of their own", async () => {
+  const ints = (dims: number[]): Tensor =>
+    tensorOf(
+      "int8",
+      Array.from({ length: (dims[0] as number) * (dims[1] as number) }, () => Math.round(r.uniform(-127, 127))),
+      dims,
+    );
+  const layer = (from: string, name: string, out: string): Node[] => [
+    node("DynamicQuantizeLinear", [from], [`${name}.q`, `${name}.s`, `${name}.z`]),
+    node("MatMulInteger", [`${name}.q`, `${name}.w`, `${name}.z`, `${name}.wz`], [`${name}.i`]),
+    node("Cast", [`${name}.i`], [`${name}.f`], { to: 1 }),
+    node("Mul", [`${name}.s`, `${name}.ws`], [`${name}.scale`]),
+    node("Mul", [`${name}.f`, `${name}.scale`], [out]),
+  ];
+  const file = model({
+    inputs: { x: ["N", 10] },
+    outputs: ["y"],
+    initializers: {
+      ...{
+        "a.w": ints([10, 14]),
+        "a.wz": tensorOf("int8", Array(14).fill(1)),
+        "a.ws": tensorOf("float32", Array(14).fill(0.01)),
+      },
+      ...{ "b.w": ints([14, 4]), "b.wz": tensorOf("int8", [0], []), "b.ws": tensorOf("float32", [0.01], []) },
+      bias: r.tensor([14], 0.2),
+    },
+    nodes: [
+      ...layer("x", "a", "h"),
+      node("Add", ["h", "bias"], ["hb"]),
+      node("Relu", ["hb"], ["g"]),
+      ...layer("g", "b", "y"),
+    ],
+  });
+  const rows = r.tensor([40, 10]);
+  for (const criterion of ["oracle", "taylor1", "magnitude", "obs"]) {
+    const options = {
+      runner,
+      data: dataset({ x: rows }),
+      criterion,
+      objective: "match",
+      budget: { remove: { count: 5 } },
+    };
+    const { bytes, summary } = await prune(writeModel(file), options);
+    expect(summary.verified).toBeLessThan(1e-5);
+    const { initializers } = readModel(bytes).graph;
+    expect(["a.w", "a.wz", "a.ws", "b.w"].map((name) => initializers.get(name)?.dims)).toEqual([
+      [10, 9],
+      [9],
+      [9],
+      [9, 4],
+    ]);
+  }
 });

@@ -46,4 +46,7 @@ export const distinct = (...dims: number[]): Tensor => {
 };
 
 /** Operators with tests of their own: derivatives pass straight through rounding, and through time. */
-export const testedApart: ReadonlySet<string> = new Set(["QuantizeLinear", "DequantizeLinear", "LSTM", "GRU", "RNN"]);
+export const testedApart: ReadonlySet<string> = new Set([
+  ...["QuantizeLinear", "DequantizeLinear", "DynamicQuantizeLinear", "MatMulInteger"],
+  ...["LSTM", "GRU", "RNN"],
+]);
