@@ -13,9 +13,8 @@ import { execFileSync } from "node:child_process";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { cropped, datasetOf, loadDigits } from "@shrinknet/paper";
-import { zipSync } from "fflate";
 import { type Dataset, type Model, type Node, Tensor, writeModel } from "shrinknet";
-import { writeNpy } from "../packages/cli/src/data/npy.ts";
+import { writeNpz } from "../packages/cli/src/data/npz.ts";
 import { machine, runner, trainedOn } from "./timed.ts";
 
 const cache = new URL("../node_modules/.cache/shrinknet-bench/", import.meta.url);
@@ -117,9 +116,8 @@ function filesOf(name: string, model: Model, data: Dataset): [string, string] {
   mkdirSync(cache, { recursive: true });
   const labels = data.labels as Int32Array;
   const arrays = { ...data.inputs, y: new Tensor("int32", [labels.length], labels) };
-  const entries = Object.entries(arrays).map(([array, tensor]) => [`${array}.npy`, writeNpy(tensor)]);
   writeFileSync(path(`${name}.onnx`), writeModel(model));
-  writeFileSync(path(`${name}.npz`), zipSync(Object.fromEntries(entries), { level: 0 }));
+  writeFileSync(path(`${name}.npz`), writeNpz(arrays, { level: 0 }));
   return [path(`${name}.onnx`), path(`${name}.npz`)];
 }
 

@@ -5,6 +5,7 @@
  */
 import { ShrinkError } from "../errors.ts";
 import { onnxType } from "./builder.ts";
+import { expandFused, type FusedNodes, fuseAgain } from "./fused.ts";
 import type { Attribute, Graph, Model, Node, ValueInfo } from "./graph.ts";
 import { type KeptOf, type PackedWeights, packWeights, unpackWeights } from "./packed-weights.ts";
 import type { Values } from "./pieces.ts";
@@ -18,6 +19,7 @@ export interface Stored {
   /** Element types of its real values, where they are known; only of a file with half precision. */
   readonly types: ReadonlyMap<string, ElementType>;
   readonly packed: PackedWeights;
+  readonly fused: FusedNodes;
 }
 
 /** The digits of the fraction that a type keeps. */
@@ -33,9 +35,10 @@ export function readingOf(model: Model): { readonly model: Model; readonly store
   const { graph, packed } = unpackWeights(model.graph);
   const types = typesOf(graph);
   const hasHalves = [...types.values()].some(isHalf);
-  if (!hasHalves && packed.size === 0) return undefined;
-  const stored = { types: hasHalves ? types : new Map<string, ElementType>(), packed };
-  return { model: { ...model, graph: hasHalves ? widened(graph, types) : graph }, stored };
+  const { graph: plain, fused } = expandFused(hasHalves ? widened(graph, types) : graph);
+  if (!hasHalves && packed.size === 0 && fused.size === 0) return undefined;
+  const stored = { types: hasHalves ? types : new Map<string, ElementType>(), packed, fused };
+  return { model: { ...model, graph: plain }, stored };
 }
 
 /** The graph with float32 in place of half precision. */
@@ -63,8 +66,9 @@ function widened(graph: Graph, types: ReadonlyMap<string, ElementType>): Graph {
 }
 
 /** A model that was made of a reading, as the file stores it. What is new has the type of what reads it. */
-export function asStored(model: Model, { types, packed }: Stored, keptOf: KeptOf): Model {
-  const typed = types.size > 0 ? narrowed(model.graph, types, packed) : model.graph;
+export function asStored(model: Model, { types, packed, fused }: Stored, keptOf: KeptOf): Model {
+  const graph = fuseAgain(model.graph, fused);
+  const typed = types.size > 0 ? narrowed(graph, types, packed) : graph;
   return { ...model, graph: packWeights(typed, packed, keptOf) };
 }
 

@@ -1,16 +1,19 @@
-/** Scales and zero points that a file stores beside its packed weights: parameters that the model that is measured does not hold. */
+/**
+ * Scales and zero points that a file stores beside its packed weights: parameters that the model that is measured does not hold.
+ * Constants of fused operators are the other way round.
+ */
 import type { Packed } from "../graph/packed-weights.ts";
 import type { Prunable } from "../units/prepare.ts";
 import type { RemovedUnits } from "./kept.ts";
 import { keptIn } from "./kept-in.ts";
 
-/** Their number without the removed units. One that several weights share counts once. */
+/** How many more parameters the file holds, without the removed units. A scale that several weights share counts once. */
 export function packedParameters(prunable: Prunable, removed: RemovedUnits): number {
   const { stored } = prunable;
   if (!stored) return 0;
   const keptOf = keptIn(prunable, removed);
   const shared = new Set<string>();
-  let sum = 0;
+  let sum = [...stored.fused.values()].reduce((reals, one) => reals - one.reals, 0);
   for (const [weight, packed] of stored.packed) {
     const { axis, node } = packed;
     const [, scale] = node.inputs;

@@ -1,0 +1,124 @@
+/** Fused operators of onnxruntime: their units are those of the plain ones, and the file is as fused as it was. */
+import { expect, test } from "vitest";
+import type { Model, Node } from "../../src/graph/graph.ts";
+import { type Tensor, tensorOf } from "../../src/graph/tensor.ts";
+import { readModel, writeModel } from "../../src/onnx/index.ts";
+import { prune } from "../../src/prune.ts";
+import { parametersOf } from "../../src/surgery/parameters.ts";
+import { dataset, prepared, runner } from "../helpers.ts";
+import { model, node, random } from "../support/build.ts";
+
+const r = random(21);
+const microsoft = (
+  opType: string,
+  inputs: string[],
+  output: string,
+  attributes: Parameters<typeof node>[3] = {},
+): Node => node(opType, inputs, [output], attributes, { name: output, domain: "com.microsoft" });
+const fusedModel = (shape: (string | number)[], nodes: Node[], initializers: Record<string, Tensor>): Model =>
+  model({ inputs: { x: shape }, outputs: ["y"], domains: { "com.microsoft": 1 }, initializers, nodes });
+
+/** x[N, 3, 8] -> 12 units -> activation -> y. */
+const dense = (activation: Node[]): Model =>
+  fusedModel(["N", 3, 8], [node("MatMul", ["x", "w"], ["h"]), ...activation, node("MatMul", ["a", "v"], ["y"])], {
+    w: r.tensor([8, 12], 0.6),
+    b: r.tensor([12], 0.4),
+    v: r.tensor([12, 4], 0.5),
+  });
+
+const image = (convolution: Node[], more: Record<string, Tensor> = {}): Model =>
+  fusedModel(
+    ["N", 2, 6, 6],
+    [
+      ...convolution,
+      node("GlobalAveragePool", ["a"], ["p"]),
+      node("Flatten", ["p"], ["f"]),
+      node("MatMul", ["f", "v"], ["y"]),
+    ],
+    { k: r.tensor([12, 2, 3, 3], 0.4), b: r.tensor([12], 0.3), v: r.tensor([12, 4], 0.5), ...more },
+  );
+
+const conv = (activation: string, rest: Parameters<typeof node>[3] = {}): Node =>
+  microsoft("FusedConv", ["x", "k", "b"], "a", { activation, pads: [1, 1, 1, 1], ...rest });
+
+const models: [name: string, network: Model, units: number][] = [
+  ["BiasGelu", dense([microsoft("BiasGelu", ["h", "b"], "a")]), 12],
+  ["FastGelu", dense([microsoft("FastGelu", ["h", "b"], "a")]), 12],
+  ["FastGelu without bias", dense([microsoft("FastGelu", ["h"], "a")]), 12],
+  ["QuickGelu", dense([microsoft("QuickGelu", ["h"], "a", { alpha: 1.7 })]), 12],
+  ["Gelu", dense([microsoft("Gelu", ["h"], "a")]), 12],
+  ["FusedConv with Relu", image([conv("Relu")]), 12],
+  ["FusedConv with LeakyRelu", image([conv("LeakyRelu", { activation_params: [0.2] })]), 12],
+  [
+    "FusedConv with Clip and a sum",
+    image(
+      [
+        node("Conv", ["x", "k2"], ["s"]),
+        microsoft("FusedConv", ["x", "k", "b", "s"], "a", { activation: "Clip", activation_params: [0.1, 6.5] }),
+      ],
+      { k2: r.tensor([12, 2, 3, 3], 0.4) },
+    ),
+    12,
+  ],
+  [
+    "FusedGemm",
+    fusedModel(
+      ["N", 8],
+      [
+        microsoft("FusedGemm", ["x", "w", "b"], "a", { activation: "Relu", transB: 1 }),
+        node("MatMul", ["a", "v"], ["y"]),
+      ],
+      { w: r.tensor([12, 8], 0.6), b: r.tensor([12], 0.4), v: r.tensor([12, 4], 0.5) },
+    ),
+    12,
+  ],
+  [
+    "Attention and SkipLayerNormalization",
+    fusedModel(
+      ["N", 5, 8],
+      [
+        microsoft("Attention", ["x", "qkv", "qb"], "t", { num_heads: 4 }),
+        node("MatMul", ["t", "o"], ["p"]),
+        microsoft("SkipLayerNormalization", ["p", "x", "g", "e", "ob"], "n", { epsilon: 1e-6 }),
+        node("MatMul", ["n", "v"], ["y"]),
+      ],
+      {
+        ...{ qkv: r.tensor([8, 24], 0.5), qb: r.tensor([24], 0.2), o: r.tensor([8, 8], 0.5), ob: r.tensor([8], 0.1) },
+        ...{ g: tensorOf("float32", Array(8).fill(1.1)), e: r.tensor([8], 0.1), v: r.tensor([8, 4], 0.5) },
+      },
+    ),
+    4,
+  ],
+];
+
+test.each(models)("%s", async (_, network, units) => {
+  const file = writeModel(network);
+  const [, ...shape] = network.graph.feeds[0]?.shape ?? [];
+  const data = dataset({ x: r.tensor([30, ...(shape as number[])]) });
+  expect((await prepared(readModel(file))).units.count).toBe(0); // as it is, nothing is known of it
+  for (const [criterion, compensate] of [
+    ["taylor2", "none"],
+    ["oracle", "none"],
+    ["obs", "lstsq"],
+  ] as const) {
+    const remove = { count: units / 4 };
+    const { bytes, summary } = await prune(file, {
+      runner,
+      data,
+      criterion,
+      compensate,
+      objective: "match",
+      budget: { remove },
+    });
+    expect(summary.before.units).toBe(units);
+    expect(summary.verified).toBeLessThan(1e-5);
+    const types = (of: Uint8Array): string[] => readModel(of).graph.nodes.map(({ opType }) => opType);
+    if (compensate === "none")
+      expect(types(bytes)).toEqual(types(file)); // a repair may add a bias
+    else expect(types(bytes)).toEqual(expect.arrayContaining(types(file)));
+    expect(summary.before.parameters).toBe(parametersOf(network));
+    expect(summary.after.parameters).toBe(parametersOf(readModel(bytes)));
+    if (compensate === "none") expect(summary.removed.at(-1)?.parameters).toBe(summary.after.parameters);
+    expect(bytes.byteLength).toBeLessThan(file.byteLength + (compensate === "none" ? 0 : 200));
+  }
+});
