@@ -12,14 +12,14 @@ export interface Fused {
   /** Outputs of the plain nodes, in their order. */
   readonly parts: readonly string[];
   /** Reals among the constants that they read: the file does not hold them. */
-  readonly reals: number;
+  readonly reals: readonly string[];
 }
 
 /** By the first output. */
 export type FusedNodes = ReadonlyMap<string, Fused>;
 
 /** The plain nodes of one fused node while they are made. */
-class Parts {
+export class Parts {
   readonly nodes: Node[] = [];
   readonly constants = new Map<string, Tensor>();
   readonly #output: string;
@@ -33,7 +33,8 @@ class Parts {
 
   /** Appends a node; `output`: default a name of its own. */
   op(opType: string, inputs: readonly string[], attributes: Node["attributes"] = {}, output?: string): string {
-    const name = output ?? `${this.#output}/${opType}${this.nodes.length}`;
+    const twins = this.nodes.filter((node) => node.opType === opType).length; // the same names, whatever parts are left out
+    const name = output ?? `${this.#output}/${opType}${twins}`;
     const own = this.nodes.length === 0 ? this.#name : `${name}/plain`;
     this.nodes.push({ name: own, opType, domain: "", inputs, outputs: [name], attributes });
     return name;
@@ -50,11 +51,16 @@ class Parts {
   }
 }
 
-interface Fusion {
+export interface Fusion {
   /** Appends what the node stands for; its last part gives `output`. False for forms that are not known. */
-  expand(parts: Parts, node: Node, output: string, dims: (name: string) => readonly number[] | undefined): boolean;
-  /** Inputs and attributes of the fused node, from its parts as they are now. */
-  fuse(parts: readonly Node[], node: Node, graph: Graph): Pick<Node, "inputs" | "attributes"> | undefined;
+  expand(parts: Parts, node: Node, output: string, tensor: (name: string) => Tensor | undefined): boolean;
+  /** Inputs and attributes of the fused node, from its parts as they are now; undefined: the parts stay. */
+  fuse(parts: readonly Node[], node: Node, graph: Graph): Refused | undefined;
+}
+
+interface Refused extends Pick<Node, "inputs" | "attributes"> {
+  /** What it stores otherwise than its parts. */
+  readonly initializers?: ReadonlyMap<string, Tensor>;
 }
 
 const ints = (value: readonly number[]): Attribute => ({ kind: "ints", value });
@@ -171,9 +177,9 @@ const SkipLayerNormalization: Fusion = {
 
 /** Self-attention over packed q, k and v, without masks and earlier states. */
 const Attention: Fusion = {
-  expand(p, node, output, dims) {
+  expand(p, node, output, tensor) {
     const [x = "", w = "", b = "", ...others] = node.inputs;
-    const columns = dims(w)?.[1];
+    const columns = tensor(w)?.dims[1];
     const heads = intAttribute(node, "num_heads", 0);
     const isKnown = !others.some((name) => name !== "") && !node.outputs.slice(1).some((name) => name !== "");
     const rest = ["unidirectional", "do_rotary", "past_present_share_buffer"].some((name) =>
@@ -216,35 +222,37 @@ const Attention: Fusion = {
   },
 };
 
-const fusions: Readonly<Record<string, Fusion>> = {
-  Attention,
-  BiasGelu: biased(erfGelu),
-  FastGelu: biased(tanhGelu),
-  FusedConv,
-  FusedGemm,
-  Gelu: biased(erfGelu),
-  QuickGelu: biased((p, x, output, node) => {
+/** What is read as plain operators, by domain and name. */
+export type Fusions = Readonly<Record<string, Fusion>>;
+
+export const fusions: Fusions = {
+  "com.microsoft.Attention": Attention,
+  "com.microsoft.BiasGelu": biased(erfGelu),
+  "com.microsoft.FastGelu": biased(tanhGelu),
+  "com.microsoft.FusedConv": FusedConv,
+  "com.microsoft.FusedGemm": FusedGemm,
+  "com.microsoft.Gelu": biased(erfGelu),
+  "com.microsoft.QuickGelu": biased((p, x, output, node) => {
     p.op("Mul", [x, p.op("Sigmoid", [p.op("Mul", [x, p.scalar(floatAttribute(node, "alpha", 1.702))])])], {}, output);
   }),
-  SkipLayerNormalization,
+  "com.microsoft.SkipLayerNormalization": SkipLayerNormalization,
 };
 
-/** Names of the operators that are read as plain ones. */
-export const fusedOperators: readonly string[] = Object.keys(fusions);
+const keyOf = ({ domain, opType }: Node): string => (domain === "" ? opType : `${domain}.${opType}`);
 
 /** The graph with plain operators in place of fused ones, as far as their forms are known. */
-export function expandFused(graph: Graph): { readonly graph: Graph; readonly fused: FusedNodes } {
+export function expandFused(graph: Graph, fusions: Fusions): { readonly graph: Graph; readonly fused: FusedNodes } {
   const fused = new Map<string, Fused>();
   const initializers = new Map(graph.initializers);
   const nodes = graph.nodes.flatMap((node): readonly Node[] => {
-    const fusion = node.domain === "com.microsoft" ? fusions[node.opType] : undefined;
+    const fusion = fusions[keyOf(node)];
     const [output = ""] = node.outputs;
     if (!fusion || output === "") return [node];
     const parts = new Parts(output, node.name);
-    if (!fusion.expand(parts, node, output, (name) => graph.initializers.get(name)?.dims)) return [node];
+    if (!fusion.expand(parts, node, output, (name) => graph.initializers.get(name))) return [node];
     for (const [name, tensor] of parts.constants) initializers.set(name, tensor);
     const names = parts.nodes.flatMap((part) => part.outputs);
-    const reals = [...parts.constants.values()].filter(({ type }) => type === "float32").length;
+    const reals = [...parts.constants].filter(([, { type }]) => type === "float32").map(([name]) => name);
     fused.set(output, { node, parts: names, reals });
     return parts.nodes;
   });
@@ -252,10 +260,11 @@ export function expandFused(graph: Graph): { readonly graph: Graph; readonly fus
 }
 
 /** The graph with its fused operators again, where all their parts are still there. */
-export function fuseAgain(graph: Graph, fused: FusedNodes): Graph {
+export function fuseAgain(graph: Graph, fused: FusedNodes, fusions: Fusions): Graph {
   if (fused.size === 0) return graph;
   const makers = new Map(graph.nodes.flatMap((node) => node.outputs.map((name) => [name, node] as const)));
   const instead = new Map<Node, Node>();
+  const stored = new Map(graph.initializers);
   const gone = new Set<Node>();
   for (const { node, parts } of fused.values()) {
     const now = parts.map((name) => makers.get(name));
@@ -265,13 +274,15 @@ export function fuseAgain(graph: Graph, fused: FusedNodes): Graph {
       return isOutput || uses.some((use) => !now.includes(use.node));
     });
     if (isReadElsewhere || !now.every((part) => part !== undefined)) continue;
-    const made = fusions[node.opType]?.fuse(now as Node[], node, graph);
+    const made = fusions[keyOf(node)]?.fuse(now as Node[], node, graph);
     if (!made) continue;
-    instead.set(now.at(-1) as Node, { ...node, ...made });
+    const { initializers: own = new Map<string, Tensor>(), inputs, attributes } = made;
+    for (const [name, tensor] of own) stored.set(name, tensor);
+    instead.set(now.at(-1) as Node, { ...node, inputs, attributes });
     for (const part of now) gone.add(part as Node);
   }
   const nodes = graph.nodes.flatMap((node) => instead.get(node) ?? (gone.has(node) ? [] : [node]));
   const read = new Set([...nodes.flatMap(({ inputs }) => inputs), ...graph.outputs.map(({ name }) => name)]);
   const isLeft = (name: string): boolean => read.has(name) || ![...gone].some(({ inputs }) => inputs.includes(name)); // what only parts read goes with them
-  return graph.with({ nodes, initializers: new Map([...graph.initializers].filter(([name]) => isLeft(name))) });
+  return graph.with({ nodes, initializers: new Map([...stored].filter(([name]) => isLeft(name))) });
 }

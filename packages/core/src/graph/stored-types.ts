@@ -5,10 +5,11 @@
  */
 import { ShrinkError } from "../errors.ts";
 import { onnxType } from "./builder.ts";
-import { expandFused, type FusedNodes, fuseAgain } from "./fused.ts";
+import { expandFused, type FusedNodes, fuseAgain, fusions } from "./fused.ts";
 import type { Attribute, Graph, Model, Node, ValueInfo } from "./graph.ts";
 import { type KeptOf, type PackedWeights, packWeights, unpackWeights } from "./packed-weights.ts";
 import type { Values } from "./pieces.ts";
+import { quantisedOperators } from "./quantised-operators.ts";
 import { type ElementType, isFloat, Tensor, tensorOf } from "./tensor.ts";
 import { valueKinds } from "./value-kinds.ts";
 
@@ -20,6 +21,8 @@ export interface Stored {
   readonly types: ReadonlyMap<string, ElementType>;
   readonly packed: PackedWeights;
   readonly fused: FusedNodes;
+  /** The same of operators on integers. */
+  readonly quantised: FusedNodes;
 }
 
 /** The digits of the fraction that a type keeps. */
@@ -32,12 +35,13 @@ const isHalf = (type: ElementType | undefined): type is HalfType => type === "fl
  * precision beside bodies of control flow.
  */
 export function readingOf(model: Model): { readonly model: Model; readonly stored: Stored } | undefined {
-  const { graph, packed } = unpackWeights(model.graph);
+  const { graph: loose, fused: quantised } = expandFused(model.graph, quantisedOperators);
+  const { graph, packed } = unpackWeights(loose);
   const types = typesOf(graph);
   const hasHalves = [...types.values()].some(isHalf);
-  const { graph: plain, fused } = expandFused(hasHalves ? widened(graph, types) : graph);
-  if (!hasHalves && packed.size === 0 && fused.size === 0) return undefined;
-  const stored = { types: hasHalves ? types : new Map<string, ElementType>(), packed, fused };
+  const { graph: plain, fused } = expandFused(hasHalves ? widened(graph, types) : graph, fusions);
+  if (!hasHalves && packed.size + fused.size + quantised.size === 0) return undefined;
+  const stored = { types: hasHalves ? types : new Map<string, ElementType>(), packed, fused, quantised };
   return { model: { ...model, graph: plain }, stored };
 }
 
@@ -66,10 +70,10 @@ function widened(graph: Graph, types: ReadonlyMap<string, ElementType>): Graph {
 }
 
 /** A model that was made of a reading, as the file stores it. What is new has the type of what reads it. */
-export function asStored(model: Model, { types, packed, fused }: Stored, keptOf: KeptOf): Model {
-  const graph = fuseAgain(model.graph, fused);
+export function asStored(model: Model, { types, packed, fused, quantised }: Stored, keptOf: KeptOf): Model {
+  const graph = fuseAgain(model.graph, fused, fusions);
   const typed = types.size > 0 ? narrowed(graph, types, packed) : graph;
-  return { ...model, graph: packWeights(typed, packed, keptOf) };
+  return { ...model, graph: fuseAgain(packWeights(typed, packed, keptOf), quantised, quantisedOperators) };
 }
 
 function narrowed(graph: Graph, types: ReadonlyMap<string, ElementType>, packed: PackedWeights): Graph {

@@ -1,6 +1,7 @@
 /** The operator table as people read it: FEATURES.md is made of it. */
 
-import { fusedOperators } from "../graph/fused.ts";
+import { fusions } from "../graph/fused.ts";
+import { quantisedOperators } from "../graph/quantised-operators.ts";
 import { rules } from "./index.ts";
 import { countedOperators } from "./macs.ts";
 
@@ -31,8 +32,8 @@ export function operatorTable(): OperatorFeatures[] {
   const others = countedOperators
     .filter((name) => !Object.hasOwn(rules, name))
     .map((name) => ({ name, units: false, gradient: false, secondOrder: "", macs: true }) as const);
-  const fused = fusedOperators.map((name) => {
-    return { name: `com.microsoft.${name}`, units: true, gradient: true, secondOrder: "own", macs: true } as const;
+  const fused = Object.keys({ ...fusions, ...quantisedOperators }).map((name) => {
+    return { name, units: true, gradient: true, secondOrder: "own", macs: true } as const;
   });
   const single = others.filter(({ name }) => !fused.some((one) => one.name === name));
   return [...known, ...single, ...fused].sort((a, b) => (a.name < b.name ? -1 : 1));

@@ -32,16 +32,21 @@ export function measuredModel(model: Model): Model {
 export function withWrittenWeights(prunable: Prunable, removed: RemovedUnits, bytes: Uint8Array): Prunable {
   const { stored, model } = prunable;
   if (!stored || stored.packed.size === 0) return prunable;
-  const written = measuredModel(readModel(bytes)).graph.initializers;
+  const written = measuredModel(readModel(bytes)).graph;
   const keptOf = keptIn(prunable, removed);
   const initializers = new Map(model.graph.initializers);
-  for (const name of stored.packed.keys()) {
-    const [whole, left] = [initializers.get(name), written.get(name)];
-    if (whole && left)
-      initializers.set(
-        name,
-        putBack(whole, left, (axis) => keptOf(name, axis)),
-      );
+  const takeOver = (name: string, left: Tensor | undefined): void => {
+    const whole = initializers.get(name);
+    if (!whole || !left) return;
+    const inPlace = putBack(whole, left, (axis) => keptOf(name, axis));
+    initializers.set(name, inPlace);
+  };
+  for (const name of stored.packed.keys()) takeOver(name, written.initializers.get(name));
+  // a bias that a repair has added is packed with its operator
+  for (const { parts } of stored.quantised.values()) {
+    const layer = parts.at(-2) ?? "";
+    const [bias = "", now = ""] = [model.graph, written].map((graph) => graph.value(layer)?.producer?.inputs[2]);
+    if (bias !== now) takeOver(bias, written.initializers.get(now));
   }
   return { ...prunable, model: { ...model, graph: model.graph.with({ initializers }) } };
 }

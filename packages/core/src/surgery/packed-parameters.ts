@@ -13,10 +13,12 @@ export function packedParameters(prunable: Prunable, removed: RemovedUnits): num
   if (!stored) return 0;
   const keptOf = keptIn(prunable, removed);
   const shared = new Set<string>();
-  let sum = [...stored.fused.values()].reduce((reals, one) => reals - one.reals, 0);
+  let sum = [...stored.fused.values()].reduce((reals, one) => reals - one.reals.length, 0);
+  const made = new Set([...stored.quantised.values()].flatMap(({ reals }) => reals)); // scales of biases, which no file holds
   for (const [weight, packed] of stored.packed) {
     const { axis, node } = packed;
     const [, scale] = node.inputs;
+    if (scale !== undefined && made.has(scale)) continue;
     if (axis === undefined && scale !== undefined && shared.has(scale)) continue;
     if (scale !== undefined) shared.add(scale);
     const length = axis === undefined ? 1 : (keptOf(weight, axis)?.length ?? packed.inputs[1]?.size ?? 0);

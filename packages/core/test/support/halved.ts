@@ -24,7 +24,7 @@ export function halved(model: Model, form: HalfForm): Model {
   const values = [...weights, ...graph.nodes.flatMap(({ outputs }) => outputs)];
   const borders = [...graph.feeds, ...graph.outputs].map(({ name }) => name);
   const types = new Map([...values, ...borders].map((name) => [name, "float16" as const]));
-  const whole = asStored(model, { types, packed: new Map(), fused: new Map() }, () => undefined);
+  const whole = asStored(model, { types, packed: new Map(), fused: new Map(), quantised: new Map() }, () => undefined);
   if (form === "throughout") return whole;
   const inner = (name: string): string => (borders.includes(name) ? `${name}.half` : name);
   const nodes = whole.graph.nodes.map((one) => ({

@@ -173,3 +173,95 @@ test("dynamic quantisation: integers behind a range of their own", async () => {
     ]);
   }
 });
+
+test("operators on integers are cut and written as such", async () => {
+  const q = (dims: number[], type: "int8" | "uint8" = "int8"): Tensor =>
+    tensorOf(
+      type,
+      Array.from({ length: dims.reduce((a, b) => a * b, 1) }, () => Math.round(r.uniform(-90, 90))),
+      dims,
+    );
+  const step = (value: number): Tensor => tensorOf("float32", [value], []);
+  const network = model({
+    inputs: { x: ["N", 3, 8, 8] },
+    outputs: ["y"],
+    domains: { "com.microsoft": 1 },
+    initializers: {
+      ...{ xs: step(0.02), xz: tensorOf("uint8", [128], []), as: step(0.05), az: tensorOf("uint8", [0], []) },
+      ...{
+        w: q([12, 3, 3, 3]),
+        ws: tensorOf(
+          "float32",
+          Array.from({ length: 12 }, () => r.uniform(0.002, 0.006)),
+        ),
+      },
+      ...{
+        wz: tensorOf("int8", Array(12).fill(0)),
+        b: tensorOf(
+          "int32",
+          Array.from({ length: 12 }, (_, i) => 40 * i),
+        ),
+      },
+      ...{
+        v: q([12, 12, 1, 1]),
+        vs: step(0.004),
+        vz: tensorOf("int8", [0], []),
+        cs: step(0.06),
+        cz: tensorOf("uint8", [90], []),
+      },
+      ...{ ss: step(0.08), sz: tensorOf("uint8", [70], []), gs: step(0.03), gz: tensorOf("uint8", [60], []) },
+      ...{
+        m: q([12, 5]),
+        ms: step(0.01),
+        mz: tensorOf("int8", [0], []),
+        ys: step(0.05),
+        yz: tensorOf("uint8", [100], []),
+      },
+    },
+    nodes: [
+      node("QuantizeLinear", ["x", "xs", "xz"], ["xq"]),
+      node("QLinearConv", ["xq", "xs", "xz", "w", "ws", "wz", "as", "az", "b"], ["a"], { pads: [1, 1, 1, 1] }),
+      node("QLinearConv", ["a", "as", "az", "v", "vs", "vz", "cs", "cz"], ["c"]),
+      node("QLinearAdd", ["a", "as", "az", "c", "cs", "cz", "ss", "sz"], ["s"], {}, { domain: "com.microsoft" }),
+      node("QLinearGlobalAveragePool", ["s", "ss", "sz", "gs", "gz"], ["g"], {}, { domain: "com.microsoft" }),
+      node("Flatten", ["g"], ["f"]),
+      node("QLinearMatMul", ["f", "gs", "gz", "m", "ms", "mz", "ys", "yz"], ["yq"]),
+      node("DequantizeLinear", ["yq", "ys", "yz"], ["y"]),
+    ],
+  });
+  const file = writeModel(network);
+  const types = (bytes: Uint8Array): string[] => readModel(bytes).graph.nodes.map(({ opType }) => opType);
+  for (const [criterion, compensate] of [
+    ["magnitude", "none"],
+    ["oracle", "none"],
+    ["obs", "lstsq"],
+  ] as const) {
+    const options = {
+      runner,
+      data,
+      criterion,
+      compensate,
+      objective: "match",
+      budget: { remove: { count: 4 } },
+    } as const;
+    const { bytes, summary } = await prune(file, options);
+    expect(summary.layers.map(({ before, after }) => [before, after])).toEqual([[12, 8]]);
+    expect(summary.verified).toBeLessThan(1e-5);
+    expect(types(bytes)).toEqual(expect.arrayContaining(["QLinearConv", "QLinearAdd", "QLinearGlobalAveragePool"])); // a product gets a bias
+    if (compensate === "none") {
+      expect(types(bytes)).toEqual(types(file));
+      const { initializers } = readModel(bytes).graph;
+      const dims = ["w", "ws", "wz", "b", "v", "m"].map((name) => initializers.get(name)?.dims);
+      expect(dims).toEqual([[8, 3, 3, 3], [8], [8], [8], [8, 8, 1, 1], [8, 5]]);
+      expect(summary.after.parameters).toBe(parametersOf(readModel(bytes)));
+      expect(summary.before.parameters).toBe(parametersOf(network));
+    }
+    const again = await prune(bytes, {
+      ...options,
+      criterion: "magnitude",
+      compensate: "none",
+      budget: { remove: { count: 1 } },
+    });
+    expect(again.summary.before.units).toBe(8);
+  }
+});
