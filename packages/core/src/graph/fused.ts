@@ -21,7 +21,7 @@ export type FusedNodes = ReadonlyMap<string, Fused>;
 /** The plain nodes of one fused node while they are made. */
 export class Parts {
   readonly nodes: Node[] = [];
-  readonly constants = new Map<string, Tensor>();
+  readonly constants: Map<string, Tensor> = new Map();
   readonly #output: string;
   /** Of the fused node; the first part has it too. */
   readonly #name: string;
