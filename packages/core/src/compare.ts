@@ -18,6 +18,7 @@ import type { Selection } from "./plan/select.ts";
 import { evaluateAll, modelState } from "./prune.ts";
 import type { CompareRun, CompareStep, CompareSummary, Removal } from "./results.ts";
 import type { Runner } from "./runner.ts";
+import { runsAsStored } from "./surgery/file.ts";
 import { sampleFeeds } from "./surgery/samples.ts";
 import { median } from "./util/median.ts";
 
@@ -78,13 +79,9 @@ export async function compare(file: Uint8Array, options: CompareOptions): Promis
             options.onProgress?.({ criterion: criterion.name, schedule, compensation: compensate }, progress),
         });
         const seconds = (Date.now() - started) / 1000;
-        const times =
-          latency &&
-          (await latencyAlong(prepared, file, run.trace, {
-            runner: options.runner,
-            clock: () => latency.clock(),
-            feeds,
-          }));
+        const isTimed = latency && runsAsStored(prepared);
+        const timing = { runner: options.runner, clock: () => latency?.clock() ?? 0, feeds };
+        const times = isTimed ? await latencyAlong(prepared, file, run.trace, timing) : undefined;
         if (times?.original !== undefined) originals.push(times.original);
         runs.push({
           criterion: criterion.name,

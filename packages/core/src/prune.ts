@@ -37,7 +37,7 @@ import { checkReachable, fittingBlock, shortfall } from "./plan/shortfall.ts";
 import { heldOutPart, predictionsOf, splitData } from "./plan/split.ts";
 import type { LayerWidth, ModelState, PruneSummary } from "./results.ts";
 import type { Runner } from "./runner.ts";
-import { fileFeeds, fileOf, measuredModel } from "./surgery/file.ts";
+import { fileFeeds, fileOf, measuredModel, runsAsStored } from "./surgery/file.ts";
 import type { RemovedUnits } from "./surgery/kept.ts";
 import { sampleFeeds } from "./surgery/samples.ts";
 import { sizeOfFile } from "./surgery/size.ts";
@@ -181,6 +181,7 @@ export async function prune(file: Uint8Array, given: PruneOptions): Promise<Prun
   const after = modelState(repaired, removed, { model, bytes: bytes.byteLength }, pruned);
   const latency =
     options.latency &&
+    runsAsStored(prepared) &&
     (await latencyOf(runner, { before: file, after: bytes }, fileFeeds(prepared, one), options.latency));
   const isShown = options.compensationCurves && chosen.stopped !== "interrupted";
   const curves = isShown

@@ -23,6 +23,11 @@ export function fileFeeds({ stored }: Pick<Prunable, "stored">, feeds: Values): 
   return stored ? storedFeeds(feeds, stored) : feeds;
 }
 
+/** Whether runtimes run the file as it is: on processors they know no bfloat16 but to make it larger. */
+export function runsAsStored({ stored }: Pick<Prunable, "stored">): boolean {
+  return ![...(stored?.types.values() ?? [])].includes("bfloat16");
+}
+
 /** A file that was read, as it is measured. */
 export function measuredModel(model: Model): Model {
   return readingOf(model)?.model ?? model;

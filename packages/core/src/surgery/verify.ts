@@ -17,7 +17,7 @@ import type { Runner } from "../runner.ts";
 import type { Prunable } from "../units/prepare.ts";
 import { checkCut } from "./check-cut.ts";
 import { differences, judge } from "./differences.ts";
-import { fileFeeds, measuredModel } from "./file.ts";
+import { fileFeeds, measuredModel, runsAsStored } from "./file.ts";
 import type { RemovedUnits } from "./kept.ts";
 import { perturbedFeeds, perturbedModel } from "./rounding.ts";
 import { together } from "./samples.ts";
@@ -73,18 +73,14 @@ export async function verify({
   const optimize = !original.graph.nodes.some(({ opType }) => opType === "QuantizeLinear");
   const runs = together(feeds, prunable, original);
   const withGains = (all: readonly Values[]): Values[] => all.map((feed) => ({ ...feed, [GAINS]: gains }));
-  const file = throwRefusals(
-    await runFile(
-      bytes,
-      { outputs, hidden, optimize },
-      runner,
-      runs.map((feed) => fileFeeds(prunable, feed)),
-    ),
-  );
   // operators on integers round otherwise than the plain ones that they are read as: the file has run, and what it is read as is compared
   const isReadOtherwise = (prunable.stored?.quantised.size ?? 0) > 0;
+  const asked = { outputs, hidden, optimize };
+  const stored = runs.map((feed) => fileFeeds(prunable, feed));
+  const file = runsAsStored(prunable) ? throwRefusals(await runFile(bytes, asked, runner, stored)) : undefined;
   const reading = (): Model => withOutputs(measuredModel(readModel(bytes)), hidden);
-  const small = isReadOtherwise ? throwRefusals(await runInPieces(reading(), runner, runs, PIECE_BYTES)) : file;
+  const small =
+    file && !isReadOtherwise ? file : throwRefusals(await runInPieces(reading(), runner, runs, PIECE_BYTES));
   const large = throwRefusals(await runInPieces(gated, runner, withGains(runs), PIECE_BYTES));
   const rounded = await runInPieces(
     perturbedModel(gated, prunable.stored),
