@@ -3,6 +3,7 @@ import { intAttribute, intsAttribute, stringAttribute } from "../graph/attribute
 import type { GraphBuilder } from "../graph/builder.ts";
 import type { Node } from "../graph/graph.ts";
 import { sizeOf, Tensor } from "../graph/tensor.ts";
+import { realWeights } from "./integers.ts";
 import type { Backward, OpRule, Port, RegressionContext, Ties } from "./rule.ts";
 
 /** Kernel geometry of a node, with `auto_pad` resolved from the shapes at hand. */
@@ -105,27 +106,29 @@ function keptGroups(node: Node, channels: number, kept: readonly number[] | unde
  * How channels are tied and cut. W's axis 0 counts the channels of `rows`, its axis 1 those of the other side (of one
  * group, so that with several groups it stays whole).
  */
-function channels(rows: "input" | "output"): Pick<OpRule, "ties" | "weights" | "cut"> {
+function channels(rows: "input" | "output", ofIntegers = false): Pick<OpRule, "ties" | "weights" | "cut"> {
   return {
     weights: [1],
     ties(t) {
-      const [x, w, b, y] = [t.X(0), t.X(1), t.X(2), t.Y()];
+      const [x, w, y] = [t.X(0), t.X(1), t.Y()];
+      const b = ofIntegers ? undefined : t.X(2);
       if (!x || !w || !y || !t.isWeight(1)) return;
       const group = groupsOf(t.node);
       const [first, second] = rows === "output" ? [y, x] : [x, y];
       tieChannels(t, x, y, group);
       t.tie(w, 0, first, 1);
       if (b) t.tie(b, 0, y, 1);
-      if (group === 1) {
-        t.tie(w, 1, second, 1);
-        t.absorb(0, 1);
-      } else t.pass(w, 1);
+      if (group === 1) t.tie(w, 1, second, 1);
+      else t.pass(w, 1);
+      if (group === 1 && !ofIntegers) t.absorb(0, 1);
       for (let axis = 2; axis < w.dims.length; axis++) t.pass(w, axis);
       t.produce(1);
     },
     cut: (c) => ({ node: keptGroups(c.node, c.dims("output")[1] as number, c.kept("output", 0, 1)) }),
   };
 }
+
+const integers = channels("output", true);
 
 export const Conv: OpRule = {
   ...channels("output"),
@@ -254,7 +257,7 @@ const MOST_ZEROS = 4;
  * have fast kernels for it, and none for transposed convolutions (Dumoulin and Visin 2016, section 4). Large strides, and pads
  * wider than the kernel, are left to a transposed convolution.
  */
-function imageGradient(d: Backward, geometry: Geometry): string {
+function imageGradient(d: Backward, geometry: Geometry, weights = d.coefficient(d.X(1))): string {
   const { b } = d;
   const { kernel, strides, dilations, pads } = geometry;
   const rank = kernel.length;
@@ -265,7 +268,6 @@ function imageGradient(d: Backward, geometry: Geometry): string {
   const ends = reach.map(
     (all, axis) => all - (pads[axis + rank] as number) + (extra[axis] as number) - ((strides[axis] as number) - 1),
   );
-  const weights = d.coefficient(d.X(1));
   const zeros = strides.reduce((product, stride) => product * stride, 1);
   if (zeros > MOST_ZEROS || [...begins, ...ends].some((pad) => pad < 0)) {
     const attributes = { ...window(geometry), group, output_padding: extra };
@@ -337,6 +339,27 @@ function biasGradient(d: Backward): string {
   const axes = d.outDims().flatMap((_, axis) => (axis === 1 ? [] : [axis]));
   return d.b.sum(d.incoming() as string, axes);
 }
+
+/**
+ * ConvInteger: sums of (X - zero point) (W - zero point), X behind {@link DynamicQuantizeLinear}, which gates stand before. The weights'
+ * zero points are one in all or one for each output channel.
+ */
+export const ConvInteger: OpRule = {
+  weights: [1],
+  ties(t) {
+    integers.ties?.(t);
+    const y = t.Y();
+    for (const slot of [2, 3]) {
+      const zeros = t.X(slot);
+      if (!y || zeros?.dims.length !== 1) continue;
+      if (slot === 3 && zeros.dims[0] === y.dims[1]) t.tie(zeros, 0, y, 1);
+      else t.pass(zeros, 0);
+    }
+  },
+  ...(integers.cut && { cut: integers.cut }),
+  vjp: [(d) => imageGradient(d, windowOf(d, d.dims(1).slice(2)), realWeights(d, 0))],
+  macs: ({ dims, outDims }) => sizeOf(outDims()) * sizeOf(dims(1).slice(1)),
+};
 
 /** ConvTranspose: W[Cin, Cout / group, ...kernel]. */
 export const ConvTranspose: OpRule = {

@@ -30,6 +30,7 @@ export type OperatorName =
   | "Concat"
   | "ConstantOfShape"
   | "Conv"
+  | "ConvInteger"
   | "ConvTranspose"
   | "Cos"
   | "DepthToSpace"

@@ -41,7 +41,6 @@ const multiHeadAttention: Macs = ({ dims, outDims }) => {
 
 /** By domain and operator. */
 const counted: Readonly<Record<string, Macs>> = {
-  ConvInteger: convolution(1),
   QLinearConv: convolution(3),
   QLinearMatMul: product,
   "com.microsoft.Attention": attention,

@@ -2,6 +2,7 @@
 import { intAttribute, normalAxis } from "../graph/attributes.ts";
 import { onnxType } from "../graph/builder.ts";
 import { type ElementType, sizeOf } from "../graph/tensor.ts";
+import { realWeights } from "./integers.ts";
 import type { Backward, OpRule, Port, Ties } from "./rule.ts";
 
 /** X and Y have the same axes; scale and zero point are one in all, or one for each index of `axis`; not in blocks. */
@@ -86,22 +87,6 @@ export const DynamicQuantizeLinear: OpRule = {
   },
   vjp: [(d) => d.b.div(d.incoming() as string, d.Y(1))],
 };
-
-/** Integer weights minus their zero points, as reals. */
-function realWeights({ b, node, dims, X }: Backward, axis: number): string {
-  const weights = b.cast(X(1), b.real);
-  if (!node.inputs[3]) return weights;
-  const zero = b.cast(X(3), b.real);
-  const rank = dims(1).length;
-  if (dims(3).length === 0 || rank === 0) return b.sub(weights, zero);
-  return b.sub(
-    weights,
-    b.reshape(
-      zero,
-      dims(1).map((_, at) => (at === axis ? -1 : 1)),
-    ),
-  );
-}
 
 /** MatMulInteger: (A - zero point) (B - zero point), A[..., M, K] integers behind {@link DynamicQuantizeLinear}, B[K, N] weights. */
 export const MatMulInteger: OpRule = {

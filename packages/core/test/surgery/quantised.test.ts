@@ -265,3 +265,46 @@ test("operators on integers are cut and written as such", async () => {
     expect(again.summary.before.units).toBe(8);
   }
 });
+
+test("dynamically quantised convolutions", async () => {
+  const ints = (dims: number[]): Tensor =>
+    tensorOf(
+      "int8",
+      Array.from({ length: dims.reduce((a, b) => a * b, 1) }, () => Math.round(r.uniform(-99, 99))),
+      dims,
+    );
+  const layer = (from: string, name: string, out: string): Node[] => [
+    node("DynamicQuantizeLinear", [from], [`${name}.q`, `${name}.s`, `${name}.z`]),
+    node("ConvInteger", [`${name}.q`, `${name}.w`, `${name}.z`, "zero"], [`${name}.i`], { pads: [1, 1, 1, 1] }),
+    node("Cast", [`${name}.i`], [`${name}.f`], { to: 1 }),
+    node("Mul", [`${name}.s`, "step"], [`${name}.scale`]),
+    node("Mul", [`${name}.f`, `${name}.scale`], [out]),
+  ];
+  const file = model({
+    inputs: { x: ["N", 3, 6, 6] },
+    outputs: ["y"],
+    initializers: {
+      ...{ "a.w": ints([12, 3, 3, 3]), "b.w": ints([4, 12, 3, 3]), bias: r.tensor([1, 12, 1, 1], 0.3) },
+      ...{ zero: tensorOf("int8", [0], []), step: tensorOf("float32", [0.004], []) },
+    },
+    nodes: [
+      ...layer("x", "a", "h"),
+      node("Add", ["h", "bias"], ["hb"]),
+      node("Relu", ["hb"], ["g"]),
+      ...layer("g", "b", "c"),
+      node("GlobalAveragePool", ["c"], ["p"]),
+      node("Flatten", ["p"], ["y"]),
+    ],
+  });
+  for (const criterion of ["oracle", "taylor1", "magnitude"]) {
+    const options = { runner, data: dataset({ x: r.tensor([20, 3, 6, 6]) }), criterion, objective: "match" };
+    const { bytes, summary } = await prune(writeModel(file), { ...options, budget: { remove: { count: 4 } } });
+    expect(summary.verified).toBeLessThan(1e-5);
+    const { initializers } = readModel(bytes).graph;
+    expect(["a.w", "bias", "b.w"].map((name) => initializers.get(name)?.dims)).toEqual([
+      [8, 3, 3, 3],
+      [1, 8, 1, 1],
+      [4, 8, 3, 3],
+    ]);
+  }
+});

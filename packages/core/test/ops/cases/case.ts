@@ -47,6 +47,6 @@ export const distinct = (...dims: number[]): Tensor => {
 
 /** Operators with tests of their own: derivatives pass straight through rounding, and through time. */
 export const testedApart: ReadonlySet<string> = new Set([
-  ...["QuantizeLinear", "DequantizeLinear", "DynamicQuantizeLinear", "MatMulInteger"],
+  ...["QuantizeLinear", "DequantizeLinear", "DynamicQuantizeLinear", "MatMulInteger", "ConvInteger"],
   ...["LSTM", "GRU", "RNN"],
 ]);
