@@ -308,3 +308,55 @@ test("dynamically quantised convolutions", async () => {
     ]);
   }
 });
+
+test("further operators on integers", async () => {
+  const q = (dims: number[]): Tensor =>
+    tensorOf(
+      "int8",
+      Array.from({ length: dims.reduce((a, b) => a * b, 1) }, () => Math.round(r.uniform(-90, 90))),
+      dims,
+    );
+  const microsoft = (opType: string, inputs: string[], output: string, attributes = {}): Node =>
+    node(opType, inputs, [output], attributes, { name: output, domain: "com.microsoft" });
+  const pair = (name: string): string[] => [`${name}s`, `${name}z`];
+  const scales: Record<string, Tensor> = {};
+  for (const name of ["x", "a", "g", "l", "m", "p", "c", "f", "y"]) {
+    scales[`${name}s`] = tensorOf("float32", [name === "g" ? 0.004 : 0.03], []);
+    scales[`${name}z`] = tensorOf("uint8", [name === "g" ? 0 : 100], []);
+  }
+  const network = model({
+    inputs: { x: ["N", 3, 8, 8] },
+    outputs: ["y"],
+    domains: { "com.microsoft": 1 },
+    initializers: {
+      ...scales,
+      ...{ w: q([12, 3, 3, 3]), ws: tensorOf("float32", [0.004], []), wz: tensorOf("int8", [0], []) },
+      ...{ v: q([24, 5]), b: tensorOf("int32", [5, 4, 3, 2, 1]), flat: tensorOf("int64", [0, -1], [2]) },
+    },
+    nodes: [
+      node("QuantizeLinear", ["x", "xs", "xz"], ["xq"]),
+      node("QLinearConv", ["xq", "xs", "xz", "w", "ws", "wz", "as", "az"], ["a"]),
+      microsoft("QLinearSigmoid", ["a", ...pair("a"), ...pair("g")], "g"),
+      microsoft("QLinearLeakyRelu", ["a", ...pair("a"), ...pair("l")], "l", { alpha: 0.1 }),
+      microsoft("QLinearMul", ["l", ...pair("l"), "g", ...pair("g"), ...pair("m")], "m"),
+      microsoft("QLinearAveragePool", ["m", ...pair("m"), ...pair("p")], "p", { kernel_shape: [6, 6] }),
+      microsoft("QLinearAveragePool", ["l", ...pair("l"), ...pair("p")], "o", { kernel_shape: [6, 6] }),
+      microsoft("QLinearConcat", [...pair("c"), "p", ...pair("p"), "o", ...pair("p")], "c", { axis: 1 }),
+      node("Reshape", ["c", "flat"], ["f"]),
+      microsoft("QGemm", ["f", ...pair("c"), "v", "ws", "wz", "b", ...pair("y")], "yq"),
+      node("DequantizeLinear", ["yq", ...pair("y")], ["y"]),
+    ],
+  });
+  const file = writeModel(network);
+  for (const criterion of ["magnitude", "taylor1", "oracle"]) {
+    const options = { runner, data, criterion, objective: "match", budget: { remove: { count: 4 } } };
+    const { bytes, summary } = await prune(file, options);
+    expect(summary.verified).toBeLessThan(1e-5);
+    const { graph } = readModel(bytes);
+    expect(graph.nodes.map(({ opType }) => opType)).toEqual(network.graph.nodes.map(({ opType }) => opType));
+    expect([graph.initializers.get("w")?.dims, graph.initializers.get("v")?.dims]).toEqual([
+      [8, 3, 3, 3],
+      [16, 5],
+    ]);
+  }
+});
