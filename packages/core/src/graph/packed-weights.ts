@@ -7,7 +7,7 @@ import { intAttribute, normalAxis } from "./attributes.ts";
 import { constantNodes } from "./constant-values.ts";
 import { FreshNames } from "./fresh-names.ts";
 import type { Graph, Node } from "./graph.ts";
-import { type ElementType, sizeOf, Tensor, take, tensorOf } from "./tensor.ts";
+import { type ElementType, integerRanges, sizeOf, Tensor, take, tensorOf } from "./tensor.ts";
 
 /** The node that unpacks a weight, and the initializers that it reads: what is stored, and of integers scale and zero point. */
 export interface Packed {
@@ -22,15 +22,6 @@ export type PackedWeights = ReadonlyMap<string, Packed>;
 
 /** Indexes of a weight that are left along an axis; undefined: all. */
 export type KeptOf = (weight: string, axis: number) => readonly number[] | undefined;
-
-/** Smallest and largest integers. */
-const RANGES: Partial<Record<ElementType, readonly [low: number, high: number]>> = {
-  int8: [-128, 127],
-  uint8: [0, 255],
-  int16: [-32768, 32767],
-  uint16: [0, 65535],
-  int32: [-(2 ** 31), 2 ** 31 - 1],
-};
 
 /** The graph with unpacked weights in place of the nodes that unpack them. What several nodes read stays as it is. */
 export function unpackWeights(graph: Graph): { readonly graph: Graph; readonly packed: PackedWeights } {
@@ -68,7 +59,7 @@ function packedBy(node: Node, graph: Graph): Packed | undefined {
     const isPacked = (stored.type === "float16" || stored.type === "bfloat16") && intAttribute(node, "to", 0) === 1;
     return isPacked ? { node, inputs, axis: undefined } : undefined;
   }
-  const isInteger = node.opType === "DequantizeLinear" && RANGES[stored.type] !== undefined;
+  const isInteger = node.opType === "DequantizeLinear" && integerRanges[stored.type] !== undefined;
   if (!isInteger || scale?.type !== "float32" || intAttribute(node, "block_size", 0) > 0) return undefined;
   const axis = normalAxis(intAttribute(node, "axis", 1), stored.dims.length);
   if (scale.size === 1) return { node, inputs, axis: undefined };
@@ -154,7 +145,7 @@ function fittingScales(
   ratio: ArrayLike<number> | undefined,
 ): { readonly scales: Tensor; readonly ratio: ArrayLike<number> } {
   const given = scales.numbers;
-  const [low, high] = RANGES[type] as readonly [number, number];
+  const [low, high] = integerRanges[type] as readonly [number, number];
   const of = byPlace(tensor.dims, axis);
   const values = tensor.numbers;
   const factor = new Float64Array(given.length).fill(1);
@@ -181,7 +172,7 @@ function quantise(
   type: ElementType,
   axis: number | undefined,
 ): Tensor {
-  const [low, high] = RANGES[type] as readonly [number, number];
+  const [low, high] = integerRanges[type] as readonly [number, number];
   const of = byPlace(tensor.dims, axis);
   const [given, offsets] = [scales.numbers, zeros?.numbers];
   const rounded = Array.from(tensor.numbers, (value, i) => {

@@ -1,9 +1,15 @@
 /** Initial states of recurrent layers that are 0 anyway are left out: exporters compute them from the number of samples. */
 import { tensorAttribute } from "./attributes.ts";
-import type { Graph } from "./graph.ts";
+import type { Graph, Node } from "./graph.ts";
 import type { Pass } from "./passes.ts";
 
 const RECURRENT = new Set(["LSTM", "GRU", "RNN"]);
+
+/** Whether a node is a layer that reads its own outputs at its next step. */
+export function isRecurrent({ opType, domain }: Node): boolean {
+  return domain === "" && RECURRENT.has(opType);
+}
+
 const STATES = [5, 6];
 
 /** Operators that give the elements of input 0, some of them, or copies. */
@@ -27,7 +33,7 @@ export const dropZeroStates: Pass = {
   run(graph) {
     let modified = false;
     const nodes = graph.nodes.map((node) => {
-      if (!RECURRENT.has(node.opType) || node.domain !== "") return node;
+      if (!isRecurrent(node)) return node;
       const inputs = node.inputs.map((name, slot) => (STATES.includes(slot) && isZero(graph, name) ? "" : name));
       while (inputs.at(-1) === "") inputs.pop();
       if (inputs.join() === node.inputs.join()) return node;

@@ -3,7 +3,7 @@ import { intAttribute, intsAttribute, stringAttribute } from "../graph/attribute
 import type { GraphBuilder } from "../graph/builder.ts";
 import type { Node } from "../graph/graph.ts";
 import { sizeOf, Tensor } from "../graph/tensor.ts";
-import { realWeights } from "./integers.ts";
+import { realWeights, tieZeroPoints } from "./integers.ts";
 import type { Backward, OpRule, Port, RegressionContext, Ties } from "./rule.ts";
 
 /** Kernel geometry of a node, with `auto_pad` resolved from the shapes at hand. */
@@ -349,12 +349,7 @@ export const ConvInteger: OpRule = {
   ties(t) {
     integers.ties?.(t);
     const y = t.Y();
-    for (const slot of [2, 3]) {
-      const zeros = t.X(slot);
-      if (!y || zeros?.dims.length !== 1) continue;
-      if (slot === 3 && zeros.dims[0] === y.dims[1]) t.tie(zeros, 0, y, 1);
-      else t.pass(zeros, 0);
-    }
+    if (y) tieZeroPoints(t, y, 1);
   },
   ...(integers.cut && { cut: integers.cut }),
   vjp: [(d) => imageGradient(d, windowOf(d, d.dims(1).slice(2)), realWeights(d, 0))],

@@ -1,9 +1,9 @@
 /** Between reals and integers: both sides have the same axes, and derivatives pass straight through. */
 import { intAttribute, normalAxis } from "../graph/attributes.ts";
 import { onnxType } from "../graph/builder.ts";
-import { type ElementType, sizeOf } from "../graph/tensor.ts";
-import { realWeights } from "./integers.ts";
-import type { Backward, OpRule, Port, Ties } from "./rule.ts";
+import { type ElementType, integerRanges, sizeOf } from "../graph/tensor.ts";
+import { realWeights, tieZeroPoints } from "./integers.ts";
+import type { Backward, OpRule, Ties } from "./rule.ts";
 
 /** X and Y have the same axes; scale and zero point are one in all, or one for each index of `axis`; not in blocks. */
 function tieScales(t: Ties): void {
@@ -39,14 +39,6 @@ export const DequantizeLinear: OpRule = {
   linear: [(d) => d.b.mul(d.incoming() as string, d.coefficient(scaleOf(d)))],
 };
 
-/** Smallest and largest integers, where a saturated element may stand. */
-const RANGES: Partial<Record<ElementType, readonly [low: number, high: number]>> = {
-  int8: [-128, 127],
-  uint8: [0, 255],
-  int16: [-32768, 32767],
-  uint16: [0, 65535],
-};
-
 /**
  * QuantizeLinear: X / scale rounded, plus zero point, within the range of its type. Its derivative passes straight through where
  * nothing saturates (Bengio, Leonard and Courville 2013).
@@ -57,7 +49,7 @@ export const QuantizeLinear: OpRule = {
     (d) => {
       const { b } = d;
       const along = b.div(d.incoming() as string, d.coefficient(scaleOf(d)));
-      const [low, high] = RANGES[typeOf(d)] ?? [0, 255];
+      const [low, high] = integerRanges[typeOf(d)] ?? [0, 255];
       const steps = b.cast(d.Y(), b.real);
       const isInside = b.and(b.greater(steps, b.scalar(low)), b.greater(b.scalar(high), steps));
       return b.mul(along, b.indicator(isInside));
@@ -98,7 +90,7 @@ export const MatMulInteger: OpRule = {
     for (let axis = 0; axis < last; axis++) t.tie(a, axis, y, axis);
     t.tie(a, last, b, 0);
     t.tie(b, 1, y, last);
-    tieZeros(t, y, last);
+    tieZeroPoints(t, y, last);
     t.produce(last);
   },
   vjp: [
@@ -109,13 +101,3 @@ export const MatMulInteger: OpRule = {
   ],
   macs: ({ dims, outDims }) => sizeOf(outDims()) * (dims(0).at(-1) ?? 0),
 };
-
-/** Zero points of the data are one in all; those of the weights perhaps one for each output. */
-function tieZeros(t: Ties, y: Port, axis: number): void {
-  for (const slot of [2, 3]) {
-    const zeros = t.X(slot);
-    if (zeros?.dims.length !== 1) continue;
-    if (slot === 3 && zeros.dims[0] === y.dims[axis]) t.tie(zeros, 0, y, axis);
-    else t.pass(zeros, 0);
-  }
-}

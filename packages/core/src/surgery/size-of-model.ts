@@ -1,7 +1,7 @@
 /** The size of a model as its file has it: counted on its own tensors and shapes, with nothing known of units. */
 import { type ShapeOf, scopeOf, shapesInside } from "../graph/body-shapes.ts";
 import { constantNodes } from "../graph/constant-values.ts";
-import { type Graph, type Model, type Node, readsOf } from "../graph/graph.ts";
+import type { Graph, Model, Node } from "../graph/graph.ts";
 import { foldConstants, removeDead, runPasses } from "../graph/passes.ts";
 import type { Shapes } from "../graph/shapes.ts";
 import { bodiesOf } from "../onnx/index.ts";
@@ -35,19 +35,20 @@ function macsIn(graph: Graph, scope: Scope): number {
   return nodes.reduce((sum, node) => sum + macsOfNode(node, scope) + macsInside(node, scope), 0);
 }
 
-const RECURRENT = new Set(["LSTM", "GRU", "RNN"]);
-
+/** 0 where the count asks for a shape that is not known. */
 function macsOfNode(node: Node, { shapeOf }: Scope): number {
-  const dimsOf = (name = ""): readonly number[] => shapeOf(name)?.dims ?? [];
-  // states that are 0 anyway are left out where shapes are learnt; what a recurrent layer multiplies with comes before them
-  const read = RECURRENT.has(node.opType) ? node.inputs.slice(0, 3) : readsOf(node);
-  const named = [...read, ...node.outputs.slice(0, 1)].filter((name) => name !== "");
-  if (!named.every((name) => shapeOf(name))) return 0;
-  return macsOf({
+  let isKnown = true;
+  const dimsOf = (name = ""): readonly number[] => {
+    const shape = name === "" ? undefined : shapeOf(name);
+    isKnown &&= name === "" || shape !== undefined;
+    return shape?.dims ?? [];
+  };
+  const macs = macsOf({
     node,
     dims: (slot) => dimsOf(node.inputs[slot]),
     outDims: (index = 0) => dimsOf(node.outputs[index]),
   });
+  return isKnown ? macs : 0;
 }
 
 /** MACs of a node's bodies: of the larger branch of an If, and of every turn of a Loop or Scan whose number is known. */

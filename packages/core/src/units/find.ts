@@ -1,6 +1,7 @@
 /** From the solver's sets to named groups: which sets are units, how they are grouped, numbered and called. */
 import type { Graph, Node } from "../graph/graph.ts";
 import type { Shapes } from "../graph/shapes.ts";
+import { isRecurrent } from "../graph/zero-states.ts";
 import { keyOf, nodeId, type Place, type PlaceKey } from "./places.ts";
 import { type Reason, type Solution, solve, type TieOptions } from "./solve.ts";
 import type { Frozen, Group, OwnedPlace, Sink, UnitKind, Units } from "./units.ts";
@@ -158,7 +159,7 @@ function sinksOf(
 /** A dense layer's unit that spans several outputs is a head; a convolution's is a channel. */
 function kindOf(root: Node, place: OwnedPlace, size: number): UnitKind {
   if (root.opType.startsWith("Conv")) return "channel";
-  if (["LSTM", "GRU", "RNN"].includes(root.opType)) return "hidden unit";
+  if (isRecurrent(root)) return "hidden unit";
   const indexes = place.owners.filter((unit) => unit >= 0).length;
   return indexes > size && indexes % size === 0 ? "head" : "neuron";
 }

@@ -2,7 +2,6 @@
 import { describe, expect, test } from "vitest";
 import { GAINS, gainsTensor, gateModel } from "../../src/derive/gate.ts";
 import type { Model } from "../../src/graph/graph.ts";
-import { tensorOf } from "../../src/graph/tensor.ts";
 import { createEvaluator } from "../../src/measure/evaluator.ts";
 import { stateOf } from "../../src/measure/state.ts";
 import { taylorTerms } from "../../src/measure/taylor.ts";
@@ -130,5 +129,4 @@ test("what has no derivative is refused by name", async () => {
   const error = await refused(withAttribute);
   expect(error).toBeInstanceOf(NoDerivative);
   expect(String(error)).toMatch(/LSTM "layer1": no gradient rule with clip/);
-  void tensorOf;
 });
