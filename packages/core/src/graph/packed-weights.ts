@@ -3,11 +3,13 @@
  * DequantizeLinear. They are read unpacked, so that they can be measured, repaired and cut like all others, and packed when they are
  * written: half precision is rounded; integers keep their scales unless a repaired weight does not fit.
  */
+
 import { intAttribute, normalAxis } from "./attributes.ts";
 import { constantNodes } from "./constant-values.ts";
 import { FreshNames } from "./fresh-names.ts";
 import type { Graph, Node } from "./graph.ts";
-import { type ElementType, integerRanges, sizeOf, Tensor, take, tensorOf } from "./tensor.ts";
+import { integerRanges } from "./integer-ranges.ts";
+import { type ElementType, sizeOf, Tensor, take, tensorOf } from "./tensor.ts";
 
 /** The node that unpacks a weight, and the initializers that it reads: what is stored, and of integers scale and zero point. */
 export interface Packed {

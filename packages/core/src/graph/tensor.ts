@@ -127,15 +127,6 @@ export function materialised(tensor: Tensor): Tensor {
   return new Tensor(tensor.type, tensor.dims, tensor.data, { origin: tensor.origin });
 }
 
-/** Smallest and largest values of the integer types that reals are quantised to. */
-export const integerRanges: Readonly<Partial<Record<ElementType, readonly [low: number, high: number]>>> = {
-  int8: [-128, 127],
-  uint8: [0, 255],
-  int16: [-32768, 32767],
-  uint16: [0, 65535],
-  int32: [-(2 ** 31), 2 ** 31 - 1],
-};
-
 /** Product of the dims; 1 for a scalar. */
 export function sizeOf(dims: readonly number[]): number {
   let size = 1;

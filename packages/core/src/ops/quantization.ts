@@ -1,7 +1,9 @@
 /** Between reals and integers: both sides have the same axes, and derivatives pass straight through. */
+
 import { intAttribute, normalAxis } from "../graph/attributes.ts";
 import { onnxType } from "../graph/builder.ts";
-import { type ElementType, integerRanges, sizeOf } from "../graph/tensor.ts";
+import { integerRanges } from "../graph/integer-ranges.ts";
+import { type ElementType, sizeOf } from "../graph/tensor.ts";
 import { realWeights, tieZeroPoints } from "./integers.ts";
 import type { Backward, OpRule, Ties } from "./rule.ts";
 
