@@ -40,7 +40,7 @@ const MOST_PRODUCTS = 1e11;
 
 const DAMPINGS = [1e-2, 1e-1, 1] as const;
 
-/** More unknowns than this are not fitted: their normal equations would take too long. */
+/** More unknowns than this are not fitted: their normal equations would take too long. Consumers nearest the output come first. */
 const MOST_UNKNOWNS = 2560;
 
 /** More output elements of one sample than this are not fitted to: each takes a pass backward. */
@@ -93,6 +93,20 @@ function unknownsOf(layers: readonly Adjusted[], rows: number): { all: Unknowns[
   return { all, count: total };
 }
 
+/**
+ * The consumers nearest the output, back to where there would be too many unknowns. One whose initializer is read before that
+ * as well stays as it is: it would answer for a part of its readers only.
+ */
+function nearestOutput(layers: readonly Adjusted[], rows: number): readonly Adjusted[] {
+  const most = Math.min(MOST_UNKNOWNS, rows);
+  let from = layers.length;
+  while (from > 0 && unknownsOf(layers.slice(from - 1), rows).count <= most) from--;
+  const others = new Set(layers.slice(0, from).flatMap(({ layer: { consumer } }) => [consumer.weights, consumer.bias]));
+  return layers
+    .slice(from)
+    .filter(({ layer: { consumer } }) => !(others.has(consumer.weights) || others.has(consumer.bias)));
+}
+
 export interface OutputFitRequest {
   readonly evaluator: Evaluator;
   readonly state: State;
@@ -119,23 +133,21 @@ export function stepPasses(
   layers: readonly Adjusted[],
 ): number {
   const outputs = outputsOf({ evaluator });
-  const { count } = unknownsOf(layers, fit * outputs);
-  const isTooMuch = count > Math.min(MOST_UNKNOWNS, fit * outputs) || outputs > MOST_OUTPUTS;
-  return isTooMuch ? 0 : (2.5 * outputs * fit) / evaluator.samples.size;
+  if (outputs > MOST_OUTPUTS || nearestOutput(layers, fit * outputs).length === 0) return 0;
+  return (2.5 * outputs * fit) / evaluator.samples.size;
 }
 
 /** Rows for each unknown that are enough. */
 const ROWS_PER_UNKNOWN = 4;
 
-/**
- * Candidates for one step, by damping, from weak to strong; none where there is too much to adjust, or where a sample has too
- * many outputs.
- */
-export async function outputSteps(request: OutputFitRequest): Promise<Adjustment[][]> {
-  const { layers } = request;
-  const rows = rowsOf(request);
+/** Candidates for one step, by damping, from weak to strong; none where a sample has too many outputs. */
+export async function outputSteps(requested: OutputFitRequest): Promise<Adjustment[][]> {
+  if (outputsOf(requested) > MOST_OUTPUTS) return [];
+  const rows = rowsOf(requested);
+  const layers = nearestOutput(requested.layers, rows);
   const { all, count: unknowns } = unknownsOf(layers, rows);
-  if (unknowns === 0 || unknowns > Math.min(MOST_UNKNOWNS, rows) || outputsOf(request) > MOST_OUTPUTS) return [];
+  if (unknowns === 0) return [];
+  const request = { ...requested, layers };
   const { jacobian, residuals } = await linearised(request, unknowns);
   const { gram, slope } = await normalEquations(request, jacobian, residuals, unknowns);
   let trace = 0;

@@ -7,9 +7,12 @@ import {
   outputDistance,
   randomDirections,
 } from "../../src/compensate/output-distance.ts";
+import { type Adjustment, outputSteps } from "../../src/compensate/output-fit.ts";
+import type { Outputs } from "../../src/compensate/outputs.ts";
 import { recalibrated } from "../../src/compensate/recalibrate.ts";
 import { layerAt } from "../../src/compensate/rows.ts";
 import { measureSensitivities } from "../../src/compensate/sensitivity.ts";
+import type { Model } from "../../src/graph/graph.ts";
 import { sizeOf, type Tensor, tensorOf } from "../../src/graph/tensor.ts";
 import { createEvaluator } from "../../src/measure/evaluator.ts";
 import type { OutputTerm } from "../../src/measure/objectives/model-objective.ts";
@@ -49,6 +52,51 @@ test("sensitivity of a linear layer's output: the squared norm of its column of 
     );
     expect(Math.abs(value / exact - 1), `output ${o}`).toBeLessThan(0.25); // 400 random draws
   });
+});
+
+test("a joint fit with too many unknowns takes the layers nearest the output", async () => {
+  const r = random(33);
+  const WIDE = 3000; // more outputs than a joint fit has unknowns
+  const network = model({
+    inputs: { x: ["N", 4] },
+    outputs: ["y"],
+    initializers: { w: r.tensor([4, WIDE]), v: r.tensor([WIDE, 6]), u: r.tensor([6, 3]) },
+    nodes: [
+      node("Gemm", ["x", "w"], ["h"]),
+      node("Relu", ["h"], ["a"]),
+      node("Gemm", ["a", "v"], ["i"]),
+      node("Tanh", ["i"], ["b"]),
+      node("Gemm", ["b", "u"], ["y"]),
+    ],
+  });
+  const { prunable, consumers } = fittable(await prepared(network));
+  const data = dataset({ x: r.tensor([200, 4]) });
+  const evaluator = await createEvaluator(prunable, runner, data, { objective: "match" });
+  const state = stateOf(prunable, removal(prunable, []));
+  const layers = consumers.flatMap((consumer) => {
+    const layer = layerAt(consumer, prunable, state);
+    return layer ? [{ layer, width: layer.outputs }] : [];
+  });
+  const outputsOf = (from: Model): Outputs[] =>
+    evaluator.chunks.map(({ feeds }) => {
+      const { numbers, dims } = evaluate(from, feeds).y as Tensor;
+      return [tensorOf("float32", numbers, dims)];
+    });
+  const original = outputsOf(network);
+  const wrong = original.map(([y]) => [
+    tensorOf(
+      "float32",
+      Array.from((y as Tensor).numbers, (v) => v + 0.5),
+      (y as Tensor).dims,
+    ),
+  ]);
+  const steps = await outputSteps({ evaluator, state, layers, original, outputs: wrong, fit: 200, share: 1 });
+  expect(steps.map((adjustments) => adjustments.map(({ layer }) => layer.consumer.weights))).toEqual(
+    steps.map(() => ["v", "u"]),
+  );
+  const [first] = steps[0] as Adjustment[];
+  expect(steps.length).toBeGreaterThan(0);
+  expect(first?.bias.some((value) => value !== 0)).toBe(true);
 });
 
 describe("distance of outputs", () => {
