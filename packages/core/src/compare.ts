@@ -1,11 +1,11 @@
 /** Runs of several criteria and schedules on one model, side by side. Nothing is written. */
+
 import { bind } from "./compensate/bind.ts";
 import type { Compensation } from "./compensate/compensator.ts";
 import type { Criterion } from "./criteria/criterion.ts";
 import { criterionOf } from "./criteria/index.ts";
 import { bindSamples } from "./data/bind.ts";
 import type { Dataset } from "./data/dataset.ts";
-import type { ProbeOptions } from "./graph/input-layout.ts";
 import type { LatencyOptions } from "./latency/compare.ts";
 import { latencyAlong } from "./latency/trajectory.ts";
 import type { Evaluator } from "./measure/evaluator.ts";
@@ -20,9 +20,10 @@ import type { CompareRun, CompareStep, CompareSummary, Removal } from "./results
 import type { Runner } from "./runner.ts";
 import { runsAsStored } from "./surgery/file.ts";
 import { sampleFeeds } from "./surgery/samples.ts";
+import type { PrepareOptions } from "./units/prepare.ts";
 import { median } from "./util/median.ts";
 
-export interface CompareOptions extends Selection, Omit<ProbeOptions, "samples">, ObjectiveOptions {
+export interface CompareOptions extends Selection, Omit<PrepareOptions, "samples">, ObjectiveOptions {
   readonly runner: Runner;
   readonly data: Dataset;
   readonly test?: Dataset | undefined;

@@ -33,6 +33,7 @@ export {
   type OwnedPlace,
   type Sink,
   type UnitKind,
+  UNIT_KINDS,
   type Units,
 } from "./units/units.ts";
 

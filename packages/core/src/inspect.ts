@@ -3,7 +3,6 @@
 import type { Dataset } from "./data/dataset.ts";
 import { opsetOf } from "./graph/builder.ts";
 import type { Model, ValueInfo } from "./graph/graph.ts";
-import type { ProbeOptions } from "./graph/input-layout.ts";
 import { layerTimes } from "./latency/layers.ts";
 import { networkSummary } from "./network.ts";
 import { readModel } from "./onnx/index.ts";
@@ -13,9 +12,10 @@ import type { Runner } from "./runner.ts";
 import { sizeOfModel } from "./surgery/size.ts";
 import { layersInside } from "./units/inside.ts";
 import { findObstacles, removableShares } from "./units/obstacles.ts";
+import type { PrepareOptions } from "./units/prepare.ts";
 import type { OwnedPlace } from "./units/units.ts";
 
-export interface InspectOptions extends Omit<ProbeOptions, "samples"> {
+export interface InspectOptions extends Omit<PrepareOptions, "samples"> {
   readonly runner: Runner;
   /** Samples that say how long axes are that the file leaves open. */
   readonly data?: Dataset | undefined;

@@ -4,15 +4,16 @@ import type { Dataset } from "./data/dataset.ts";
 import { feedDims, type Samples, someFeeds } from "./data/samples.ts";
 import { ShrinkError } from "./errors.ts";
 import type { Graph, Model } from "./graph/graph.ts";
-import { freeAxes, type ProbeOptions } from "./graph/input-layout.ts";
+import { freeAxes } from "./graph/input-layout.ts";
 import { refuseRandomness } from "./graph/randomness.ts";
-import { readingOf } from "./graph/stored-types.ts";
+import { readingOf, type Stored } from "./graph/stored-types.ts";
 import { readModel } from "./onnx/index.ts";
 import type { AssumedLength } from "./results.ts";
 import type { Runner } from "./runner.ts";
-import { type Prunable, prepare, prepareForData } from "./units/prepare.ts";
+import { withSums } from "./surgery/file.ts";
+import { type PrepareOptions, type Prunable, prepare, prepareForData } from "./units/prepare.ts";
 
-export interface OpenOptions extends Omit<ProbeOptions, "samples"> {
+export interface OpenOptions extends Omit<PrepareOptions, "samples"> {
   readonly runner: Runner;
   readonly data?: Dataset | undefined;
   /** Whether the model is only looked at: then it may give something else at every run. Default false. */
@@ -20,7 +21,7 @@ export interface OpenOptions extends Omit<ProbeOptions, "samples"> {
 }
 
 export interface OpenedModel {
-  /** As it was read, in float32 where the file has half precision or packed weights. */
+  /** As it was read: in float32 where the file has half precision or packed weights, with means over units as sums. */
   readonly original: Model;
   readonly prepared: Prunable;
   readonly samples: Samples | undefined;
@@ -46,24 +47,35 @@ export async function openModel(
   const read = file instanceof Uint8Array ? readModel(file) : file;
   const reading = readingOf(read);
   const original = reading?.model ?? read;
-  const stored = reading && { stored: reading.stored };
   if (!looksOnly) refuseRandomness(original.graph);
   refuseReserved(original.graph);
   if (!data) {
     const { prepared, assumed } = await prepareAssuming(original, runner, probe);
-    return { original, samples: undefined, prepared: { ...prepared, ...stored }, assumed };
+    return { ...withStored(original, prepared, reading?.stored), samples: undefined, assumed };
   }
   const samples = bindSamples(data, original.graph.feeds);
   const shapes = { ...feedDims(samples), ...probe.shapes };
   const prepared = await prepareForData(original, runner, someFeeds(samples, PROBES), { ...probe, shapes });
-  return { original, prepared: { ...prepared, ...stored }, samples, assumed: [] };
+  return { ...withStored(original, prepared, reading?.stored), samples, assumed: [] };
+}
+
+/** Both with what the file stores otherwise. */
+function withStored(
+  original: Model,
+  prepared: Prunable,
+  stored: Stored | undefined,
+): Pick<OpenedModel, "original" | "prepared"> {
+  const means = prepared.stored?.means;
+  if (!means) return { original, prepared: { ...prepared, ...(stored && { stored }) } };
+  const all = stored ? { ...stored, means } : prepared.stored;
+  return { original: withSums(original, prepared), prepared: { ...prepared, stored: all } };
 }
 
 /** Axes that nobody fixes are taken to be of some length; where the model does not run so, the error says which is missing. */
 async function prepareAssuming(
   original: Model,
   runner: Runner,
-  probe: ProbeOptions,
+  probe: PrepareOptions,
 ): Promise<Pick<OpenedModel, "prepared" | "assumed">> {
   const { shapes = {}, freeLength = FREE_LENGTH } = probe;
   const assumed = original.graph.feeds

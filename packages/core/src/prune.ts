@@ -14,7 +14,6 @@ import { bindSamples } from "./data/bind.ts";
 import type { Dataset } from "./data/dataset.ts";
 import { ShrinkError } from "./errors.ts";
 import type { Model } from "./graph/graph.ts";
-import type { ProbeOptions } from "./graph/input-layout.ts";
 import type { Tensor } from "./graph/tensor.ts";
 import { type LatencyOptions, latencyOf } from "./latency/compare.ts";
 import { LatencyModel } from "./latency/model.ts";
@@ -24,7 +23,6 @@ import type { Evaluation } from "./measure/evaluation.ts";
 import { createEvaluator, type Evaluator } from "./measure/evaluator.ts";
 import { type ObjectiveOptions, objectivesByOutput } from "./measure/objectives/model-objective.ts";
 import { stateOf } from "./measure/state.ts";
-import { readModel } from "./onnx/index.ts";
 import { openModel } from "./open.ts";
 import { type Attempt, betterFirst } from "./plan/attempt.ts";
 import { type Budget, checkBudget, defaultBudget, goalReached, hasGoal, isOfCosts } from "./plan/budget.ts";
@@ -41,9 +39,9 @@ import { fileFeeds, fileOf, measuredModel, runsAsStored } from "./surgery/file.t
 import type { RemovedUnits } from "./surgery/kept.ts";
 import { sampleFeeds } from "./surgery/samples.ts";
 import { sizeOfFile } from "./surgery/size.ts";
-import type { Prunable } from "./units/prepare.ts";
+import type { PrepareOptions, Prunable } from "./units/prepare.ts";
 
-export interface PruneOptions extends Selection, Omit<ProbeOptions, "samples">, ObjectiveOptions {
+export interface PruneOptions extends Selection, Omit<PrepareOptions, "samples">, ObjectiveOptions {
   readonly runner: Runner;
   /** Calibration samples. May be left out for criteria that need none (`magnitude`, `random`). */
   readonly data?: Dataset | undefined;
@@ -177,7 +175,7 @@ export async function prune(file: Uint8Array, given: PruneOptions): Promise<Prun
   }
   const feeds = sampleFeeds(prunable, evaluator);
   const verification = await verifyRepair({ original, prepared, compensator, removed, bytes, feeds, runner });
-  const pruned = await evaluateAll(bound, prepared.stored ? measuredModel(readModel(bytes)) : model);
+  const pruned = await evaluateAll(bound, prepared.stored ? measuredModel(prepared, bytes) : model);
   const after = modelState(repaired, removed, { model, bytes: bytes.byteLength }, pruned);
   const latency =
     options.latency &&
@@ -215,6 +213,7 @@ export async function prune(file: Uint8Array, given: PruneOptions): Promise<Prun
       ...(compensate !== "none" && options.recalibrate === false && { recalibrate: false }),
       ...(options.minKeep === 0 && { minKeep: 0 }),
       ...(options.untie && { untie: true }),
+      ...(options.kinds && { kinds: options.kinds }),
       ...(times && { latencyTable: times.table }),
       removed: removedByGroup(prunable.units, removed),
     },

@@ -17,6 +17,7 @@ test("the public door: a name that is added or lost shows here", () => {
       "QualityMeter",
       "ShrinkError",
       "Tensor",
+      "UNIT_KINDS",
       "VERIFY_TOLERANCE",
       "accuracyByClass",
       "allocate",

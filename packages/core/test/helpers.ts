@@ -5,7 +5,6 @@ import type { Dataset } from "../src/data/dataset.ts";
 import { feedsOf } from "../src/data/samples.ts";
 import { GAINS, gainsTensor, gateModel, realTypeOf } from "../src/derive/gate.ts";
 import type { Model } from "../src/graph/graph.ts";
-import type { ProbeOptions } from "../src/graph/input-layout.ts";
 import type { Values } from "../src/graph/pieces.ts";
 import { slice, type Tensor } from "../src/graph/tensor.ts";
 import { Activations } from "../src/measure/activations.ts";
@@ -15,9 +14,10 @@ import { Oracle } from "../src/measure/oracle.ts";
 import { stateOf } from "../src/measure/state.ts";
 import { writeModel } from "../src/onnx/index.ts";
 import type { Runner } from "../src/runner.ts";
+import { fileOf, withSums } from "../src/surgery/file.ts";
 import type { RemovedUnits } from "../src/surgery/kept.ts";
 import { verify } from "../src/surgery/verify.ts";
-import { type Prunable, prepare } from "../src/units/prepare.ts";
+import { type PrepareOptions, type Prunable, prepare } from "../src/units/prepare.ts";
 import { closeTo } from "./support/build.ts";
 
 export const runner: Runner = nodeRunner();
@@ -51,7 +51,7 @@ export function sizes({ units }: Prunable): Record<string, number> {
 
 /** Bytes of the model without the removed units. */
 export function cutBytes(prunable: Prunable, removed: RemovedUnits): Uint8Array {
-  return writeModel(stateOf(prunable, removed).model);
+  return fileOf(prunable, stateOf(prunable, removed).model, removed);
 }
 
 /** The feeds of single samples that a feed of several holds; it itself where samples run one by one. */
@@ -73,11 +73,12 @@ export function singly({ batching: { axes } }: Prunable, feeds: Values): Values[
  * verification, which judges column by column and by what rounding does to the model, refuses the file.
  */
 export async function cutDifference(
-  original: Model,
+  whole: Model,
   prunable: Prunable,
   removed: RemovedUnits,
   feeds: Values,
 ): Promise<number> {
+  const original = withSums(whole, prunable);
   const bytes = cutBytes(prunable, removed);
   await verify({ prunable, original, removed, bytes, feeds: singly(prunable, feeds), runner });
   const gains = gainsTensor(
@@ -93,7 +94,7 @@ export async function cutDifference(
 }
 
 /** Prepares a model on onnxruntime. */
-export function prepared(model: Model, options: ProbeOptions = {}): Promise<Prunable> {
+export function prepared(model: Model, options: PrepareOptions = {}): Promise<Prunable> {
   return prepare(model, runner, options);
 }
 

@@ -11,6 +11,7 @@ import { parseNames, parseRemoval, parseWhole } from "../options/quantities.ts";
 import {
   dataHelp,
   jsonOption,
+  kindsOption,
   labelsOption,
   minKeepOption,
   objectiveOption,
@@ -60,6 +61,7 @@ export function analyzeCommand(io: Io): CommandUnknownOpts {
     .addOption(scaleOption)
     .addOption(shapeOption)
     .addOption(untieOption)
+    .addOption(kindsOption)
     .addOption(seedOption)
     .addOption(threadsOption)
     .addOption(jsonOption)
@@ -97,6 +99,7 @@ export function analyzeCommand(io: Io): CommandUnknownOpts {
               seed,
               shapes,
               untie: options.untie,
+              kinds: options.kinds,
               signal,
               name: path,
               ...(criteria && { criteria }),

@@ -11,6 +11,7 @@ import { parseNames, parseRemoval } from "../options/quantities.ts";
 import {
   dataHelp,
   jsonOption,
+  kindsOption,
   labelsOption,
   minKeepOption,
   objectiveOption,
@@ -73,6 +74,7 @@ export function compareCommand(io: Io): CommandUnknownOpts {
     .addOption(scaleOption)
     .addOption(shapeOption)
     .addOption(untieOption)
+    .addOption(kindsOption)
     .addOption(seedOption)
     .addOption(threadsOption)
     .addOption(jsonOption)
@@ -110,6 +112,7 @@ export function compareCommand(io: Io): CommandUnknownOpts {
               seed,
               shapes,
               untie: options.untie,
+              kinds: options.kinds,
               signal,
               ...(options.latency && { latency: { clock: () => performance.now(), threads } }),
               name: path,

@@ -11,6 +11,7 @@ import { parseNumber } from "../options/quantities.ts";
 import {
   dataHelp,
   jsonOption,
+  kindsOption,
   labelsOption,
   objectiveOption,
   outputOption,
@@ -44,6 +45,7 @@ export function gainCommand(io: Io): CommandUnknownOpts {
     .addOption(scaleOption)
     .addOption(shapeOption)
     .addOption(untieOption)
+    .addOption(kindsOption)
     .addOption(threadsOption)
     .addOption(jsonOption)
     .addOption(quietOption)
@@ -68,7 +70,13 @@ export function gainCommand(io: Io): CommandUnknownOpts {
       const summary = await withProgress(io, { title: `Measuring ${path}`, quiet }, (tell) =>
         naming({ model: path }, async (): Promise<GainSummary> => {
           const runner = nodeRunner({ threads });
-          const { prepared, samples } = await openModel(model, { runner, shapes, untie: options.untie, data });
+          const { prepared, samples } = await openModel(model, {
+            runner,
+            shapes,
+            untie: options.untie,
+            kinds: options.kinds,
+            data,
+          });
           const units = options.unit.map((unit) => parseUnit(unit, prepared.units));
           const measured = { objective, outputs: options.output };
           const evaluator = await createEvaluator(prepared, runner, samples ?? data, measured);

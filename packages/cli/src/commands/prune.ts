@@ -33,6 +33,7 @@ import {
 import {
   dataHelp,
   jsonOption,
+  kindsOption,
   labelsOption,
   minKeepOption,
   objectiveOption,
@@ -154,6 +155,7 @@ export function pruneCommand(io: Io): CommandUnknownOpts {
     .addOption(scaleOption)
     .addOption(shapeOption)
     .addOption(untieOption)
+    .addOption(kindsOption)
     .addOption(seedOption)
     .addOption(threadsOption)
     .addOption(jsonOption)
@@ -222,6 +224,7 @@ export function pruneCommand(io: Io): CommandUnknownOpts {
               seed,
               shapes,
               untie: options.untie,
+              kinds: options.kinds,
               signal,
               oracle: options.oracle,
               memory: options.memory,

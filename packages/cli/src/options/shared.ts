@@ -1,6 +1,8 @@
 /** Options that several commands take. */
 import { availableParallelism } from "node:os";
 import { Option } from "@commander-js/extra-typings";
+import type { UnitKind } from "shrinknet";
+import { kindNames, parseKinds } from "./kinds.ts";
 import { type ByOutput, parseByOutput, parseObjective } from "./outputs.ts";
 import { parseNumber, parseThreads, parseWhole } from "./quantities.ts";
 import { type InputShapes, parseShape } from "./shapes.ts";
@@ -38,6 +40,11 @@ export const untieOption: Option<"--untie"> = new Option(
   "--untie",
   "cut layers that share weights each by itself; the weights are copied where cuts differ",
 );
+
+export const kindsOption: Parsed<"--kinds <names>", readonly UnitKind[]> = new Option(
+  "--kinds <names>",
+  `kinds of units that may go, separated by commas: ${[...kindNames.keys()].join(", ")} or all; default: all but widths`,
+).argParser(parseKinds);
 
 export const threadsOption: Defaulted<"--threads <n>", number> = new Option(
   "--threads <n>",

@@ -3,12 +3,12 @@
  * held to the measured one, and taylor2's error is split into its causes; on the intact network also what pairs of units
  * do to each other.
  */
+
 import type { Criterion, ScoringContext } from "../criteria/criterion.ts";
 import { evaluatorIn } from "../criteria/criterion.ts";
 import { criterionOf } from "../criteria/index.ts";
 import type { Dataset } from "../data/dataset.ts";
 import { ShrinkError } from "../errors.ts";
-import type { ProbeOptions } from "../graph/input-layout.ts";
 import { createEvaluator, type Evaluator } from "../measure/evaluator.ts";
 import type { ObjectiveOptions } from "../measure/objectives/model-objective.ts";
 import { openModel } from "../open.ts";
@@ -18,6 +18,7 @@ import { type Selection, selectGroups } from "../plan/select.ts";
 import { modelState } from "../prune.ts";
 import type { AnalyzedStep, AnalyzeSummary, Interactions, TellingCurve, UnitCost } from "../results.ts";
 import type { Runner } from "../runner.ts";
+import type { PrepareOptions } from "../units/prepare.ts";
 import { agreementOf, compareRankings } from "./agreement.ts";
 import { failureSizes } from "./failure.ts";
 import { gainCurves } from "./gain.ts";
@@ -27,7 +28,7 @@ import { tellingUnits } from "./telling.ts";
 import { unitCosts } from "./unit-costs.ts";
 import { unsigned } from "./unsigned.ts";
 
-export interface AnalyzeOptions extends Selection, Omit<ProbeOptions, "samples">, ObjectiveOptions {
+export interface AnalyzeOptions extends Selection, Omit<PrepareOptions, "samples">, ObjectiveOptions {
   readonly runner: Runner;
   readonly data: Dataset;
   /** Criteria to hold to the oracle. Default: {@link analyzedCriteria}, all of them. */

@@ -49,7 +49,7 @@ export interface Fittable {
 
 /** Finds the consumers of a model and gives them weights and biases that nothing else reads. */
 export function fittable(original: Prunable): Fittable {
-  const { model, untie } = original;
+  const { model, options } = original;
   const layers = weightFamilies(original);
   const draft = new ConsumerDraft(original, layers);
   const consumers = layers.map((layer) => draft.consumer(layer));
@@ -58,7 +58,7 @@ export function fittable(original: Prunable): Fittable {
     families.set(family, [...(families.get(family) ?? []), consumers[at] as Consumer]);
   }
   const { graph, shapes } = draft.result();
-  const units = findUnits(graph, shapes, opsetOf(model), { untie });
+  const units = findUnits(graph, shapes, opsetOf(model), options);
   const prunable = { ...original, model: { ...model, graph }, shapes, units };
   return { original, prunable, consumers, families: [...families.values()], added: draft.added };
 }

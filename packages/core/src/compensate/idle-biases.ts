@@ -19,9 +19,9 @@ export function idleBiases({ consumers, added }: Fittable, prunable: Prunable, r
 
 /** The model without some added biases. Its units are the same; the places are found anew, as nodes get their names back. */
 export function withoutBiases(prunable: Prunable, idle: ReadonlySet<string>): Prunable {
-  const { model, shapes, untie } = prunable;
+  const { model, shapes, options } = prunable;
   const bare = bareModel(model, idle);
-  return { ...prunable, model: bare, units: findUnits(bare.graph, shapes, opsetOf(model), { untie }) };
+  return { ...prunable, model: bare, units: findUnits(bare.graph, shapes, opsetOf(model), options) };
 }
 
 function bareModel(model: Model, idle: ReadonlySet<string>): Model {

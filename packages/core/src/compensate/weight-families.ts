@@ -26,7 +26,7 @@ export interface FoundLayer {
 const WEIGHTS = 1;
 
 /** The layers of a model that are regressions on constant weights, in topological order. */
-export function weightFamilies({ model, shapes, batching, untie = false }: Prunable): FoundLayer[] {
+export function weightFamilies({ model, shapes, batching, options }: Prunable): FoundLayer[] {
   const { graph } = model;
   const regressions = new Map<Node, Regression>();
   for (const node of graph.nodes) {
@@ -39,7 +39,7 @@ export function weightFamilies({ model, shapes, batching, untie = false }: Pruna
     const weights = node.inputs[WEIGHTS] as string;
     const fixed = reasonToFix(graph, regressions, node, weights);
     const isShared = (graph.value(weights)?.uses.length ?? 0) > 1;
-    const isCopied = untie && isShared && graph.initializers.has(weights);
+    const isCopied = (options?.untie ?? false) && isShared && graph.initializers.has(weights);
     if (isCopied) return { node, regression, family: nodeId(node), isCopied, fixed: undefined };
     return { node, regression, family: fixed === undefined ? weights : nodeId(node), isCopied, fixed };
   });

@@ -4,7 +4,7 @@
  */
 import { floatAttribute, intAttribute, intsAttribute, stringAttribute } from "./attributes.ts";
 import type { Attribute, Graph, Node } from "./graph.ts";
-import { float32, int64, type Tensor } from "./tensor.ts";
+import { float32, int64, isFloat, type Tensor } from "./tensor.ts";
 
 /** A fused node and the plain ones that stand for it. */
 export interface Fused {
@@ -240,19 +240,23 @@ export const fusions: Fusions = {
 
 const keyOf = ({ domain, opType }: Node): string => (domain === "" ? opType : `${domain}.${opType}`);
 
-/** The graph with plain operators in place of fused ones, as far as their forms are known. */
-export function expandFused(graph: Graph, fusions: Fusions): { readonly graph: Graph; readonly fused: FusedNodes } {
+/** The graph with plain operators in place of fused ones, as far as their forms are known; of those nodes that are wanted. */
+export function expandFused(
+  graph: Graph,
+  fusions: Fusions,
+  isWanted: (node: Node) => boolean = () => true,
+): { readonly graph: Graph; readonly fused: FusedNodes } {
   const fused = new Map<string, Fused>();
   const initializers = new Map(graph.initializers);
   const nodes = graph.nodes.flatMap((node): readonly Node[] => {
-    const fusion = fusions[keyOf(node)];
+    const fusion = isWanted(node) ? fusions[keyOf(node)] : undefined;
     const [output = ""] = node.outputs;
     if (!fusion || output === "") return [node];
     const parts = new Parts(output, node.name);
     if (!fusion.expand(parts, node, output, (name) => graph.initializers.get(name))) return [node];
     for (const [name, tensor] of parts.constants) initializers.set(name, tensor);
     const names = parts.nodes.flatMap((part) => part.outputs);
-    const reals = [...parts.constants].filter(([, { type }]) => type === "float32").map(([name]) => name);
+    const reals = [...parts.constants].filter(([, { type }]) => isFloat(type)).map(([name]) => name);
     fused.set(output, { node, parts: names, reals });
     return parts.nodes;
   });

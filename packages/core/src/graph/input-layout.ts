@@ -12,8 +12,6 @@ export interface ProbeOptions {
   readonly freeLength?: number | undefined;
   /** Feeds of real samples, each exactly as the model takes it. The model is probed with these; default: dummy inputs. */
   readonly samples?: readonly Values[] | undefined;
-  /** Whether layers that share weights are cut each by itself, which copies the weights where cuts differ; default false. */
-  readonly untie?: boolean | undefined;
 }
 
 /** Name, element type and dims of an input in one feed. */

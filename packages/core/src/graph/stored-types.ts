@@ -11,6 +11,7 @@ import { type KeptOf, type PackedWeights, packWeights, unpackWeights } from "./p
 import type { Values } from "./pieces.ts";
 import { quantisedOperators } from "./quantised-operators.ts";
 import { type ElementType, isFloat, Tensor, tensorOf } from "./tensor.ts";
+import { withMeans } from "./unit-means.ts";
 import { valueKinds } from "./value-kinds.ts";
 
 export type HalfType = "float16" | "bfloat16";
@@ -23,7 +24,18 @@ export interface Stored {
   readonly fused: FusedNodes;
   /** The same of operators on integers. */
   readonly quantised: FusedNodes;
+  /** The same of means over units. */
+  readonly means: FusedNodes;
 }
+
+/** Of a file that is measured as it is. */
+export const STORED_AS_IT_IS: Stored = {
+  types: new Map(),
+  packed: new Map(),
+  fused: new Map(),
+  quantised: new Map(),
+  means: new Map(),
+};
 
 /** The digits of the fraction that a type keeps. */
 export const HALF_DIGITS: Readonly<Record<HalfType, number>> = { float16: 10, bfloat16: 7 };
@@ -41,7 +53,7 @@ export function readingOf(model: Model): { readonly model: Model; readonly store
   const hasHalves = [...types.values()].some(isHalf);
   const { graph: plain, fused } = expandFused(hasHalves ? widened(graph, types) : graph, fusions);
   if (!hasHalves && packed.size + fused.size + quantised.size === 0) return undefined;
-  const stored = { types: hasHalves ? types : new Map<string, ElementType>(), packed, fused, quantised };
+  const stored = { ...STORED_AS_IT_IS, packed, fused, quantised, ...(hasHalves && { types }) };
   return { model: { ...model, graph: plain }, stored };
 }
 
@@ -70,8 +82,8 @@ function widened(graph: Graph, types: ReadonlyMap<string, ElementType>): Graph {
 }
 
 /** A model that was made of a reading, as the file stores it. What is new has the type of what reads it. */
-export function asStored(model: Model, { types, packed, fused, quantised }: Stored, keptOf: KeptOf): Model {
-  const graph = fuseAgain(model.graph, fused, fusions);
+export function asStored(model: Model, { types, packed, fused, quantised, means }: Stored, keptOf: KeptOf): Model {
+  const graph = fuseAgain(withMeans(model.graph, means), fused, fusions);
   const typed = types.size > 0 ? narrowed(graph, types, packed) : graph;
   return { ...model, graph: fuseAgain(packWeights(typed, packed, keptOf), quantised, quantisedOperators) };
 }

@@ -144,7 +144,15 @@ export const Or: OpRule = comparison;
 export const Not: OpRule = comparison;
 
 /** Cast between element types; real to real passes derivatives on. */
-export const Cast: OpRule = { ties: sameShape, linear: [(d) => d.b.cast(incoming(d), d.b.real)] };
+/** Cast. A length that becomes a real is a number that the model computes with, such as a scale: it stays what it was. */
+export const Cast: OpRule = {
+  ties: sameShape,
+  linear: [(d) => d.b.cast(incoming(d), d.b.real)],
+  cut(c) {
+    const length = c.followsCut(0) ? c.constant(0) : undefined;
+    return length ? { constants: new Map([[0, length]]) } : {};
+  },
+};
 
 /** Floor, Ceil, Round and Sign: flat almost everywhere. */
 const steps: OpRule = unary({ first: (d) => d.b.scalar(0) });

@@ -28,7 +28,8 @@ export function cutTarget(c: Cut, slot: number, takesRest = false): CutResult {
     if (!follows && !c.kept("output", 0, axis)) return undefined;
     // an axis that holds units times samples is what the other lengths leave, or what the shape that is followed has
     if (c.grows(0, axis)) return takesRest ? c.kept("output", 0, axis) && -1 : undefined;
-    return c.left("output", 0, axis);
+    // so may an axis without units be, such as the length of heads that is computed from a width
+    return c.left("output", 0, axis) ?? (c.followsCut(slot, axis) ? c.dims("output")[axis] : undefined);
   });
   if (kept.every((length) => length === undefined)) return {};
   const target = c.constant(slot);

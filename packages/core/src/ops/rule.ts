@@ -57,8 +57,11 @@ export interface Cut {
   kept(side: "input" | "output", slot: number, axis: number): readonly number[] | undefined;
   /** How many indexes stay of an axis that holds units, frozen ones too; undefined where it holds none. */
   left(side: "input" | "output", slot: number, axis: number): number | undefined;
-  /** Whether input `slot` is computed from the shape of a value that is cut. */
-  followsCut(slot: number): boolean;
+  /**
+   * Whether input `slot` is computed from the shape of a value that is cut; of a list of lengths, with `at`, whether that
+   * element is, as far as it can be told.
+   */
+  followsCut(slot: number, at?: number): boolean;
   /** Whether the length of an output's axis grows with the number of samples (as heads * samples does). */
   grows(output: number, axis: number): boolean;
   /** The value of input `slot` if it is known before the model runs. */

@@ -3,7 +3,7 @@ import { z } from "zod";
 import { ShrinkError } from "../errors.ts";
 import { type LatencyTable, latencyTableSchema } from "../latency/table.ts";
 import type { RemovedUnits } from "../surgery/kept.ts";
-import type { Units } from "../units/units.ts";
+import { UNIT_KINDS, type UnitKind, type Units } from "../units/units.ts";
 
 /** A removal decision. */
 export interface Plan {
@@ -28,6 +28,8 @@ export interface Plan {
   readonly minKeep?: number | undefined;
   /** True where layers that share weights were cut each by itself; else left out. */
   readonly untie?: boolean | undefined;
+  /** Kinds of units that could go; left out where not asked for. */
+  readonly kinds?: readonly UnitKind[] | undefined;
   /** What the run took the latency of cut networks for; only with a goal of latency. */
   readonly latencyTable?: LatencyTable | undefined;
   /** Removed units by group id, ascending. */
@@ -49,6 +51,7 @@ const planSchema: z.ZodType<Plan> = z.object({
   recalibrate: z.boolean().optional(),
   minKeep: z.literal(0).optional(),
   untie: z.boolean().optional(),
+  kinds: z.array(z.enum(UNIT_KINDS)).optional(),
   latencyTable: latencyTableSchema.optional(),
   removed: z.record(z.string(), z.array(z.number().int().nonnegative())),
 });

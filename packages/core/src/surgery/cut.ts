@@ -6,7 +6,7 @@ import { opsetOf } from "../graph/builder.ts";
 import { FreshNames } from "../graph/fresh-names.ts";
 import type { Graph, Model, Node, ValueInfo } from "../graph/graph.ts";
 import { constantOf, dimsOf, type Shapes } from "../graph/shapes.ts";
-import { int64, type Tensor, take } from "../graph/tensor.ts";
+import { int64, sizeOf, type Tensor, take } from "../graph/tensor.ts";
 import { ruleFor } from "../ops/index.ts";
 import type { Cut } from "../ops/rule.ts";
 import { nodeId, placeKey } from "../units/places.ts";
@@ -41,7 +41,11 @@ export function cut(prunable: Prunable, removed: RemovedUnits): Model {
         const place = units.places.get(at) ?? units.frozenPlaces.get(at);
         return place && (context.kept(side, slot, axis)?.length ?? place.length);
       },
-      followsCut: (slot) => follows(node.inputs[slot] as string),
+      followsCut: (slot, at) => {
+        const name = node.inputs[slot] as string;
+        const part = at === undefined ? name : partAt(graph, shapes, name, at);
+        return part !== undefined && follows(part);
+      },
       grows: (output, axis) => shapes.get(node.outputs[output] as string)?.batchAxis === axis,
       constant: (slot) => constantOf(graph, shapes, node.inputs[slot]),
     };
@@ -88,6 +92,13 @@ export function cut(prunable: Prunable, removed: RemovedUnits): Model {
       valueInfo: new Map([...graph.valueInfo].map(([name, value]) => [name, info(value)])),
     }),
   };
+}
+
+/** What a list of lengths takes its element `at` from, as far as it is put together of single ones. */
+function partAt(graph: Graph, shapes: Shapes, list: string, at: number): string | undefined {
+  const maker = graph.value(list)?.producer;
+  const isOfSingle = maker?.opType === "Concat" && maker.inputs.every((name) => sizeOf(dimsOf(shapes, name)) === 1);
+  return isOfSingle ? maker.inputs[at] : undefined;
 }
 
 /** A node that takes some indexes of a table, which is computed whole. */

@@ -1,8 +1,10 @@
 /** From a stage of pruning to what is written: what the file stores otherwise than it is measured comes back. */
-import type { Model } from "../graph/graph.ts";
+import { opsetOf } from "../graph/builder.ts";
+import type { Model, Node } from "../graph/graph.ts";
 import type { Values } from "../graph/pieces.ts";
 import { asStored, readingOf, storedFeeds } from "../graph/stored-types.ts";
 import { Tensor } from "../graph/tensor.ts";
+import { expandMeans } from "../graph/unit-means.ts";
 import { modelSize, readModel, writeModel } from "../onnx/index.ts";
 import type { Prunable } from "../units/prepare.ts";
 import type { RemovedUnits } from "./kept.ts";
@@ -28,16 +30,25 @@ export function runsAsStored({ stored }: Pick<Prunable, "stored">): boolean {
   return ![...(stored?.types.values() ?? [])].includes("bfloat16");
 }
 
-/** A file that was read, as it is measured. */
-export function measuredModel(model: Model): Model {
-  return readingOf(model)?.model ?? model;
+/** A smaller file that was read, as it is measured. */
+export function measuredModel({ stored, shapes }: Pick<Prunable, "stored" | "shapes">, bytes: Uint8Array): Model {
+  const read = readModel(bytes);
+  if (!stored) return read;
+  return withSums(readingOf(read)?.model ?? read, { stored, shapes });
+}
+
+/** A model with those means as sums that the prunable one has as sums. */
+export function withSums(model: Model, { stored, shapes }: Pick<Prunable, "stored" | "shapes">): Model {
+  if (!stored || stored.means.size === 0) return model;
+  const isMean = ({ outputs }: Node): boolean => stored.means.has(outputs[0] ?? "");
+  return { ...model, graph: expandMeans(model.graph, shapes, opsetOf(model), isMean).graph };
 }
 
 /** The model, not cut, with its weights as the file has them: what is left of those that were rounded when they were packed. */
 export function withWrittenWeights(prunable: Prunable, removed: RemovedUnits, bytes: Uint8Array): Prunable {
   const { stored, model } = prunable;
   if (!stored || stored.packed.size === 0) return prunable;
-  const written = measuredModel(readModel(bytes)).graph;
+  const written = measuredModel(prunable, bytes).graph;
   const keptOf = keptIn(prunable, removed);
   const initializers = new Map(model.graph.initializers);
   const takeOver = (name: string, left: Tensor | undefined): void => {

@@ -56,8 +56,7 @@ export async function verify({
   runner,
 }: VerifyRequest): Promise<Verification> {
   const { units, shapes } = prunable;
-  if (removed.includes(1))
-    checkCut(prunable, removed, prunable.stored ? measuredModel(readModel(bytes)) : readModel(bytes));
+  if (removed.includes(1)) checkCut(prunable, removed, measuredModel(prunable, bytes));
   const { others } = valueKinds(original.graph);
   const outputs = original.graph.outputs.map(({ name }) => name).filter((name) => !others.has(name));
   const hidden = comparedNames(prunable).filter(
@@ -78,7 +77,7 @@ export async function verify({
   const asked = { outputs, hidden, optimize };
   const stored = runs.map((feed) => fileFeeds(prunable, feed));
   const file = runsAsStored(prunable) ? throwRefusals(await runFile(bytes, asked, runner, stored)) : undefined;
-  const reading = (): Model => withOutputs(measuredModel(readModel(bytes)), hidden);
+  const reading = (): Model => withOutputs(measuredModel(prunable, bytes), hidden);
   const small =
     file && !isReadOtherwise ? file : throwRefusals(await runInPieces(reading(), runner, runs, PIECE_BYTES));
   const large = throwRefusals(await runInPieces(gated, runner, withGains(runs), PIECE_BYTES));

@@ -1,10 +1,20 @@
 /** From the solver's sets to named groups: which sets are units, how they are grouped, numbered and called. */
+import type { FusedNodes } from "../graph/fused.ts";
 import type { Graph, Node } from "../graph/graph.ts";
 import type { Shapes } from "../graph/shapes.ts";
 import { isRecurrent } from "../graph/zero-states.ts";
 import { keyOf, nodeId, type Place, type PlaceKey } from "./places.ts";
+import { isResidual } from "./residual.ts";
 import { type Reason, type Solution, solve, type TieOptions } from "./solve.ts";
-import type { Frozen, Group, OwnedPlace, Sink, UnitKind, Units } from "./units.ts";
+import {
+  type Frozen,
+  type Group,
+  type OwnedPlace,
+  type Sink,
+  type UnitKind,
+  type Units,
+  USUAL_KINDS,
+} from "./units.ts";
 
 /** A candidate set: made by some layer, not yet known to be removable. */
 interface Candidate {
@@ -12,6 +22,15 @@ interface Candidate {
   readonly root: Node;
   readonly rootPlace: Place;
   readonly places: Place[];
+  /** Ids of all layers that make it. */
+  readonly makers: Set<string>;
+}
+
+export interface UnitOptions extends TieOptions {
+  /** Kinds of units that may be removed; default {@link USUAL_KINDS}. */
+  readonly kinds?: readonly UnitKind[] | undefined;
+  /** Means over units that the graph takes as sums; default none. */
+  readonly means?: FusedNodes | undefined;
 }
 
 /**
@@ -21,7 +40,7 @@ interface Candidate {
  * exactly the same places form a group; groups are in the order of their root layers, units in the order of the root's
  * output axis.
  */
-export function findUnits(graph: Graph, shapes: Shapes, opset: number, options: TieOptions = {}): Units {
+export function findUnits(graph: Graph, shapes: Shapes, opset: number, options: UnitOptions = {}): Units {
   const solution = solve(graph, shapes, opset, options);
   const { partOf, setOf } = solution;
   const absorbed = new Set(solution.absorbed.map(({ place }) => place));
@@ -38,17 +57,35 @@ export function findUnits(graph: Graph, shapes: Shapes, opset: number, options: 
     if (draft) draft.push(candidate);
     else drafts.set(key, [candidate]);
   }
-  return { ...assemble(graph, solution, [...drafts.values()]), ...findFrozen(solution, unreadSets) };
+  const { kinds = USUAL_KINDS, means = new Map() } = options;
+  const kept: Candidate[][] = [];
+  const unasked = new Map<number, Reason>();
+  for (const draft of drafts.values()) {
+    const kind = kindOf(graph, solution, draft, means);
+    if (kinds.includes(kind)) kept.push(draft);
+    else for (const { representative } of draft) unasked.set(representative, notAmong(kind));
+  }
+  return { ...assemble(graph, solution, kept, means), ...findFrozen(solution, unreadSets, unasked) };
 }
 
+const notAmong = (kind: UnitKind): Reason => {
+  const text = `units of kind ${kind} are removed only where they are asked for (--kinds)`;
+  return { text, cause: text };
+};
+
 /** Layers' units that cannot be removed. What shares weights with them is listed by itself, with its own reason. */
-function findFrozen(solution: Solution, unreadSets: ReadonlySet<number>): Pick<Units, "frozen" | "frozenPlaces"> {
+function findFrozen(
+  solution: Solution,
+  unreadSets: ReadonlySet<number>,
+  unasked: ReadonlyMap<number, Reason>,
+): Pick<Units, "frozen" | "frozenPlaces"> {
   const { partOf, setOf } = solution;
   const frozen = new Map<string, Frozen>();
   const frozenParts = new Map<number, string>(); // keys of `frozen` by part
   for (const { representative, root, rootPlace } of findCandidates(solution, partOf)) {
     const reasons = solution.frozen(representative);
-    const reason = reasons[0] ?? (unreadSets.has(setOf[representative] as number) ? unread : undefined);
+    const set = setOf[representative] as number;
+    const reason = reasons[0] ?? (unreadSets.has(set) ? unread : unasked.get(set));
     if (reason === undefined) continue;
     const { value, axis } = rootPlace;
     const causes = reasons.length > 0 ? reasons.map(({ cause }) => cause) : [reason.cause];
@@ -99,9 +136,10 @@ function findCandidates({ places, produced }: Solution, setOf: Int32Array): Cand
   for (const { node, place } of produced) {
     for (let i = 0; i < place.length; i++) {
       const representative = setOf[place.start + i] as number;
+      candidates[numberOf[representative] as number]?.makers.add(nodeId(node));
       if (numberOf[representative] !== NOBODY) continue;
       numberOf[representative] = candidates.length;
-      candidates.push({ representative, root: node, rootPlace: place, places: [] });
+      candidates.push({ representative, root: node, rootPlace: place, places: [], makers: new Set([nodeId(node)]) });
     }
   }
   for (const place of places.all) {
@@ -113,7 +151,12 @@ function findCandidates({ places, produced }: Solution, setOf: Int32Array): Cand
   return candidates;
 }
 
-function assemble(graph: Graph, solution: Solution, drafts: Candidate[][]): Pick<Units, "groups" | "count" | "places"> {
+function assemble(
+  graph: Graph,
+  solution: Solution,
+  drafts: Candidate[][],
+  means: FusedNodes,
+): Pick<Units, "groups" | "count" | "places"> {
   const unitOf = new Int32Array(solution.places.total).fill(NOBODY); // by set
   let count = 0;
   for (const draft of drafts) for (const { representative } of draft) unitOf[representative] = count++;
@@ -122,13 +165,13 @@ function assemble(graph: Graph, solution: Solution, drafts: Candidate[][]): Pick
   const names = new Map<string, number>();
   let first = 0;
   const groups = drafts.map((draft): Group => {
-    const { root, rootPlace, places } = draft[0] as Candidate;
+    const { root, places } = draft[0] as Candidate;
     const layer = layerName(root);
     const twin = names.get(layer) ?? 0;
     names.set(layer, twin + 1);
     const group: Group = {
       id: twin === 0 ? layer : `${layer}.${twin + 1}`,
-      kind: kindOf(root, owned.get(keyOf(rootPlace)) as OwnedPlace, draft.length),
+      kind: kindOf(graph, solution, draft, means),
       size: draft.length,
       first,
       layer,
@@ -157,11 +200,20 @@ function sinksOf(
 }
 
 /** A dense layer's unit that spans several outputs is a head; a convolution's is a channel. */
-function kindOf(root: Node, place: OwnedPlace, size: number): UnitKind {
+function kindOf(graph: Graph, { absorbed, setOf }: Solution, draft: readonly Candidate[], means: FusedNodes): UnitKind {
+  const { root, rootPlace, places, makers } = draft[0] as Candidate;
+  if (means.size > 0) {
+    const own = new Set(places);
+    const readers = absorbed.filter(({ place }) => own.has(place)).map(({ node }) => node);
+    const isAveraged = [...means.values()].some(({ parts }) => readers.some((reader) => parts.includes(reader)));
+    if (isAveraged && isResidual(graph, readers, makers)) return "width";
+  }
   if (root.opType.startsWith("Conv")) return "channel";
   if (isRecurrent(root)) return "hidden unit";
-  const indexes = place.owners.filter((unit) => unit >= 0).length;
-  return indexes > size && indexes % size === 0 ? "head" : "neuron";
+  const sets = new Set(draft.map(({ representative }) => representative));
+  let indexes = 0;
+  for (let i = 0; i < rootPlace.length; i++) if (sets.has(setOf[rootPlace.start + i] as number)) indexes++;
+  return indexes > draft.length && indexes % draft.length === 0 ? "head" : "neuron";
 }
 
 function layerName(node: Node): string {

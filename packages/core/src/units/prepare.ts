@@ -12,7 +12,6 @@ import {
   withNotedShapes,
 } from "../graph/batching.ts";
 import { bodyShapes } from "../graph/body-shapes.ts";
-import { opsetOf } from "../graph/builder.ts";
 import { foldByRunning } from "../graph/fold.ts";
 import type { Model } from "../graph/graph.ts";
 import { type InputLayout, inputLayouts, isAmbiguous, type ProbeOptions } from "../graph/input-layout.ts";
@@ -33,7 +32,8 @@ import { removeChannelShuffles } from "../graph/shuffle.ts";
 import type { Stored } from "../graph/stored-types.ts";
 import { dropZeroStates } from "../graph/zero-states.ts";
 import type { Runner } from "../runner.ts";
-import { findUnits } from "./find.ts";
+import { withAveragedUnits } from "./averaged.ts";
+import type { UnitOptions } from "./find.ts";
 import type { Units } from "./units.ts";
 
 /** A model with everything known that measuring and cutting need. Never changed. */
@@ -44,27 +44,29 @@ export interface Prunable {
   /** How samples go through it. */
   readonly batching: Batching;
   readonly units: Units;
-  /** Whether layers that share weights are cut each by itself; default false. */
-  readonly untie?: boolean | undefined;
+  /** How its units were found. */
+  readonly options?: UnitOptions | undefined;
   /** What the file stores otherwise: in half precision, or packed. */
   readonly stored?: Stored | undefined;
 }
+
+/** Which kinds of units are found, and whether layers that share weights are cut each by itself. */
+export interface PrepareOptions extends ProbeOptions, Pick<UnitOptions, "kinds" | "untie"> {}
 
 /**
  * Prepares a model for cutting. Runs it on real samples or dummy inputs to learn its shapes; a sample axis that the file fixes
  * to 1 is freed where that provably changes nothing. That samples do not influence each other is not proved for others: see
  * {@link prepareForData}.
  */
-export async function prepare(model: Model, runner: Runner, options: ProbeOptions = {}): Promise<Prunable> {
+export async function prepare(model: Model, runner: Runner, options: PrepareOptions = {}): Promise<Prunable> {
   const simple = { ...model, graph: runPasses(model.graph, [foldConstants, dropZeroStates, removeDead]) };
   const folded = await foldByRunning(simple, runner);
   const probed = await probe(folded, runner, options);
   const graph = removeChannelShuffles(probed.model.graph, probed.shapes);
   const shapes = new Map([...probed.shapes, ...(await bodyShapes(probed.model, probed.shapes, runner))]);
   for (const [name, { type, dims }] of graph.initializers) shapes.set(name, { type, dims });
-  const { untie } = options;
-  const ready = { model: { ...probed.model, graph }, shapes, batching: probed.batching };
-  return { ...ready, units: findUnits(graph, shapes, opsetOf(model), { untie }), ...(untie && { untie }) };
+  const { batching } = probed;
+  return { batching, ...withAveragedUnits({ ...probed.model, graph }, shapes, options) };
 }
 
 /** Samples that prove a batching. */
@@ -78,7 +80,7 @@ export async function prepareForData(
   model: Model,
   runner: Runner,
   samples: readonly Values[],
-  options: ProbeOptions = {},
+  options: PrepareOptions = {},
 ): Promise<Prunable> {
   const prepared = await prepare(model, runner, { ...options, samples });
   const isProved = !isBatched(prepared.batching) || (await isProvedBy(prepared, runner, { ...options, samples }));

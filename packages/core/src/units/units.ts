@@ -4,7 +4,12 @@
 import type { Node } from "../graph/graph.ts";
 import type { Place, PlaceKey } from "./places.ts";
 
-export type UnitKind = "neuron" | "channel" | "head" | "hidden unit";
+/** What a unit is of. `width`: of a residual stream under a normalisation, such as a transformer's. */
+export const UNIT_KINDS = ["neuron", "channel", "head", "hidden unit", "width"] as const;
+export type UnitKind = (typeof UNIT_KINDS)[number];
+
+/** Kinds that are removed unless others are asked for. */
+export const USUAL_KINDS: readonly UnitKind[] = ["neuron", "channel", "head", "hidden unit"];
 
 /** A place that holds slices of units. */
 export interface OwnedPlace extends Place {

@@ -1,6 +1,6 @@
 /** Models of half precision, made of models of float32. */
 import type { Model } from "../../src/graph/graph.ts";
-import { asStored } from "../../src/graph/stored-types.ts";
+import { asStored, STORED_AS_IT_IS } from "../../src/graph/stored-types.ts";
 import { isFloat, tensorOf } from "../../src/graph/tensor.ts";
 import { node } from "./build.ts";
 
@@ -24,7 +24,7 @@ export function halved(model: Model, form: HalfForm): Model {
   const values = [...weights, ...graph.nodes.flatMap(({ outputs }) => outputs)];
   const borders = [...graph.feeds, ...graph.outputs].map(({ name }) => name);
   const types = new Map([...values, ...borders].map((name) => [name, "float16" as const]));
-  const whole = asStored(model, { types, packed: new Map(), fused: new Map(), quantised: new Map() }, () => undefined);
+  const whole = asStored(model, { ...STORED_AS_IT_IS, types }, () => undefined);
   if (form === "throughout") return whole;
   const inner = (name: string): string => (borders.includes(name) ? `${name}.half` : name);
   const nodes = whole.graph.nodes.map((one) => ({

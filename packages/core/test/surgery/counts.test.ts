@@ -8,7 +8,9 @@ import { stateOf } from "../../src/measure/state.ts";
 import { readModel, writeModel } from "../../src/onnx/index.ts";
 import { checkCut } from "../../src/surgery/check-cut.ts";
 import { cut } from "../../src/surgery/cut.ts";
+import { fileOf } from "../../src/surgery/file.ts";
 import { sizeAfter, sizeOfModel } from "../../src/surgery/size.ts";
+import { UNIT_KINDS } from "../../src/units/units.ts";
 import { prepared, removal, runner } from "../helpers.ts";
 import { AttributeType, bytesOf, DataType, floats, info, modelFile, node as protoNode } from "../onnx/files.ts";
 import { buildImage, imageNetwork } from "../property/image-networks.ts";
@@ -20,14 +22,14 @@ const r = random(51);
 
 /** The size of the file after some removals, by its own tensors, and by the running count. */
 async function counted(original: Model, bits: number, untie = false) {
-  const prunable = await prepared(original, { untie });
+  const prunable = await prepared(original, { untie, kinds: UNIT_KINDS });
   const gone = Array.from({ length: prunable.units.count }, (_, unit) => unit).filter(
     (unit) => (bits >> (unit % 24)) & 1 && prunable.units.groups.every(({ first }) => first !== unit),
   );
   const sizes = [{ file: sizeOfModel(original, prunable.shapes), running: sizeAfter(prunable, removal(prunable, [])) }];
   for (const removed of [removal(prunable, gone), removal(prunable, []), removal(prunable, gone.slice(1))]) {
     const state = stateOf(prunable, removed);
-    const file = readModel(writeModel(state.model));
+    const file = readModel(fileOf(prunable, state.model, removed));
     sizes.push({ file: sizeOfModel(file, state.shapes), running: sizeAfter(prunable, removed) });
   }
   return sizes;

@@ -2,7 +2,7 @@
 import { describe, expect, test } from "vitest";
 import { applyPlan } from "../../src/apply.ts";
 import type { Model } from "../../src/graph/graph.ts";
-import { asStored } from "../../src/graph/stored-types.ts";
+import { asStored, STORED_AS_IT_IS } from "../../src/graph/stored-types.ts";
 import { type Tensor, tensorOf } from "../../src/graph/tensor.ts";
 import { readModel, writeModel } from "../../src/onnx/index.ts";
 import { prune } from "../../src/prune.ts";
@@ -98,8 +98,7 @@ test("bfloat16, which no processor runs, is cut and repaired all the same", asyn
   const original = network();
   const names = [...original.graph.initializers.keys(), ...original.graph.nodes.flatMap((one) => one.outputs), "x"];
   const types = new Map(names.map((name) => [name, "bfloat16" as const]));
-  const none = { packed: new Map(), fused: new Map(), quantised: new Map() };
-  const file = writeModel(asStored(original, { types, ...none }, () => undefined));
+  const file = writeModel(asStored(original, { ...STORED_AS_IT_IS, types }, () => undefined));
   const options = { runner, data: dataset({ x: r.tensor([30, 3, 8, 8]) }), budget: { remove: { count: 5 } } };
   const latency = { clock: () => performance.now(), threads: 1 };
   const { bytes, summary } = await prune(file, { ...options, criterion: "obs", compensate: "lstsq", latency });

@@ -167,7 +167,7 @@ export const denseTies: Readonly<Record<string, Case>> = {
       node("ReduceMean", ["q"], ["z"], { axes: [1], keepdims: 0 }),
     ],
     initializers: { s: int64([0, 4, 1]), m: t(1, 2) },
-    groups: first4,
+    groups: { ...first4, p: 2 },
   },
   "Reshape that interleaves freezes": {
     nodes: [
@@ -240,11 +240,10 @@ export const denseTies: Readonly<Record<string, Case>> = {
       { nodes: [node(opType, ["h"], ["z"], { axes: [1] })], into: 1, groups: {}, frozen: `${opType} "z" ${what}` },
     ]),
   ),
-  "ReduceMean over the units freezes": {
+  "ReduceMean over the units, which leave it": {
     nodes: [node("ReduceMean", ["h"], ["z"], { axes: [1] })],
     into: 1,
-    groups: {},
-    frozen: 'ReduceMean "z" averages over this axis',
+    groups: first4,
   },
   "ReduceSum over the units and their positions": {
     nodes: [
