@@ -4,8 +4,9 @@
  * had, and weights are rounded once, then.
  */
 import { ShrinkError } from "../errors.ts";
-import { onnxType } from "./builder.ts";
-import { expandFused, type FusedNodes, fuseAgain, fusions } from "./fused.ts";
+import { onnxType, opsetOf } from "./builder.ts";
+import { expandFused, type FusedNodes, fuseAgain } from "./fused.ts";
+import { fusions } from "./fused-operators.ts";
 import type { Attribute, Graph, Model, Node, ValueInfo } from "./graph.ts";
 import { type KeptOf, type PackedWeights, packWeights, unpackWeights } from "./packed-weights.ts";
 import type { Values } from "./pieces.ts";
@@ -47,11 +48,12 @@ const isHalf = (type: ElementType | undefined): type is HalfType => type === "fl
  * precision beside bodies of control flow.
  */
 export function readingOf(model: Model): { readonly model: Model; readonly stored: Stored } | undefined {
-  const { graph: loose, fused: quantised } = expandFused(model.graph, quantisedOperators);
+  const opset = opsetOf(model);
+  const { graph: loose, fused: quantised } = expandFused(model.graph, quantisedOperators, opset);
   const { graph, packed } = unpackWeights(loose);
   const types = typesOf(graph);
   const hasHalves = [...types.values()].some(isHalf);
-  const { graph: plain, fused } = expandFused(hasHalves ? widened(graph, types) : graph, fusions);
+  const { graph: plain, fused } = expandFused(hasHalves ? widened(graph, types) : graph, fusions, opset);
   if (!hasHalves && packed.size + fused.size + quantised.size === 0) return undefined;
   const stored = { ...STORED_AS_IT_IS, packed, fused, quantised, ...(hasHalves && { types }) };
   return { model: { ...model, graph: plain }, stored };

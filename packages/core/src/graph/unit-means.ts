@@ -5,58 +5,37 @@
  */
 import { floatAttribute, intAttribute, intsAttribute, normalAxis } from "./attributes.ts";
 import { onnxType } from "./builder.ts";
-import { expandFused, type FusedNodes, type Fusions, fuseAgain, type Parts } from "./fused.ts";
+import { expandFused, type FusedNodes, type Fusions, fuseAgain, int, type Parts } from "./fused.ts";
 import type { Graph, Node } from "./graph.ts";
 import type { Shapes, ValueShape } from "./shapes.ts";
-import { type ElementType, int64, type Tensor, tensorOf } from "./tensor.ts";
+import { type ElementType, type Tensor, tensorOf } from "./tensor.ts";
 
 /** `Equal` compares reals from this opset on. */
 const LEAST_OPSET = 11;
 
-/** `ReduceSum` takes its axes as an input from this opset on. */
-const AXES_AS_INPUT = 13;
-
 /** One mean while it is made: sum and number of what it is taken over, by the nodes that compute them. */
 class Means {
+  readonly #sum: (x: string) => string;
   readonly #parts: Parts;
-  readonly #axes: readonly number[];
-  readonly #keepdims: number;
-  readonly #opset: number;
-  readonly #axesName: string | undefined;
   readonly #count: string;
 
   /** `x`: what is averaged over `axes`; others averaged the same way have its shape. */
-  constructor(
-    parts: Parts,
-    x: string,
-    form: {
-      type: ElementType;
-      axes: readonly number[];
-      keepdims: number;
-      opset: number;
-      axesName?: string | undefined;
-    },
-  ) {
+  constructor(parts: Parts, x: string, { type, axes, ...form }: MeanForm) {
     this.#parts = parts;
-    this.#axes = form.axes;
-    this.#keepdims = form.keepdims;
-    this.#opset = form.opset;
-    this.#axesName = form.axesName;
-    const ones = parts.op("Cast", [parts.op("Equal", [x, x])], { to: { kind: "int", value: onnxType[form.type] } });
-    this.#count = this.#sum(ones);
+    this.#sum = (value) => parts.reduce("ReduceSum", value, axes, form);
+    this.#count = this.#sum(parts.op("Cast", [parts.op("Equal", [x, x])], { to: int(onnxType[type]) }));
   }
 
   of(x: string, output?: string): string {
     return this.#parts.op("Div", [this.#sum(x), this.#count], {}, output);
   }
+}
 
-  #sum(x: string): string {
-    const keepdims = { kind: "int", value: this.#keepdims } as const;
-    if (this.#opset < AXES_AS_INPUT) {
-      return this.#parts.op("ReduceSum", [x], { axes: { kind: "ints", value: this.#axes }, keepdims });
-    }
-    return this.#parts.op("ReduceSum", [x, this.#axesName ?? this.#parts.constant(int64(this.#axes))], { keepdims });
-  }
+interface MeanForm {
+  readonly type: ElementType;
+  readonly axes: readonly number[];
+  readonly keepdims?: number;
+  readonly axesName?: string | undefined;
 }
 
 /** Operators that average over axes, as plain ones; of what runs in `shapes`. */
@@ -75,7 +54,7 @@ function fusions(shapes: Shapes, opset: number): Fusions {
         const axes = found && meanAxes(node, found.rank, tensor);
         if (!found || !axes) return false;
         const keepdims = intAttribute(node, "keepdims", 1);
-        new Means(p, x, { ...found, axes, keepdims, opset, axesName: node.inputs[1] }).of(x, output);
+        new Means(p, x, { ...found, axes, keepdims, axesName: node.inputs[1] }).of(x, output);
         return true;
       },
       fuse: (parts, node) => ({ inputs: [inputOf(parts), ...node.inputs.slice(1)], attributes: node.attributes }),
@@ -87,7 +66,7 @@ function fusions(shapes: Shapes, opset: number): Fusions {
         if (!found || !isSingle(node)) return false;
         const first = normalAxis(intAttribute(node, "axis", -1), found.rank);
         if (first !== found.rank - 1) return false;
-        const means = new Means(p, x, { ...found, axes: [first], keepdims: 1, opset });
+        const means = new Means(p, x, { ...found, axes: [first] });
         const centred = p.op("Sub", [x, means.of(x)]);
         const variance = means.of(p.op("Mul", [centred, centred]));
         const normal = p.op("Div", [centred, deviation(p, node, variance, found.type)]);
@@ -141,7 +120,7 @@ export function expandMeans(
   opset: number,
   isWanted: (node: Node) => boolean = () => true,
 ): UnitMeans {
-  const { graph: expanded, fused } = expandFused(graph, fusions(shapes, opset), isWanted);
+  const { graph: expanded, fused } = expandFused(graph, fusions(shapes, opset), opset, isWanted);
   const all = new Map(shapes);
   const parts = new Set([...fused.values()].flatMap((one) => one.parts));
   for (const node of expanded.nodes) {

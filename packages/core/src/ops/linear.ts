@@ -175,13 +175,14 @@ function sumTo(d: Backward, product: string, axis: number): string {
 export const Einsum: OpRule = {
   weights: [0, 1, 2, 3],
   ties(t) {
-    const [inputs, output] = letters(t) ?? [[], undefined];
+    const [inputs, output] = letters(t.node, (slot) => t.X(slot)?.dims.length ?? 0) ?? [[], undefined];
     const y = t.Y();
     if (!y || output === undefined) return;
     const sides = inputs.map((names, slot) => ({ names, port: t.X(slot) }));
     for (const [axis, letter] of [...output].entries()) {
       for (const { names, port } of sides)
-        if (port && names.includes(letter)) t.tie(port, names.indexOf(letter), y, axis);
+        if (port && names.includes(letter) && port.dims[names.indexOf(letter)] === y.dims[axis])
+          t.tie(port, names.indexOf(letter), y, axis);
       const [makers, others] = [
         sides.filter((_, slot) => t.isWeight(slot)),
         sides.filter((_, slot) => !t.isWeight(slot)),
@@ -203,24 +204,28 @@ export const Einsum: OpRule = {
     }
   },
   linear: (d) => {
-    const [inputs, output] = letters(d) ?? [[], undefined];
+    const [inputs, output] = letters(d.node, (slot) => d.dims(slot).length) ?? [[], undefined];
     const own = inputs[d.slot];
     const others = inputs.flatMap((names, slot) =>
       slot === d.slot ? [] : [{ names, value: d.coefficient(d.X(slot)) }],
     );
     const known = new Set([output ?? "", ...others.map(({ names }) => names)].join(""));
-    if (own === undefined || output === undefined || [...own].some((letter) => !known.has(letter))) {
+    const isSpread = [...(own ?? "")].some((letter, axis) => {
+      const at = output?.indexOf(letter) ?? -1; // a single index that others meet in all of theirs
+      return at >= 0 && d.outDims()[at] !== d.dims(d.slot)[axis];
+    });
+    if (own === undefined || output === undefined || isSpread || [...own].some((letter) => !known.has(letter))) {
       throw noDerivative(d.node, "no derivative for an equation of this form");
     }
-    const equation = `${[output, ...others.map(({ names }) => names)].join(",")}->${own}`;
+    const equation = inLetters(`${[output, ...others.map(({ names }) => names)].join(",")}->${own}`);
     return d.b.op("Einsum", [d.incoming() as string, ...others.map(({ value }) => value)], { equation });
   },
   macs: ({ node, dims, outDims }) => {
-    const [inputs, output] = letters({ node }) ?? [[], undefined];
+    const [inputs, output] = letters(node, (slot) => dims(slot).length) ?? [[], undefined];
     const lengths = new Map<string, number>();
     inputs.forEach((names, slot) => {
       [...names].forEach((letter, axis) => {
-        lengths.set(letter, dims(slot)[axis] as number);
+        lengths.set(letter, Math.max(lengths.get(letter) ?? 1, dims(slot)[axis] as number));
       });
     });
     const summed = [...lengths].filter(([letter]) => !output?.includes(letter));
@@ -228,16 +233,44 @@ export const Einsum: OpRule = {
   },
 };
 
-/** The letters of each input and of the output; undefined for ellipses, repeated letters and implicit outputs. */
-function letters(d: { readonly node: Node }): [inputs: string[], output: string] | undefined {
-  const [left, output, ...more] = stringAttribute(d.node, "equation", "").replaceAll(" ", "").split("->");
-  const inputs = left?.split(",") ?? [];
-  if (output === undefined || more.length > 0 || [...inputs, output].some((names) => !isPlain(names))) return undefined;
+/**
+ * The letters of each input and of the output, with one for every axis that an ellipsis stands for, counted from its end; where no
+ * output is given, those that stand once, in their order. Undefined for repeated letters.
+ */
+function letters(node: Node, rankOf: (slot: number) => number): [inputs: string[], output: string] | undefined {
+  const [left = "", given, ...more] = stringAttribute(node, "equation", "").replaceAll(" ", "").split("->");
+  const sides = left.split(",");
+  const lengths = sides.map((names, slot) => (names.includes("...") ? rankOf(slot) - names.length + 3 : 0));
+  const all = Array.from({ length: Math.max(0, ...lengths) }, (_, at) => String.fromCodePoint(OTHERS + at));
+  const inputs = sides.map((names, slot) =>
+    names.replace("...", all.slice(all.length - (lengths[slot] ?? 0)).join("")),
+  );
+  const output = given?.replace("...", all.join("")) ?? all.join("") + onlyOnce(left.replaceAll(/[,.]/g, ""));
+  if (more.length > 0 || ![...inputs, output].every(isPlain)) return undefined;
   return [inputs, output];
 }
 
+/** First of the letters that stand for axes under an ellipsis; equations have a to z and A to Z. */
+const OTHERS = "\u00c0".codePointAt(0) as number;
+
+/** An equation that runs: letters that it does not use stand for axes under an ellipsis. */
+function inLetters(equation: string): string {
+  const free = [..."ABCDEFGHIJKLMNOPQRSTUVWXYZ"].filter((letter) => !equation.includes(letter));
+  return equation.replaceAll(
+    /[\u00c0-\u00ff]/g,
+    (letter) => free[(letter.codePointAt(0) as number) - OTHERS] ?? letter,
+  );
+}
+
+function onlyOnce(names: string): string {
+  return [...names]
+    .filter((letter) => names.split(letter).length === 2)
+    .sort()
+    .join("");
+}
+
 function isPlain(names: string): boolean {
-  return /^[a-zA-Z]*$/.test(names) && new Set(names).size === names.length;
+  return /^[a-zA-Z\u00c0-\u00ff]*$/.test(names) && new Set(names).size === names.length;
 }
 
 function swapLast(d: Backward, x: string, rank: number): string {

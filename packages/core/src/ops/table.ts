@@ -1,6 +1,6 @@
 /** The operator table as people read it: FEATURES.md is made of it. */
 
-import { fusions } from "../graph/fused.ts";
+import { fusions } from "../graph/fused-operators.ts";
 import { quantisedOperators } from "../graph/quantised-operators.ts";
 import { rules } from "./index.ts";
 import { countedOperators } from "./macs.ts";

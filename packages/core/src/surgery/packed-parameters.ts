@@ -13,7 +13,7 @@ export function packedParameters(prunable: Prunable, removed: RemovedUnits): num
   if (!stored) return 0;
   const keptOf = keptIn(prunable, removed);
   const shared = new Set<string>();
-  let sum = [...stored.fused.values(), ...stored.means.values()].reduce((reals, one) => reals - one.reals.length, 0);
+  let sum = [...stored.fused.values(), ...stored.means.values()].reduce((reals, one) => reals - one.scalars, 0);
   const made = new Set([...stored.quantised.values()].flatMap(({ reals }) => reals)); // scales of biases, which no file holds
   for (const [weight, packed] of stored.packed) {
     const { axis, node } = packed;

@@ -89,6 +89,64 @@ const models: [name: string, network: Model, units: number][] = [
     ),
     4,
   ],
+  [
+    "SimplifiedLayerNormalization",
+    fusedModel(
+      ["N", 3, 8],
+      [
+        node("MatMul", ["x", "w"], ["h"]),
+        node("SimplifiedLayerNormalization", ["h", "g"], ["a"], { axis: -1 }),
+        node("MatMul", ["a", "v"], ["y"]),
+      ],
+      { w: r.tensor([8, 12], 0.6), g: r.tensor([12], 0.4), v: r.tensor([12, 4], 0.5) },
+    ),
+    12,
+  ],
+  [
+    "Swish and RMSNormalization",
+    model({
+      inputs: { x: ["N", 3, 8] },
+      outputs: ["y"],
+      opset: 24,
+      initializers: { w: r.tensor([8, 12], 0.6), g: r.tensor([12], 0.4), v: r.tensor([12, 4], 0.5) },
+      nodes: [
+        node("MatMul", ["x", "w"], ["h"]),
+        node("RMSNormalization", ["h", "g"], ["n"], { axis: -1 }),
+        node("Swish", ["n"], ["a"], { alpha: 1.3 }),
+        node("MatMul", ["a", "v"], ["y"]),
+      ],
+    }),
+    12,
+  ],
+  [
+    "MultiHeadAttention with bias and positions, FusedMatMul, SkipSimplifiedLayerNormalization with its sum",
+    fusedModel(
+      ["N", 5, 8],
+      [
+        node("MatMul", ["x", "wq"], ["q"]),
+        node("MatMul", ["x", "wk"], ["k"]),
+        microsoft("FusedMatMul", ["x", "wv"], "v", { transB: 1, alpha: 0.5 }),
+        microsoft("MultiHeadAttention", ["q", "k", "v", "qkv", "", "near"], "t", { num_heads: 4 }),
+        node("MatMul", ["t", "o"], ["p"]),
+        node("Add", ["p", "ob"], ["s"]),
+        node(
+          "SkipSimplifiedLayerNormalization",
+          ["s", "x", "g"],
+          ["n", "", "", "sum"],
+          { epsilon: 1e-6 },
+          { domain: "com.microsoft" },
+        ),
+        node("Add", ["n", "sum"], ["z"]),
+        node("MatMul", ["z", "last"], ["y"]),
+      ],
+      {
+        ...{ wq: r.tensor([8, 8]), wk: r.tensor([8, 8]), wv: r.tensor([8, 8]), qkv: r.tensor([24], 0.3) },
+        ...{ near: r.tensor([1, 1, 5, 5]), o: r.tensor([8, 8], 0.5), ob: r.tensor([8], 0.1), g: r.tensor([8]) },
+        last: r.tensor([8, 4], 0.5),
+      },
+    ),
+    4,
+  ],
 ];
 
 test.each(models)("%s", async (_, network, units) => {

@@ -273,6 +273,11 @@ export const denseTies: Readonly<Record<string, Case>> = {
     into: 5,
     groups: { first: 4, einsum: 5 },
   },
+  "Einsum with an ellipsis": {
+    nodes: [node("Einsum", ["h", "m"], ["z"], { equation: "...i,ij->...j" }, { name: "einsum" })],
+    initializers: { m: t(4, 4) },
+    groups: { ...first4, einsum: 4 },
+  },
   "Einsum over two values": {
     nodes: [node("Tanh", ["h"], ["a"]), node("Einsum", ["h", "a"], ["z"], { equation: "ni,ni->ni" })],
     groups: first4,

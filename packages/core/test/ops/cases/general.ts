@@ -91,6 +91,9 @@ export const generalTables: Readonly<Record<string, readonly Case[]>> = {
   ],
   einsum: [
     ["Einsum", [t(3, 4), t(4, 5)], { equation: "ij,jk->ik" }, { batch: [0] }],
+    ["Einsum", [t(3, 4), t(4, 5)], { equation: "ij,jk" }, { batch: [0] }],
+    ["Einsum", [t(2, 3, 4), t(4, 5)], { equation: "...j,jk->...k" }, { batch: [0] }],
+    ["Einsum", [t(2, 3, 4, 5), t(2, 3, 6, 5)], { equation: "...ij,...kj->...ik" }],
     ["Einsum", [t(2, 3, 4), t(2, 5, 4)], { equation: "bij,bkj->bik" }],
     ["Einsum", [t(2, 3, 4), t(2, 4, 5)], { equation: "bij, bjk -> bki" }],
   ],
