@@ -33,7 +33,12 @@ export async function applyPlan(
   }
   const compensate = compensationOf(plan);
   const { runner } = options;
-  const { original, prepared, samples } = await openModel(file, { ...options, untie: plan.untie, kinds: plan.kinds });
+  const { original, prepared, samples } = await openModel(file, {
+    ...options,
+    untie: plan.untie,
+    kinds: plan.kinds,
+    fix: plan.fix,
+  });
   const removed = unitsOfPlan(plan, prepared.units);
   const { holdOut = 0, seed } = plan;
   const { fit } = splitData(samples, { holdOut, seed });

@@ -5,7 +5,6 @@ import { opsetOf } from "./graph/builder.ts";
 import type { Model, ValueInfo } from "./graph/graph.ts";
 import { layerTimes } from "./latency/layers.ts";
 import { networkSummary } from "./network.ts";
-import { readModel } from "./onnx/index.ts";
 import { openModel } from "./open.ts";
 import type { InspectSummary, MemberSummary } from "./results.ts";
 import type { Runner } from "./runner.ts";
@@ -27,8 +26,8 @@ export interface InspectOptions extends Omit<PrepareOptions, "samples"> {
 
 /** Finds the groups of an ONNX file or of a model. Axes that neither it nor the options fix are taken to be 16 long. */
 export async function inspect(file: Uint8Array | Model, options: InspectOptions): Promise<InspectSummary> {
-  const model = file instanceof Uint8Array ? readModel(file) : file;
-  const { prepared: prunable, assumed } = await openModel(model, { ...options, looksOnly: true });
+  const opened = await openModel(file, { ...options, looksOnly: true });
+  const { original: model, prepared: prunable, assumed } = opened;
   const { units } = prunable;
   const latency = options.latency ? await layerTimes(prunable, options.runner) : undefined;
   return {

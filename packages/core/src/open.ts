@@ -7,9 +7,10 @@ import type { Graph, Model } from "./graph/graph.ts";
 import { freeAxes } from "./graph/input-layout.ts";
 import { refuseRandomness } from "./graph/randomness.ts";
 import { readingOf, type Stored } from "./graph/stored-types.ts";
-import { readModel } from "./onnx/index.ts";
+import { inlineFunctions, readModel } from "./onnx/index.ts";
 import type { AssumedLength } from "./results.ts";
 import type { Runner } from "./runner.ts";
+import { specialise } from "./specialise.ts";
 import { withSums } from "./surgery/file.ts";
 import { type PrepareOptions, type Prunable, prepare, prepareForData } from "./units/prepare.ts";
 
@@ -44,7 +45,11 @@ export async function openModel(
   file: Uint8Array | Model,
   { runner, data, looksOnly = false, ...probe }: OpenOptions,
 ): Promise<OpenedModel> {
-  const read = file instanceof Uint8Array ? readModel(file) : file;
+  const read = await specialise(
+    inlineFunctions(file instanceof Uint8Array ? readModel(file) : file),
+    runner,
+    probe.fix,
+  );
   const reading = readingOf(read);
   const original = reading?.model ?? read;
   if (!looksOnly) refuseRandomness(original.graph);

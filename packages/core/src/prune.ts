@@ -214,6 +214,7 @@ export async function prune(file: Uint8Array, given: PruneOptions): Promise<Prun
       ...(options.minKeep === 0 && { minKeep: 0 }),
       ...(options.untie && { untie: true }),
       ...(options.kinds && { kinds: options.kinds }),
+      ...(options.fix && { fix: options.fix }),
       ...(times && { latencyTable: times.table }),
       removed: removedByGroup(prunable.units, removed),
     },

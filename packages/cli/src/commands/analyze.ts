@@ -10,6 +10,7 @@ import { type Io, printJson } from "../io.ts";
 import { parseNames, parseRemoval, parseWhole } from "../options/quantities.ts";
 import {
   dataHelp,
+  fixOption,
   jsonOption,
   kindsOption,
   labelsOption,
@@ -62,6 +63,7 @@ export function analyzeCommand(io: Io): CommandUnknownOpts {
     .addOption(shapeOption)
     .addOption(untieOption)
     .addOption(kindsOption)
+    .addOption(fixOption)
     .addOption(seedOption)
     .addOption(threadsOption)
     .addOption(jsonOption)
@@ -100,6 +102,7 @@ export function analyzeCommand(io: Io): CommandUnknownOpts {
               shapes,
               untie: options.untie,
               kinds: options.kinds,
+              fix: options.fix,
               signal,
               name: path,
               ...(criteria && { criteria }),

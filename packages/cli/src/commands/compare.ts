@@ -10,6 +10,7 @@ import { type Io, printJson } from "../io.ts";
 import { parseNames, parseRemoval } from "../options/quantities.ts";
 import {
   dataHelp,
+  fixOption,
   jsonOption,
   kindsOption,
   labelsOption,
@@ -75,6 +76,7 @@ export function compareCommand(io: Io): CommandUnknownOpts {
     .addOption(shapeOption)
     .addOption(untieOption)
     .addOption(kindsOption)
+    .addOption(fixOption)
     .addOption(seedOption)
     .addOption(threadsOption)
     .addOption(jsonOption)
@@ -113,6 +115,7 @@ export function compareCommand(io: Io): CommandUnknownOpts {
               shapes,
               untie: options.untie,
               kinds: options.kinds,
+              fix: options.fix,
               signal,
               ...(options.latency && { latency: { clock: () => performance.now(), threads } }),
               name: path,

@@ -10,6 +10,7 @@ import { type Io, printJson } from "../io.ts";
 import { parseNumber } from "../options/quantities.ts";
 import {
   dataHelp,
+  fixOption,
   jsonOption,
   kindsOption,
   labelsOption,
@@ -46,6 +47,7 @@ export function gainCommand(io: Io): CommandUnknownOpts {
     .addOption(shapeOption)
     .addOption(untieOption)
     .addOption(kindsOption)
+    .addOption(fixOption)
     .addOption(threadsOption)
     .addOption(jsonOption)
     .addOption(quietOption)
@@ -75,6 +77,7 @@ export function gainCommand(io: Io): CommandUnknownOpts {
             shapes,
             untie: options.untie,
             kinds: options.kinds,
+            fix: options.fix,
             data,
           });
           const units = options.unit.map((unit) => parseUnit(unit, prepared.units));

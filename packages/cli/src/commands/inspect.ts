@@ -9,7 +9,7 @@ import { loadModel } from "../files/load-model.ts";
 import { naming } from "../files/naming.ts";
 import { writeFiles } from "../files/write-files.ts";
 import { type Io, printJson } from "../io.ts";
-import { jsonOption, kindsOption, shapeOption, untieOption } from "../options/shared.ts";
+import { fixOption, jsonOption, kindsOption, shapeOption, untieOption } from "../options/shared.ts";
 import { colorsOf } from "../text/colors.ts";
 import { assumedText, inspectText } from "../text/inspect.ts";
 
@@ -23,15 +23,16 @@ export function inspectCommand(io: Io): CommandUnknownOpts {
     .addOption(shapeOption)
     .addOption(untieOption)
     .addOption(kindsOption)
+    .addOption(fixOption)
     .addOption(jsonOption)
     .addHelpText("after", "\nExample:\n  $ shrinknet inspect digits.onnx --graph digits.svg")
-    .action(async (path, { shape: shapes, untie, kinds, json, graph, latency, data: dataPath }) => {
+    .action(async (path, { shape: shapes, untie, kinds, fix, json, graph, latency, data: dataPath }) => {
       await checkOutputs({ "--graph": graph }, { "the model": path, "--data": dataPath });
       const [{ model }, { nodeRunner }] = await Promise.all([loadModel(path, shapes), import("@shrinknet/runtime")]);
       const runner = nodeRunner({ threads: Math.min(4, availableParallelism()) }); // it only learns shapes
       const data = dataPath === undefined ? undefined : await loadData(dataPath);
       const summary = await naming({ model: path }, () =>
-        inspect(model, { runner, name: path, shapes, untie, kinds, data, latency }),
+        inspect(model, { runner, name: path, shapes, untie, kinds, fix, data, latency }),
       );
       io.stderr.write(assumedText(summary.assumed));
       if (graph !== undefined) {

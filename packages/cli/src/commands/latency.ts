@@ -9,7 +9,7 @@ import { naming } from "../files/naming.ts";
 import { writeFiles } from "../files/write-files.ts";
 import { type Io, printJson } from "../io.ts";
 import { parseAlign } from "../options/quantities.ts";
-import { jsonOption, kindsOption, shapeOption, threadsOption, untieOption } from "../options/shared.ts";
+import { fixOption, jsonOption, kindsOption, shapeOption, threadsOption, untieOption } from "../options/shared.ts";
 import { formatCount, formatNumber, formatShare } from "../text/format.ts";
 
 export function latencyCommand(io: Io): CommandUnknownOpts {
@@ -28,10 +28,11 @@ export function latencyCommand(io: Io): CommandUnknownOpts {
     .addOption(shapeOption)
     .addOption(untieOption)
     .addOption(kindsOption)
+    .addOption(fixOption)
     .addOption(threadsOption)
     .addOption(jsonOption)
     .addHelpText("after", "\nExample:\n  $ shrinknet latency keywords.onnx --out here.json")
-    .action(async (path, { out, data: dataPath, align, shape: shapes, untie, kinds, threads, json }) => {
+    .action(async (path, { out, data: dataPath, align, shape: shapes, untie, kinds, fix, threads, json }) => {
       await checkOutputs({ "--out": out }, { "the model": path, "--data": dataPath });
       const { bytes } = await loadModel(path, shapes);
       const { nodeRunner } = await import("@shrinknet/runtime");
@@ -39,7 +40,7 @@ export function latencyCommand(io: Io): CommandUnknownOpts {
       const data = dataPath === undefined ? undefined : await loadData(dataPath);
       const widths = align === undefined ? { block: await channelBlockOf(runner) } : { align };
       const clock = (): number => performance.now();
-      const options = { runner, clock, data, shapes, untie, kinds, ...widths };
+      const options = { runner, clock, data, shapes, untie, kinds, fix, ...widths };
       const table = await naming({ model: path }, () => measureLatency(bytes, options));
       await writeFiles([{ path: out, content: `${JSON.stringify(table, null, 2)}\n` }]);
       if (json) return printJson(io, table);

@@ -32,6 +32,7 @@ import {
 } from "../options/quantities.ts";
 import {
   dataHelp,
+  fixOption,
   jsonOption,
   kindsOption,
   labelsOption,
@@ -156,6 +157,7 @@ export function pruneCommand(io: Io): CommandUnknownOpts {
     .addOption(shapeOption)
     .addOption(untieOption)
     .addOption(kindsOption)
+    .addOption(fixOption)
     .addOption(seedOption)
     .addOption(threadsOption)
     .addOption(jsonOption)
@@ -225,6 +227,7 @@ export function pruneCommand(io: Io): CommandUnknownOpts {
               shapes,
               untie: options.untie,
               kinds: options.kinds,
+              fix: options.fix,
               signal,
               oracle: options.oracle,
               memory: options.memory,

@@ -1,7 +1,8 @@
 /** Options that several commands take. */
 import { availableParallelism } from "node:os";
 import { Option } from "@commander-js/extra-typings";
-import type { UnitKind } from "shrinknet";
+import type { FixedInputs, UnitKind } from "shrinknet";
+import { parseFix } from "./fix.ts";
 import { kindNames, parseKinds } from "./kinds.ts";
 import { type ByOutput, parseByOutput, parseObjective } from "./outputs.ts";
 import { parseNumber, parseThreads, parseWhole } from "./quantities.ts";
@@ -45,6 +46,11 @@ export const kindsOption: Parsed<"--kinds <names>", readonly UnitKind[]> = new O
   "--kinds <names>",
   `kinds of units that may go, separated by commas: ${[...kindNames.keys()].join(", ")} or all; default: all but widths`,
 ).argParser(parseKinds);
+
+export const fixOption: Parsed<"--fix <name=value>", FixedInputs> = new Option(
+  "--fix <name=value>",
+  "make an input a constant before anything else, such as sr=16000: branches that it decides are gone; repeatable",
+).argParser(parseFix);
 
 export const threadsOption: Defaulted<"--threads <n>", number> = new Option(
   "--threads <n>",

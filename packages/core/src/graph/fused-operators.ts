@@ -120,8 +120,22 @@ const swish = (alpha: number): Fusion =>
     p.op("Mul", [x, p.op("Sigmoid", [scaled])], {}, output);
   });
 
+/** alpha elu(x / alpha) */
+const Celu: Fusion = biased((p, x, output, node) => {
+  const alpha = floatAttribute(node, "alpha", 1);
+  if (alpha === 1) p.op("Elu", [x], {}, output);
+  else p.op("Mul", [p.op("Elu", [p.op("Mul", [x, p.scalar(1 / alpha)])]), p.scalar(alpha)], {}, output);
+});
+
+/** x tanh(softplus(x)) */
+const Mish: Fusion = biased((p, x, output) => {
+  p.op("Mul", [x, p.op("Tanh", [p.op("Softplus", [x])])], {}, output);
+});
+
 /** By domain and name. */
 export const fusions: Fusions = {
+  Celu,
+  Mish,
   RMSNormalization: RootMeanSquare,
   SimplifiedLayerNormalization: RootMeanSquare,
   Swish: swish(1),

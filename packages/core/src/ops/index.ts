@@ -16,6 +16,7 @@ import * as recurrent from "./recurrent.ts";
 import * as reduction from "./reduction.ts";
 import * as resizing from "./resizing.ts";
 import type { OpRule } from "./rule.ts";
+import * as scattering from "./scattering.ts";
 import * as shaping from "./shaping.ts";
 
 export type OperatorName =
@@ -33,6 +34,7 @@ export type OperatorName =
   | "ConvInteger"
   | "ConvTranspose"
   | "Cos"
+  | "CumSum"
   | "DepthToSpace"
   | "DequantizeLinear"
   | "Div"
@@ -54,6 +56,7 @@ export type OperatorName =
   | "GlobalMaxPool"
   | "Greater"
   | "GreaterOrEqual"
+  | "GridSample"
   | "GroupNormalization"
   | "HardSigmoid"
   | "HardSwish"
@@ -91,6 +94,8 @@ export type OperatorName =
   | "Resize"
   | "Round"
   | "Selu"
+  | "ScatterElements"
+  | "ScatterND"
   | "Shape"
   | "Sigmoid"
   | "Sign"
@@ -126,6 +131,7 @@ export const rules: Readonly<Record<OperatorName, OpRule>> = {
   ...recurrent,
   ...reduction,
   ...resizing,
+  ...scattering,
   ...shaping,
 };
 

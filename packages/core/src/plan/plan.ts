@@ -2,6 +2,7 @@
 import { z } from "zod";
 import { ShrinkError } from "../errors.ts";
 import { type LatencyTable, latencyTableSchema } from "../latency/table.ts";
+import type { FixedInputs } from "../specialise.ts";
 import type { RemovedUnits } from "../surgery/kept.ts";
 import { UNIT_KINDS, type UnitKind, type Units } from "../units/units.ts";
 
@@ -30,6 +31,8 @@ export interface Plan {
   readonly untie?: boolean | undefined;
   /** Kinds of units that could go; left out where not asked for. */
   readonly kinds?: readonly UnitKind[] | undefined;
+  /** Inputs that became constants; left out where none did. */
+  readonly fix?: FixedInputs | undefined;
   /** What the run took the latency of cut networks for; only with a goal of latency. */
   readonly latencyTable?: LatencyTable | undefined;
   /** Removed units by group id, ascending. */
@@ -52,6 +55,7 @@ const planSchema: z.ZodType<Plan> = z.object({
   minKeep: z.literal(0).optional(),
   untie: z.boolean().optional(),
   kinds: z.array(z.enum(UNIT_KINDS)).optional(),
+  fix: z.record(z.string(), z.array(z.number())).optional(),
   latencyTable: latencyTableSchema.optional(),
   removed: z.record(z.string(), z.array(z.number().int().nonnegative())),
 });

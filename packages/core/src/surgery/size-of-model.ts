@@ -4,7 +4,7 @@ import { constantNodes } from "../graph/constant-values.ts";
 import type { Graph, Model, Node } from "../graph/graph.ts";
 import { foldConstants, removeDead, runPasses } from "../graph/passes.ts";
 import type { Shapes } from "../graph/shapes.ts";
-import { bodiesOf } from "../onnx/index.ts";
+import { bodiesOf, inlineFunctions } from "../onnx/index.ts";
 import { macsOf } from "../ops/macs.ts";
 import { parametersOf } from "./parameters.ts";
 
@@ -16,7 +16,8 @@ export interface Size {
 }
 
 /** Parameters and MACs of a model. `shapes`: of its values, at one sample, those inside control-flow bodies included. */
-export function sizeOfModel(model: Model, shapes: Shapes): Size {
+export function sizeOfModel(given: Model, shapes: Shapes): Size {
+  const model = inlineFunctions(given);
   const graph = runPasses(model.graph, [foldConstants, removeDead]); // its values have the names of the shapes
   const shapeOf: ShapeOf = (name) => graph.initializers.get(name) ?? shapes.get(name);
   return { parameters: parametersOf(model), macs: macsIn(graph, { shapes, scope: "", shapeOf }) };

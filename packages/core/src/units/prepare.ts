@@ -32,6 +32,7 @@ import { removeChannelShuffles } from "../graph/shuffle.ts";
 import type { Stored } from "../graph/stored-types.ts";
 import { dropZeroStates } from "../graph/zero-states.ts";
 import type { Runner } from "../runner.ts";
+import type { FixedInputs } from "../specialise.ts";
 import { withAveragedUnits } from "./averaged.ts";
 import type { UnitOptions } from "./find.ts";
 import type { Units } from "./units.ts";
@@ -51,7 +52,10 @@ export interface Prunable {
 }
 
 /** Which kinds of units are found, and whether layers that share weights are cut each by itself. */
-export interface PrepareOptions extends ProbeOptions, Pick<UnitOptions, "kinds" | "untie"> {}
+export interface PrepareOptions extends ProbeOptions, Pick<UnitOptions, "kinds" | "untie"> {
+  /** Inputs that become constants before anything else happens, by name; see `specialise.ts`. Default none. */
+  readonly fix?: FixedInputs | undefined;
+}
 
 /**
  * Prepares a model for cutting. Runs it on real samples or dummy inputs to learn its shapes; a sample axis that the file fixes

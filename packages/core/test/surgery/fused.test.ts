@@ -46,6 +46,7 @@ const models: [name: string, network: Model, units: number][] = [
   ["FastGelu", dense([microsoft("FastGelu", ["h", "b"], "a")]), 12],
   ["FastGelu without bias", dense([microsoft("FastGelu", ["h"], "a")]), 12],
   ["QuickGelu", dense([microsoft("QuickGelu", ["h"], "a", { alpha: 1.7 })]), 12],
+  ["Celu", dense([node("Celu", ["h"], ["a"], { alpha: 0.7 })]), 12],
   ["Gelu", dense([microsoft("Gelu", ["h"], "a")]), 12],
   ["FusedConv with Relu", image([conv("Relu")]), 12],
   ["FusedConv with LeakyRelu", image([conv("LeakyRelu", { activation_params: [0.2] })]), 12],
@@ -103,7 +104,7 @@ const models: [name: string, network: Model, units: number][] = [
     12,
   ],
   [
-    "Swish and RMSNormalization",
+    "Swish, Mish and RMSNormalization",
     model({
       inputs: { x: ["N", 3, 8] },
       outputs: ["y"],
@@ -112,7 +113,8 @@ const models: [name: string, network: Model, units: number][] = [
       nodes: [
         node("MatMul", ["x", "w"], ["h"]),
         node("RMSNormalization", ["h", "g"], ["n"], { axis: -1 }),
-        node("Swish", ["n"], ["a"], { alpha: 1.3 }),
+        node("Swish", ["n"], ["s"], { alpha: 1.3 }),
+        node("Mish", ["s"], ["a"]),
         node("MatMul", ["a", "v"], ["y"]),
       ],
     }),

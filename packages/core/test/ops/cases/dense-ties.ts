@@ -273,6 +273,22 @@ export const denseTies: Readonly<Record<string, Case>> = {
     into: 5,
     groups: { first: 4, einsum: 5 },
   },
+  "CumSum over positions": {
+    nodes: [
+      node("Reshape", ["h", "s"], ["c"]),
+      node("MatMul", ["c", "m"], ["p"]),
+      node("CumSum", ["p", "axis"], ["q"]),
+      node("ReduceSum", ["q", "axes"], ["z"], { keepdims: 0 }),
+    ],
+    initializers: { s: int64([0, 4, 1]), m: t(1, 3), axis: int64([2], []), axes: int64([2]) },
+    groups: first4,
+  },
+  "ScatterElements freezes": {
+    nodes: [node("ScatterElements", ["h", "places", "u"], ["z"], { axis: 1 })],
+    initializers: { places: int64([1], [1, 1]), u: t(1, 1) },
+    groups: {},
+    frozen: 'ScatterElements "z" writes at places along this axis',
+  },
   "Einsum with an ellipsis": {
     nodes: [node("Einsum", ["h", "m"], ["z"], { equation: "...i,ij->...j" }, { name: "einsum" })],
     initializers: { m: t(4, 4) },

@@ -89,6 +89,14 @@ export const generalTables: Readonly<Record<string, readonly Case[]>> = {
     ["ConvTranspose", [t(1, 2, 4), t(2, 2, 2)], { auto_pad: "SAME_UPPER", strides: [3] }],
     ["ConvTranspose", [t(1, 2, 3, 3), t(2, 2, 2, 2)], { auto_pad: "VALID", strides: [2, 2] }],
   ],
+  scattering: [
+    ["ScatterND", [t(4, 3), int64([2, 0], [2, 1]), t(2, 3)], {}, { by: [0, 2] }],
+    ["ScatterND", [t(2, 4), int64([0, 1, 1, 3], [2, 2]), t(2)], {}, { by: [0, 2] }],
+    ["ScatterElements", [t(3, 4), int64([1, 0, 2, 1], [1, 4]), t(1, 4)], {}, { by: [0, 2] }],
+    ["ScatterElements", [t(2, 4), int64([1, 3], [2, 1]), t(2, 1)], { axis: 1 }, { by: [0, 2] }],
+    ["CumSum", [t(2, 4), int64([1], [])], {}, { by: [0], batch: [0] }],
+    ["CumSum", [t(2, 3, 4), int64([-2], [])], { exclusive: 1, reverse: 1 }, { by: [0], batch: [0] }],
+  ],
   einsum: [
     ["Einsum", [t(3, 4), t(4, 5)], { equation: "ij,jk->ik" }, { batch: [0] }],
     ["Einsum", [t(3, 4), t(4, 5)], { equation: "ij,jk" }, { batch: [0] }],

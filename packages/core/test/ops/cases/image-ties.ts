@@ -38,6 +38,27 @@ export const imageTies: Readonly<Record<string, Case>> = {
     { w: t(3, 4, 2, 2), b: t(3) },
     { into: 48 },
   ),
+  "GridSample samples each channel": image(
+    [
+      node("Shape", ["h"], ["n"], { start: 0, end: 1 }),
+      node("Concat", ["n", "ones"], ["s"], { axis: 0 }),
+      node("Expand", ["places", "s"], ["grid"]),
+      node("GridSample", ["h", "grid"], ["z"]),
+    ],
+    first4,
+    { ones: int64([1, 1, 1]), places: t(1, 4, 4, 2) },
+  ),
+  "ScatterND behind the places": image(
+    [
+      node("Transpose", ["h"], ["c"], { perm: [2, 3, 0, 1] }),
+      node("ReduceSum", ["h", "axes"], ["s"], { keepdims: 0 }),
+      node("Unsqueeze", ["s", "first"], ["u"]),
+      node("ScatterND", ["c", "places", "u"], ["w"]),
+      node("Transpose", ["w"], ["z"], { perm: [2, 3, 0, 1] }),
+    ],
+    first4,
+    { axes: int64([2, 3]), first: int64([0]), places: int64([0, 1], [1, 2]) },
+  ),
   "depthwise Conv": image(conv({ group: 4 }), first4, { w: t(4, 1, 3, 3), b: t(4) }, { into: 16 }),
   "depthwise Conv with several outputs a channel": image(
     conv({ group: 4 }),
