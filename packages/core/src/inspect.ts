@@ -27,7 +27,7 @@ export interface InspectOptions extends Omit<PrepareOptions, "samples"> {
 /** Finds the groups of an ONNX file or of a model. Axes that neither it nor the options fix are taken to be 16 long. */
 export async function inspect(file: Uint8Array | Model, options: InspectOptions): Promise<InspectSummary> {
   const opened = await openModel(file, { ...options, looksOnly: true });
-  const { original: model, prepared: prunable, assumed } = opened;
+  const { stored: model, prepared: prunable, assumed } = opened;
   const { units } = prunable;
   const latency = options.latency ? await layerTimes(prunable, options.runner) : undefined;
   return {

@@ -25,6 +25,8 @@ export interface OpenedModel {
   /** As it was read: in float32 where the file has half precision or packed weights, with means over units as sums. */
   readonly original: Model;
   readonly prepared: Prunable;
+  /** As the file has it, but for what was specialised. */
+  readonly stored: Model;
   readonly samples: Samples | undefined;
   /** Lengths that neither the file nor the data nor the options state. */
   readonly assumed: readonly AssumedLength[];
@@ -56,12 +58,12 @@ export async function openModel(
   refuseReserved(original.graph);
   if (!data) {
     const { prepared, assumed } = await prepareAssuming(original, runner, probe);
-    return { ...withStored(original, prepared, reading?.stored), samples: undefined, assumed };
+    return { ...withStored(original, prepared, reading?.stored), stored: read, samples: undefined, assumed };
   }
   const samples = bindSamples(data, original.graph.feeds);
   const shapes = { ...feedDims(samples), ...probe.shapes };
   const prepared = await prepareForData(original, runner, someFeeds(samples, PROBES), { ...probe, shapes });
-  return { ...withStored(original, prepared, reading?.stored), samples, assumed: [] };
+  return { ...withStored(original, prepared, reading?.stored), stored: read, samples, assumed: [] };
 }
 
 /** Both with what the file stores otherwise. */

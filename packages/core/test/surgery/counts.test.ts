@@ -349,8 +349,8 @@ describe("control-flow bodies", () => {
         ],
       }),
     ],
-    initializer: [floats("w", values(12), [3, 4]), { name: "flag", dataType: 9, rawData: Uint8Array.of(1) }],
-    input: [info("x", ["N", 3])],
+    initializer: [floats("w", values(12), [3, 4])],
+    input: [info("x", ["N", 3]), info("flag", [], 9)],
     output: [info("y", ["N", 2])],
   });
 

@@ -103,8 +103,8 @@ test("layers in the bodies of control flow are listed, and what they are of the 
         ],
       }),
     ],
-    initializer: [floats("w", values(12), [3, 4]), { name: "flag", dataType: 9, rawData: Uint8Array.of(1) }],
-    input: [info("x", ["N", 3])],
+    initializer: [floats("w", values(12), [3, 4])],
+    input: [info("x", ["N", 3]), info("flag", [], 9)],
     output: [info("y", ["N", 2])],
   });
   const { frozen, obstacles } = await inspect(file, { runner });
