@@ -58,6 +58,22 @@ test("inspect", async () => {
   expect(result.obstacles.map(({ reason }) => reason)).toEqual(["outputs of the model"]);
 });
 
+test("--kinds says which units may go, --fix which inputs are constants; both refuse what they do not know", async () => {
+  const channels = await json("inspect digits.onnx --kinds channels,heads", inspectJson);
+  expect(channels.groups).toEqual([]);
+  expect(channels.frozen.map(({ reason }) => reason)).toContain(
+    "units of kind neuron are removed only where they are asked for (--kinds)",
+  );
+  expect((await json("inspect digits.onnx --kinds all", inspectJson)).units).toBe(11);
+  const fixed = await json("inspect digits.onnx --fix x=0.5", inspectJson);
+  expect(fixed.inputs).toEqual([]);
+  const refused = await place.run("inspect digits.onnx --kinds layers");
+  expect(refused.code).not.toBe(0);
+  expect(refused.stderr).toContain('"layers" is no kind of units, expected neurons, channels');
+  const unknown = await place.run("inspect digits.onnx --fix rate=1");
+  expect(unknown.stderr).toContain("fixed input rate: the model has no such input, expected one of x");
+});
+
 test("inspect draws the network", async () => {
   const { code, stdout } = await place.run("inspect digits.onnx --graph digits.svg");
   expect(code).toBe(0);

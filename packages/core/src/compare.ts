@@ -1,5 +1,4 @@
 /** Runs of several criteria and schedules on one model, side by side. Nothing is written. */
-
 import { bind } from "./compensate/bind.ts";
 import type { Compensation } from "./compensate/compensator.ts";
 import type { Criterion } from "./criteria/criterion.ts";

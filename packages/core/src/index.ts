@@ -17,6 +17,7 @@ export * from "./graph/graph.ts";
 export * from "./graph/tensor.ts";
 export { emptyGraph, GraphBuilder, opsetOf, type PlainAttribute } from "./graph/builder.ts";
 export type { FixedInputs } from "./specialise.ts";
+export type { PrepareOptions } from "./units/prepare.ts";
 export type { ProbeOptions } from "./graph/input-layout.ts";
 export { probeShapes, type Shapes, type ValueShape } from "./graph/shapes.ts";
 

@@ -7,7 +7,7 @@ import { foldByRunning } from "./graph/fold.ts";
 import { FreshNames } from "./graph/fresh-names.ts";
 import type { Graph, Model, Node } from "./graph/graph.ts";
 import { foldConstants, runPasses } from "./graph/passes.ts";
-import { sizeOf, type Tensor, tensorOf } from "./graph/tensor.ts";
+import { isFloat, sizeOf, type Tensor, tensorOf } from "./graph/tensor.ts";
 import { bodiesOf } from "./onnx/index.ts";
 import type { Runner } from "./runner.ts";
 
@@ -15,8 +15,9 @@ import type { Runner } from "./runner.ts";
 export type FixedInputs = Readonly<Record<string, readonly number[]>>;
 
 /**
- * The model with these inputs as constants, and without decided branches. Throws an `option` error for an input that the model
- * does not have or whose dims it leaves open, and for numbers that are not as many as its elements.
+ * The model with these inputs as constants, and without decided branches. Axes that the file leaves open have length 1. Throws an
+ * `option` error for an input that the model does not have, for numbers that are not as many as its elements, and for fractions
+ * where it takes integers.
  */
 export async function specialise(model: Model, runner: Runner, fix: FixedInputs = {}): Promise<Model> {
   let { graph } = withConstants(model, fix);
@@ -50,8 +51,16 @@ function withConstants(model: Model, fix: FixedInputs): Model {
         `fixed input ${name}: ${values.length} numbers, expected ${size === 1 ? "1" : `1 or ${size}`}`,
       );
     }
+    const type = input.type ?? "float32";
+    const fraction = isFloat(type) ? undefined : values.find((value) => !Number.isSafeInteger(value));
+    if (fraction !== undefined) {
+      throw new ShrinkError(
+        "option",
+        `fixed input ${name}: ${fraction} for an input of type ${type}, expected an integer`,
+      );
+    }
     const all = values.length === size ? values : Array.from({ length: size }, () => values[0] as number);
-    initializers.set(name, tensorOf(input.type ?? "float32", all, dims));
+    initializers.set(name, tensorOf(type, all, dims));
   }
   const inputs = graph.inputs.filter(({ name }) => !(name in fix));
   return Object.keys(fix).length === 0 ? model : { ...model, graph: graph.with({ inputs, initializers }) };

@@ -62,4 +62,12 @@ test("an input that the model does not have, and too many numbers, are refused",
   await expect(inspect(file, { runner, fix: { rate: [1, 2] } })).rejects.toThrow(
     "fixed input rate: 2 numbers, expected 1",
   );
+  const picks = modelFile({
+    node: [node("Gather", ["x", "at"], ["y"], {})],
+    input: [info("x", ["N", 3]), info("at", [], 7)],
+    output: [info("y", [3])],
+  });
+  await expect(inspect(picks, { runner, fix: { at: [0.5] } })).rejects.toThrow(
+    "fixed input at: 0.5 for an input of type int64, expected an integer",
+  );
 });

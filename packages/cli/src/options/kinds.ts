@@ -1,5 +1,4 @@
 /** Kinds of units as they are named in options. */
-
 import { InvalidArgumentError } from "@commander-js/extra-typings";
 import { UNIT_KINDS, type UnitKind } from "shrinknet";
 

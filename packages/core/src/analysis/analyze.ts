@@ -3,7 +3,6 @@
  * held to the measured one, and taylor2's error is split into its causes; on the intact network also what pairs of units
  * do to each other.
  */
-
 import type { Criterion, ScoringContext } from "../criteria/criterion.ts";
 import { evaluatorIn } from "../criteria/criterion.ts";
 import { criterionOf } from "../criteria/index.ts";

@@ -15,6 +15,7 @@ export function decidedValues(graph: Graph, shapes: Shapes): ReadonlySet<string>
   const isReal = (name: string): boolean => isFloat(shapes.get(name)?.type ?? "int64");
   const decides = (node: Node): boolean => {
     if (!node.inputs.some((name) => isReal(name) && !graph.initializers.has(name))) return false;
+    // what is compared with itself makes ones (`unit-means.ts`): rounding decides nothing
     if (node.opType === "Equal" && node.inputs[0] === node.inputs[1]) return false;
     return DECIDING.has(node.opType) || (node.opType === "Cast" && !node.outputs.every(isReal));
   };

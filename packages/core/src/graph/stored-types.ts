@@ -53,7 +53,9 @@ export function readingOf(model: Model): { readonly model: Model; readonly store
   const { graph, packed } = unpackWeights(loose);
   const types = typesOf(graph);
   const hasHalves = [...types.values()].some(isHalf);
-  const { graph: plain, fused } = expandFused(hasHalves ? widened(graph, types) : graph, fusions, opset);
+  const hasDoubles = [...types.values()].includes("float64"); // constants of the parts are of single precision
+  const single = hasHalves ? widened(graph, types) : graph;
+  const { graph: plain, fused } = expandFused(single, hasDoubles ? {} : fusions, opset);
   if (!hasHalves && packed.size + fused.size + quantised.size === 0) return undefined;
   const stored = { ...STORED_AS_IT_IS, packed, fused, quantised, ...(hasHalves && { types }) };
   return { model: { ...model, graph: plain }, stored };

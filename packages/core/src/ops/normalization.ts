@@ -1,6 +1,6 @@
 /** Softmax and normalisation layers. */
 import { floatAttribute, intAttribute, normalAxis } from "../graph/attributes.ts";
-import type { Backward, OpRule, SecondOrder, Ties } from "./rule.ts";
+import { type Backward, NORMALISES, type OpRule, type SecondOrder, type Ties } from "./rule.ts";
 
 /** BatchNormalization at inference: per channel (axis 1) scale * (X - mean) / sqrt(var + epsilon) + B. */
 export const BatchNormalization: OpRule = {
@@ -118,7 +118,7 @@ function tieSoftmax(t: Ties): void {
   });
   x.dims.forEach((_, axis) => {
     if (!mixed.includes(axis)) t.tie(x, axis, y, axis);
-    else t.freeze(x, axis, "normalises over this axis");
+    else t.freeze(x, axis, NORMALISES);
   });
 }
 
@@ -213,7 +213,7 @@ export const LayerNormalization: OpRule = {
     const first = layerAxis(t, x.dims.length);
     x.dims.forEach((_, axis) => {
       if (axis < first) t.tie(x, axis, y, axis);
-      else t.freeze(x, axis, "normalises over this axis");
+      else t.freeze(x, axis, NORMALISES);
     });
   },
   ...normalization({
@@ -232,7 +232,7 @@ export const InstanceNormalization: OpRule = {
     t.tie(x, 1, y, 1);
     t.tie(scale, 0, y, 1);
     t.tie(shift, 0, y, 1);
-    for (let axis = 2; axis < x.dims.length; axis++) t.freeze(x, axis, "normalises over this axis");
+    for (let axis = 2; axis < x.dims.length; axis++) t.freeze(x, axis, NORMALISES);
   },
   ...normalization({
     axes: (d) => axesFrom(2, d.dims(0).length),
@@ -255,7 +255,7 @@ export const GroupNormalization: OpRule = {
       const perGroup = parameter?.dims[0] !== x.dims[1];
       if (parameter) t.tie(parameter, 0, y, 1, (j) => (perGroup ? Math.floor(j / size) : j));
     }
-    for (let axis = 2; axis < x.dims.length; axis++) t.freeze(x, axis, "normalises over this axis");
+    for (let axis = 2; axis < x.dims.length; axis++) t.freeze(x, axis, NORMALISES);
   },
   cut(c) {
     const kept = c.kept("output", 0, 1);

@@ -3,7 +3,7 @@
 import { intAttribute, intsAttribute, normalAxis } from "../graph/attributes.ts";
 import type { GraphBuilder } from "../graph/builder.ts";
 import { noDerivative } from "./no-derivative.ts";
-import type { Backward, OpRule, Ties } from "./rule.ts";
+import { AVERAGES, type Backward, type OpRule, type Ties } from "./rule.ts";
 
 /** ReduceSum: adds up axes. A removed unit adds 0, so a reduced axis may be cut. */
 export const ReduceSum: OpRule = {
@@ -24,7 +24,7 @@ export const ReduceSum: OpRule = {
 
 /** ReduceMean: averages axes. An averaged axis is frozen, because the divisor counts the removed units too. */
 export const ReduceMean: OpRule = {
-  ties: (t) => tieReduced(t, "averages over this axis"),
+  ties: (t) => tieReduced(t, AVERAGES),
   linear: [
     (d) => {
       const axes = knownAxes(d);

@@ -208,6 +208,10 @@ export interface Contribution {
   outDims(): readonly number[];
 }
 
+/** Why an axis is frozen that is averaged over; where nothing else freezes it, the mean is read as sums (`units/averaged.ts`). */
+export const AVERAGES = "averages over this axis";
+export const NORMALISES = "normalises over this axis";
+
 /** Ties every axis of two ports of equal rank, where the lengths agree. */
 export function tieAll(t: Ties, a: Port | undefined, b: Port | undefined, skip: readonly number[] = []): void {
   if (!a || !b) return;

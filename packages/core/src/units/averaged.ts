@@ -8,6 +8,7 @@ import type { Model } from "../graph/graph.ts";
 import type { Shapes } from "../graph/shapes.ts";
 import { STORED_AS_IT_IS, type Stored } from "../graph/stored-types.ts";
 import { expandMeans } from "../graph/unit-means.ts";
+import { AVERAGES, NORMALISES } from "../ops/rule.ts";
 import { findUnits, type UnitOptions } from "./find.ts";
 import type { Frozen, Units } from "./units.ts";
 
@@ -42,7 +43,7 @@ export function withAveragedUnits(model: Model, shapes: Shapes, { untie, kinds }
 }
 
 const isAveraged = ({ causes }: Frozen): boolean =>
-  causes.every((cause) => /(normalises|averages) over this axis$/.test(cause));
+  causes.every((cause) => cause.endsWith(AVERAGES) || cause.endsWith(NORMALISES));
 
 /** The outputs of the means that some unit is under. */
 function meansOf({ groups }: Units, means: FusedNodes): ReadonlySet<string> {

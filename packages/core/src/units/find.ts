@@ -26,6 +26,12 @@ interface Candidate {
   readonly makers: Set<string>;
 }
 
+/** Candidates that make up a group. */
+interface Draft {
+  readonly kind: UnitKind;
+  readonly candidates: readonly Candidate[];
+}
+
 export interface UnitOptions extends TieOptions {
   /** Kinds of units that may be removed; default {@link USUAL_KINDS}. */
   readonly kinds?: readonly UnitKind[] | undefined;
@@ -58,14 +64,14 @@ export function findUnits(graph: Graph, shapes: Shapes, opset: number, options: 
     else drafts.set(key, [candidate]);
   }
   const { kinds = USUAL_KINDS, means = new Map() } = options;
-  const kept: Candidate[][] = [];
+  const kept: Draft[] = [];
   const unasked = new Map<number, Reason>();
   for (const draft of drafts.values()) {
     const kind = kindOf(graph, solution, draft, means);
-    if (kinds.includes(kind)) kept.push(draft);
+    if (kinds.includes(kind)) kept.push({ kind, candidates: draft });
     else for (const { representative } of draft) unasked.set(representative, notAmong(kind));
   }
-  return { ...assemble(graph, solution, kept, means), ...findFrozen(solution, unreadSets, unasked) };
+  return { ...assemble(graph, solution, kept), ...findFrozen(solution, unreadSets, unasked) };
 }
 
 const notAmong = (kind: UnitKind): Reason => {
@@ -154,32 +160,31 @@ function findCandidates({ places, produced }: Solution, setOf: Int32Array): Cand
 function assemble(
   graph: Graph,
   solution: Solution,
-  drafts: Candidate[][],
-  means: FusedNodes,
+  drafts: readonly Draft[],
 ): Pick<Units, "groups" | "count" | "places"> {
   const unitOf = new Int32Array(solution.places.total).fill(NOBODY); // by set
   let count = 0;
-  for (const draft of drafts) for (const { representative } of draft) unitOf[representative] = count++;
+  for (const { candidates } of drafts) for (const { representative } of candidates) unitOf[representative] = count++;
   const owned = ownedPlaces(solution, solution.setOf, unitOf);
   const inputs = new Map(graph.nodes.map((node) => [nodeId(node), node.inputs]));
   const names = new Map<string, number>();
   let first = 0;
-  const groups = drafts.map((draft): Group => {
-    const { root, places } = draft[0] as Candidate;
+  const groups = drafts.map(({ kind, candidates }): Group => {
+    const { root, places } = candidates[0] as Candidate;
     const layer = layerName(root);
     const twin = names.get(layer) ?? 0;
     names.set(layer, twin + 1);
     const group: Group = {
       id: twin === 0 ? layer : `${layer}.${twin + 1}`,
-      kind: kindOf(graph, solution, draft, means),
-      size: draft.length,
+      kind,
+      size: candidates.length,
       first,
       layer,
       root,
       places: places.map((place) => owned.get(keyOf(place)) as OwnedPlace),
       sinks: sinksOf(inputs, solution, places, owned),
     };
-    first += draft.length;
+    first += candidates.length;
     return group;
   });
   return { groups, count, places: owned };
