@@ -3,7 +3,8 @@
  */
 import { floatAttribute, intAttribute, stringAttribute } from "./attributes.ts";
 import { type Fusion, type Fusions, type Parts, withoutEmpty } from "./fused.ts";
-import { Attention, MultiHeadAttention } from "./fused-attention.ts";
+import { Attention, MultiHeadAttention, OnnxAttention } from "./fused-attention.ts";
+import { EmbedLayerNormalization, RotaryEmbedding } from "./fused-embedding.ts";
 import { RootMeanSquare, SkipLayerNormalization, SkipRootMeanSquare } from "./fused-norms.ts";
 import type { Attribute, Node } from "./graph.ts";
 
@@ -93,9 +94,9 @@ const FusedGemm: Fusion = {
 
 /** alpha A B, each perhaps with its last two axes changed. */
 const FusedMatMul: Fusion = {
-  expand(p, node, output, tensor) {
+  expand(p, node, output, { initializers }) {
     const [a = "", b = ""] = node.inputs;
-    const [batchA, batchB] = [a, b].map((name) => (tensor(name)?.dims.length === 2 ? "" : "..."));
+    const [batchA, batchB] = [a, b].map((name) => (initializers.get(name)?.dims.length === 2 ? "" : "..."));
     if (intAttribute(node, "transBatchA", 0) || intAttribute(node, "transBatchB", 0)) return false;
     const [left, right] = [
       intAttribute(node, "transA", 0) ? "ji" : "ij",
@@ -134,12 +135,16 @@ const Mish: Fusion = biased((p, x, output) => {
 
 /** By domain and name. */
 export const fusions: Fusions = {
+  Attention: OnnxAttention,
   Celu,
   Mish,
   RMSNormalization: RootMeanSquare,
+  RotaryEmbedding,
   SimplifiedLayerNormalization: RootMeanSquare,
   Swish: swish(1),
   "com.microsoft.Attention": Attention,
+  "com.microsoft.EmbedLayerNormalization": EmbedLayerNormalization,
+  "com.microsoft.RotaryEmbedding": RotaryEmbedding,
   "com.microsoft.BiasGelu": biased(erfGelu),
   "com.microsoft.FastGelu": biased(tanhGelu),
   "com.microsoft.FusedConv": FusedConv,

@@ -30,7 +30,7 @@ export interface Fused {
 export type FusedNodes = ReadonlyMap<string, Fused>;
 
 /** The opset from which on an operator takes its axes as an input. */
-const AXES_AS_INPUT = { ReduceSum: 13, ReduceMean: 18 } as const;
+const AXES_AS_INPUT = { ReduceSum: 13, ReduceMean: 18, Unsqueeze: 13 } as const;
 
 /** The plain nodes of one fused node while they are made. */
 export class Parts {
@@ -69,20 +69,26 @@ export class Parts {
 
   /** Sum or mean over axes; `axesName`: an input that holds them. */
   reduce(
-    opType: keyof typeof AXES_AS_INPUT,
+    opType: "ReduceSum" | "ReduceMean",
     x: string,
     axes: readonly number[],
     { keepdims = 1, axesName }: { readonly keepdims?: number; readonly axesName?: string | undefined } = {},
+    output?: string,
   ): string {
     const kept = { keepdims: int(keepdims) };
-    if (this.opset < AXES_AS_INPUT[opType]) return this.op(opType, [x], { axes: ints(axes), ...kept });
-    return this.op(opType, [x, axesName ?? this.constant(int64(axes))], kept);
+    if (this.opset < AXES_AS_INPUT[opType]) return this.op(opType, [x], { axes: ints(axes), ...kept }, output);
+    return this.op(opType, [x, axesName ?? this.constant(int64(axes))], kept, output);
+  }
+
+  unsqueeze(x: string, axes: readonly number[]): string {
+    if (this.opset < AXES_AS_INPUT.Unsqueeze) return this.op("Unsqueeze", [x], { axes: ints(axes) });
+    return this.op("Unsqueeze", [x, this.constant(int64(axes))]);
   }
 }
 
 export interface Fusion {
   /** Appends what the node stands for; its last part gives `output`. False for forms that are not known. */
-  expand(parts: Parts, node: Node, output: string, tensor: (name: string) => Tensor | undefined): boolean;
+  expand(parts: Parts, node: Node, output: string, graph: Graph): boolean;
   /** Inputs and attributes of the fused node, from its parts as they are now; undefined: the parts stay. */
   fuse(parts: readonly Node[], node: Node, graph: Graph): Refused | undefined;
 }
@@ -112,7 +118,7 @@ export function expandFused(
     const [output = ""] = node.outputs;
     if (!fusion || output === "") return [node];
     const parts = new Parts(output, node.name, opset);
-    if (!fusion.expand(parts, node, output, (name) => graph.initializers.get(name))) return [node];
+    if (!fusion.expand(parts, node, output, graph)) return [node];
     for (const [name, tensor] of parts.constants) initializers.set(name, tensor);
     const names = parts.nodes.flatMap((part) => part.outputs);
     const reals = [...parts.constants].filter(([, { type }]) => isFloat(type));

@@ -36,8 +36,8 @@ const inputsOf = (part: Node | undefined): string[] => {
 /** Data and weights in slots 0 and 3, the result's scale in 6, perhaps a bias in `biasSlot`. */
 function layer(opType: string, biasSlot: number | undefined, resultSlot: number): Fusion {
   return {
-    expand(p, node, output, tensor) {
-      const [dataScale, weights, weightScale] = [1, 3, 4].map((slot) => tensor(node.inputs[slot] ?? ""));
+    expand(p, node, output, { initializers }) {
+      const [dataScale, weights, weightScale] = [1, 3, 4].map((slot) => initializers.get(node.inputs[slot] ?? ""));
       if (!dataScale || !weights || !weightScale || dataScale.size !== 1) return false;
       const isRows = opType === "Conv" || (opType === "Gemm" && intAttribute(node, "transB", 0) !== 0);
       const axis = isRows ? 0 : weights.dims.length - 1;

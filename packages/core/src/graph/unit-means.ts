@@ -48,10 +48,10 @@ function fusions(shapes: Shapes, opset: number): Fusions {
   const isSingle = (node: Node): boolean => !node.outputs.slice(1).some((name) => name !== "");
   return {
     ReduceMean: {
-      expand(p, node, output, tensor) {
+      expand(p, node, output, { initializers }) {
         const [x = ""] = node.inputs;
         const found = real(x);
-        const axes = found && meanAxes(node, found.rank, tensor);
+        const axes = found && meanAxes(node, found.rank, initializers);
         if (!found || !axes) return false;
         const keepdims = intAttribute(node, "keepdims", 1);
         new Means(p, x, { ...found, axes, keepdims, axesName: node.inputs[1] }).of(x, output);
@@ -96,12 +96,8 @@ function scaledAgain(parts: readonly Node[], node: Node): Pick<Node, "inputs" | 
 }
 
 /** The averaged axes of a ReduceMean; undefined where they are not constant, or all. */
-function meanAxes(
-  node: Node,
-  rank: number,
-  tensor: (name: string) => Tensor | undefined,
-): readonly number[] | undefined {
-  const given = node.inputs[1] ? tensor(node.inputs[1])?.numbers : intsAttribute(node, "axes");
+function meanAxes(node: Node, rank: number, initializers: ReadonlyMap<string, Tensor>): readonly number[] | undefined {
+  const given = node.inputs[1] ? initializers.get(node.inputs[1])?.numbers : intsAttribute(node, "axes");
   if (!given || given.length === 0) return undefined;
   return Array.from(given, (axis) => normalAxis(axis, rank));
 }

@@ -39,8 +39,16 @@ const multiHeadAttention: Macs = ({ dims, outDims }) => {
   return samples * steps * (all + past) * (queries + (outDims().at(-1) ?? 0));
 };
 
+/** Q[N, T, width] or [N, heads, T, size], K likewise over S positions, perhaps with a cache [N, heads, P, size]. */
+const onnxAttention: Macs = ({ dims, outDims }) => {
+  const [queries, keys] = [dims(0), dims(1)];
+  const all = (keys.at(-2) ?? 0) + (dims(4).at(-2) ?? 0);
+  return sizeOf(queries) * all + sizeOf(outDims()) * all;
+};
+
 /** By domain and operator. */
 const counted: Readonly<Record<string, Macs>> = {
+  Attention: onnxAttention,
   QLinearConv: convolution(3),
   QLinearMatMul: product,
   "com.microsoft.Attention": attention,
