@@ -6,6 +6,8 @@ import { float32, int64 } from "./tensor.ts";
 
 /** Added where a position must not be seen at all. */
 const NEVER = -3.4028234663852886e38;
+/** From here on `Range` and comparisons of integers are known. */
+export const MASKS_FROM_OPSET = 11;
 /** Added to what a mask leaves out, unless the node says otherwise. */
 const MASKED = -10_000;
 
@@ -19,6 +21,8 @@ export function maskTerms(
   { mask, scores, graph }: { readonly mask: string; readonly scores: string; readonly graph: Graph },
 ): readonly string[] | undefined {
   const terms: string[] = [];
+  const isAny = mask !== "" || intAttribute(node, "unidirectional", 0) !== 0;
+  if (isAny && p.opset < MASKS_FROM_OPSET) return undefined;
   if (mask !== "") {
     const rank = rankOf(graph, mask);
     const kept = keptPositions(p, mask, rank, scores);

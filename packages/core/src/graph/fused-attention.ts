@@ -2,7 +2,7 @@
 import { causalTerm, maskTerms, termOfTrue } from "./attention-masks.ts";
 import { floatAttribute, intAttribute, intsAttribute } from "./attributes.ts";
 import { type Fusion, int, ints, type Parts, withoutEmpty } from "./fused.ts";
-import type { Graph, Node } from "./graph.ts";
+import type { Graph, Node, ValueInfo } from "./graph.ts";
 import { concat, float32, int64, slice } from "./tensor.ts";
 
 /** Self-attention over packed q, k and v, without earlier states. */
@@ -39,7 +39,6 @@ export const Attention: Fusion = {
     const weights = product?.inputs[1];
     if (!product || weights === undefined || heads === undefined) return undefined;
     const bias = sum?.inputs.find((name) => name !== product.outputs[0]) ?? "";
-    const { scale } = node.attributes;
     const size = Number(graph.initializers.get(apart?.inputs[1] ?? "")?.numbers[4]);
     return {
       inputs: withoutEmpty([
@@ -53,7 +52,7 @@ export const Attention: Fusion = {
       attributes: {
         ...node.attributes,
         num_heads: int(heads),
-        ...(scale && { scale: { kind: "float", value: floatAttribute(node, "scale", 1 / Math.sqrt(size)) } as const }),
+        ...scaleAgain(parts, graph, size),
       },
     };
   },
@@ -87,13 +86,18 @@ export const MultiHeadAttention: Fusion = {
     const isKnown = k !== "" && v !== "" && !states.some((name) => name !== "") && isSingle;
     const all = bias === "" ? undefined : graph.initializers.get(bias);
     if (!isKnown || heads === 0 || (bias !== "" && !all)) return false;
-    const columns = (all?.size ?? 0) / 3; // of q, k and v each
+    const columns = widthOf(graph, q) ?? (all?.size ?? 0) / 3; // of queries and keys each
     const [queries, keys, values] = [q, k, v].map((x, at) => {
-      const own = all ? p.op("Add", [x, p.constant(slice(all, 0, at * columns, (at + 1) * columns))]) : x;
+      const own = all
+        ? p.op("Add", [x, p.constant(slice(all, 0, at * columns, at === 2 ? all.size : (at + 1) * columns))])
+        : x;
       const apart = p.op("Reshape", [own, p.constant(int64([0, 0, heads, -1]))]);
       return p.op("Transpose", [apart], { perm: ints(at === 1 ? [0, 2, 3, 1] : [0, 2, 1, 3]) });
     }) as [string, string, string];
-    const scores = p.op("Mul", [p.op("MatMul", [queries, keys]), scaleOf(p, node, queries)]);
+    const scores = p.op("Mul", [
+      p.op("MatMul", [queries, keys]),
+      scaleOf(p, node, queries, sizeOfHead(graph, q, heads)),
+    ]);
     const terms = maskTerms(p, node, { mask: padding, scores, graph });
     if (!terms) return false;
     const summed = p.op("Transpose", [weighed(p, scores, withAdded(added, terms), values)], {
@@ -113,16 +117,20 @@ export const MultiHeadAttention: Fusion = {
     const bias = node.inputs[3] ?? "";
     return {
       inputs: withoutEmpty([...projected, bias, node.inputs[4] ?? "", addedTo(parts, node)]),
-      attributes: { ...node.attributes, num_heads: int(heads) },
+      attributes: {
+        ...node.attributes,
+        num_heads: int(heads),
+        ...scaleAgain(parts, graph, sizeOfHead(graph, projected[0] ?? "", heads)),
+      },
       ...(bias !== "" && { initializers: new Map([[bias, concat(biases, 0)]]) }),
     };
   },
 };
 
-/** What scores are multiplied with: the given scale, or one over the root of the heads' size. */
-function scaleOf(p: Parts, node: Node, queries: string): string {
+/** What scores are multiplied with: the given scale, or one over the root of the heads' size, which may be known. */
+function scaleOf(p: Parts, node: Node, queries: string, known: number | undefined): string {
   const given = floatAttribute(node, "scale", 0);
-  if (given !== 0) return p.scalar(given);
+  if (given !== 0 || known !== undefined) return p.scalar(given || 1 / Math.sqrt(known as number));
   const size = p.op("Gather", [p.op("Shape", [queries]), p.constant(int64([3], []))], { axis: int(0) });
   const root = p.op("Sqrt", [p.op("Cast", [size], { to: int(1) })]);
   return p.op("Div", [p.constant(float32([1], [])), root]);
@@ -150,7 +158,7 @@ export const OnnxAttention: Fusion = {
       return at === 0 || heads === keyHeads ? whole : p.op("Gather", [whole, served], { axis: int(1) });
     });
     const products = p.op("MatMul", [queries, p.op("Transpose", [keys], { perm: ints([0, 1, 3, 2]) })]);
-    const scaled = p.op("Mul", [products, scaleOf(p, node, queries)]);
+    const scaled = p.op("Mul", [products, scaleOf(p, node, queries, sizeOfHead(graph, q, heads))]);
     const cap = floatAttribute(node, "softcap", 0);
     const scores = cap === 0 ? scaled : capped(p, scaled, cap);
     const terms = mask === "" ? [] : [isTruth(graph, mask) ? termOfTrue(p, mask) : mask];
@@ -165,16 +173,55 @@ export const OnnxAttention: Fusion = {
       const [turned, products] = [parts[0], parts[1]];
       const last = parts.at(-1);
       const inputs = [products?.inputs[0], turned?.inputs[0], last?.inputs[1]].map((name) => name ?? "");
-      return { inputs: withoutEmpty([...inputs, mask]), attributes: node.attributes };
+      return {
+        inputs: withoutEmpty([...inputs, mask]),
+        attributes: { ...node.attributes, ...scaleAgain(parts, graph) },
+      };
     }
     const shapes = parts.filter(({ opType }) => opType === "Reshape").slice(0, 3);
     const [heads, keyHeads] = shapes.map(({ inputs }) => graph.initializers.get(inputs[1] ?? "")?.numbers[2]);
     if (heads === undefined || keyHeads === undefined) return undefined;
     const inputs = shapes.map((part) => part.inputs[0] ?? "");
-    const attributes = { ...node.attributes, q_num_heads: int(heads), kv_num_heads: int(keyHeads) };
+    const attributes = {
+      ...node.attributes,
+      q_num_heads: int(heads),
+      kv_num_heads: int(keyHeads),
+      ...scaleAgain(parts, graph, sizeOfHead(graph, inputs[0] ?? "", heads)),
+    };
     return { inputs: withoutEmpty([...inputs, mask]), attributes };
   },
 };
+
+/** The scale that the parts have, as an attribute: heads may have lost dimensions, and it stays. Left out where it is that of heads of `size`. */
+function scaleAgain(parts: readonly Node[], graph: Graph, size?: number): Node["attributes"] {
+  const scores = parts.find(({ opType }) => opType === "Softmax")?.inputs[0];
+  const isScale = ({ opType, inputs }: Node): boolean => {
+    return opType === "Mul" && graph.initializers.get(inputs[1] ?? "")?.size === 1 && inputs[0] !== scores;
+  };
+  const factor = graph.initializers.get(parts.find(isScale)?.inputs[1] ?? "")?.numbers[0];
+  if (factor === undefined || (size !== undefined && Math.fround(1 / Math.sqrt(size)) === factor)) return {};
+  return { scale: { kind: "float", value: factor } };
+}
+
+/** Numbers of one head of the queries, as far as what makes them tells. */
+function sizeOfHead(graph: Graph, queries: string, heads: number): number | undefined {
+  const width = widthOf(graph, queries);
+  return width === undefined ? undefined : width / (heads || 1);
+}
+
+/** The last axis of a value, as far as what declares or makes it tells. */
+function widthOf(graph: Graph, name: string): number | undefined {
+  const declared = graph.initializers.get(name)?.dims ?? declaredShape(graph, name);
+  const last = declared?.at(-1);
+  if (typeof last === "number") return last;
+  const maker = graph.value(name)?.producer;
+  if (!maker) return undefined;
+  const [a = "", b = ""] = maker.inputs;
+  if (maker.opType === "MatMul") return widthOf(graph, b);
+  if (maker.opType === "Gemm") return graph.initializers.get(b)?.dims.at(intAttribute(maker, "transB", 0) ? 0 : 1);
+  if (maker.opType === "Add") return [a, b].map((input) => widthOf(graph, input)).find((width) => width !== undefined);
+  return maker.opType === "RotaryEmbedding" || maker.opType === "LayerNormalization" ? widthOf(graph, a) : undefined;
+}
 
 /** cap tanh(x / cap) */
 function capped(p: Parts, x: string, cap: number): string {
@@ -183,9 +230,11 @@ function capped(p: Parts, x: string, cap: number): string {
 
 /** What is declared of an axis; undefined where nothing is. */
 function declaredDim(graph: Graph, name: string, axis: number): number | string | null | undefined {
-  const declared = graph.feeds.find((feed) => feed.name === name) ?? graph.valueInfo.get(name);
-  return declared?.shape?.[axis];
+  return declaredShape(graph, name)?.[axis];
 }
+
+const declaredShape = (graph: Graph, name: string): ValueInfo["shape"] =>
+  (graph.feeds.find((feed) => feed.name === name) ?? graph.valueInfo.get(name))?.shape;
 
 const TRUTHS = new Set(["And", "Equal", "Greater", "GreaterOrEqual", "Less", "LessOrEqual", "Not", "Or", "Xor"]);
 

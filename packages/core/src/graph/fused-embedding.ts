@@ -1,5 +1,5 @@
 /** Sums of embeddings of words, positions and segments, normalised, as BERT begins; and embeddings of positions by rotation. */
-import { range } from "./attention-masks.ts";
+import { MASKS_FROM_OPSET, range } from "./attention-masks.ts";
 import { floatAttribute, intAttribute } from "./attributes.ts";
 import { type Fusion, int, type Parts, withoutEmpty } from "./fused.ts";
 import type { Node } from "./graph.ts";
@@ -12,6 +12,7 @@ export const EmbedLayerNormalization: Fusion = {
   expand(p, node, output, graph) {
     const input = (slot: number): string => node.inputs[slot] ?? "";
     const [, lengths = "", sum = ""] = node.outputs;
+    if (p.opset < MASKS_FROM_OPSET) return false;
     const own = input(POSITION_IDS) === "" ? range(p, input(IDS), 1) : input(POSITION_IDS);
     const words = p.op("Gather", [input(WORDS), input(IDS)]);
     const positions = p.op("Gather", [input(POSITIONS), own]);

@@ -47,7 +47,9 @@ export interface UnitOptions extends TieOptions {
  * output axis.
  */
 export function findUnits(graph: Graph, shapes: Shapes, opset: number, options: UnitOptions = {}): Units {
-  const solution = solve(graph, shapes, opset, options);
+  const { kinds = USUAL_KINDS, means = new Map() } = options;
+  const carries = kinds.includes("head") || !kinds.includes("head dimension") ? "outermost" : "innermost";
+  const solution = solve(graph, shapes, opset, { ...options, carries });
   const { partOf, setOf } = solution;
   const absorbed = new Set(solution.absorbed.map(({ place }) => place));
   const drafts = new Map<string, Candidate[]>();
@@ -63,7 +65,6 @@ export function findUnits(graph: Graph, shapes: Shapes, opset: number, options: 
     if (draft) draft.push(candidate);
     else drafts.set(key, [candidate]);
   }
-  const { kinds = USUAL_KINDS, means = new Map() } = options;
   const kept: Draft[] = [];
   const unasked = new Map<number, Reason>();
   for (const draft of drafts.values()) {
@@ -204,7 +205,7 @@ function sinksOf(
   });
 }
 
-/** A dense layer's unit that spans several outputs is a head; a convolution's is a channel. */
+/** A dense layer's unit that spans several outputs is a head, or the same dimension of all heads; a convolution's is a channel. */
 function kindOf(graph: Graph, { absorbed, setOf }: Solution, draft: readonly Candidate[], means: FusedNodes): UnitKind {
   const { root, rootPlace, places, makers } = draft[0] as Candidate;
   if (means.size > 0) {
@@ -216,9 +217,11 @@ function kindOf(graph: Graph, { absorbed, setOf }: Solution, draft: readonly Can
   if (root.opType.startsWith("Conv")) return "channel";
   if (isRecurrent(root)) return "hidden unit";
   const sets = new Set(draft.map(({ representative }) => representative));
-  let indexes = 0;
-  for (let i = 0; i < rootPlace.length; i++) if (sets.has(setOf[rootPlace.start + i] as number)) indexes++;
-  return indexes > draft.length && indexes % draft.length === 0 ? "head" : "neuron";
+  const indexes: number[] = [];
+  for (let i = 0; i < rootPlace.length; i++) if (sets.has(setOf[rootPlace.start + i] as number)) indexes.push(i);
+  if (indexes.length <= draft.length || indexes.length % draft.length > 0) return "neuron";
+  const [first = 0, second = 0] = indexes.map((i) => setOf[rootPlace.start + i]);
+  return first === second ? "head" : "head dimension";
 }
 
 function layerName(node: Node): string {

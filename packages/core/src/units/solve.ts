@@ -52,13 +52,20 @@ export interface Solution {
 export interface TieOptions {
   /** Whether each use of shared weights is cut by itself, which makes a copy of them where uses differ; default false. */
   readonly untie?: boolean | undefined;
+  /** Which of the free axes of a change of shape carries the units: the outermost (heads), or the innermost (their dimensions); default the outermost. */
+  readonly carries?: "outermost" | "innermost" | undefined;
 }
 
 /**
  * Solves the graph's ties. A change of shape that several axes could carry units through is first left open, to see which
- * of its axes are frozen for other reasons; then all is solved again with the first axis that is free.
+ * of its axes are frozen for other reasons; then all is solved again with the first or last axis that is free.
  */
-export function solve(graph: Graph, shapes: Shapes, opset: number, { untie = false }: TieOptions = {}): Solution {
+export function solve(
+  graph: Graph,
+  shapes: Shapes,
+  opset: number,
+  { untie = false, carries = "outermost" }: TieOptions = {},
+): Solution {
   const places = new Places(graph, shapes);
   const shared = untie ? [] : sharedAxes(graph, places);
   const close = (carrier: Carrier): Solution => closeTies({ graph, shapes, opset, places, shared, untie }, carrier);
@@ -73,7 +80,9 @@ export function solve(graph: Graph, shapes: Shapes, opset: number, { untie = fal
     return found;
   };
   return close((pairs) => {
-    const carrier = pairs.findIndex((pair) => pair.every((place) => place && reasonsOf(place).length === 0));
+    const isFree = (pair: readonly (Place | undefined)[]): boolean =>
+      pair.every((place) => place && reasonsOf(place).length === 0);
+    const carrier = carries === "outermost" ? pairs.findIndex(isFree) : pairs.findLastIndex(isFree);
     if (carrier >= 0) return { carrier };
     // an operator without a rule is what stands in the way: with one, its axis could carry the units
     return {

@@ -4,12 +4,15 @@
 import type { Node } from "../graph/graph.ts";
 import type { Place, PlaceKey } from "./places.ts";
 
-/** What a unit is of. `width`: of a residual stream under a normalisation, such as a transformer's. */
-export const UNIT_KINDS = ["neuron", "channel", "head", "hidden unit", "width"] as const;
+/**
+ * What a unit is of. `head dimension`: one number of every head of a layer, of queries and keys or of values. `width`: of a residual
+ * stream under a normalisation, such as a transformer's.
+ */
+export const UNIT_KINDS = ["neuron", "channel", "head", "head dimension", "hidden unit", "width"] as const;
 export type UnitKind = (typeof UNIT_KINDS)[number];
 
 /** Kinds that are removed unless others are asked for. */
-export const USUAL_KINDS: readonly UnitKind[] = ["neuron", "channel", "head", "hidden unit"];
+export const USUAL_KINDS: readonly UnitKind[] = ["neuron", "channel", "head", "head dimension", "hidden unit"];
 
 /** A place that holds slices of units. */
 export interface OwnedPlace extends Place {

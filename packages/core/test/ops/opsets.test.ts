@@ -33,7 +33,8 @@ test("what older opsets lack is appended through GraphBuilder alone", async () =
   const files = await readdir(source, { recursive: true });
   const offenders: string[] = [];
   for (const file of files) {
-    if (!file.endsWith(".ts") || file.endsWith("builder.ts") || file.endsWith("unit-means.ts")) continue; // looks at the opset itself
+    const looksItself = ["builder.ts", "unit-means.ts", "attention-masks.ts"].some((name) => file.endsWith(name)); // at the opset
+    if (!file.endsWith(".ts") || looksItself) continue;
     if (direct.test(await readFile(new URL(file, source), "utf8"))) offenders.push(file);
   }
   expect(offenders).toEqual([]);

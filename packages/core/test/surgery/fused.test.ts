@@ -291,3 +291,21 @@ test.each(models)("%s", async (_, network, units) => {
     expect(bytes.byteLength).toBeLessThan(file.byteLength + (compensate === "none" ? 0 : 200));
   }
 });
+
+const attentions = models.filter(([name]) => name.includes("ttention"));
+test.each(attentions)("%s, by dimensions of heads", async (_, network) => {
+  const file = writeModel(network);
+  const data = dataset(samplesOf(network));
+  for (const criterion of ["taylor2", "oracle"] as const) {
+    const { bytes, summary } = await prune(file, {
+      ...{ runner, data, criterion, compensate: "none", objective: "match" },
+      ...{ kinds: ["head dimension"], budget: { remove: { count: 1 } } },
+    });
+    expect(summary.verified).toBeLessThan(1e-5);
+    expect(summary.layers.map(({ kind }) => kind)).toContain("head dimension");
+    expect(summary.after.parameters).toBe(parametersOf(readModel(bytes)));
+    expect(readModel(bytes).graph.nodes.map(({ opType }) => opType)).toEqual(
+      network.graph.nodes.map(({ opType }) => opType),
+    );
+  }
+});
