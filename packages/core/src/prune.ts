@@ -23,6 +23,7 @@ import type { Evaluation } from "./measure/evaluation.ts";
 import { createEvaluator, type Evaluator } from "./measure/evaluator.ts";
 import { type ObjectiveOptions, objectivesByOutput } from "./measure/objectives/model-objective.ts";
 import { stateOf } from "./measure/state.ts";
+import { writeModel } from "./onnx/index.ts";
 import { openModel } from "./open.ts";
 import { type Attempt, betterFirst } from "./plan/attempt.ts";
 import { type Budget, checkBudget, defaultBudget, goalReached, hasGoal, isOfCosts } from "./plan/budget.ts";
@@ -106,7 +107,7 @@ export async function prune(file: Uint8Array, given: PruneOptions): Promise<Prun
   const options = { ...given, objective };
   const { runner, schedule = "rerank", seed = 0, compensate = "none", names = { model: "", out: "" } } = options;
   const asked = criterionOf(options.criterion ?? defaultCriterion(compensate));
-  const { original, prepared, samples, assumed } = await openModel(file, options);
+  const { original, prepared, stored, samples, assumed } = await openModel(file, options);
   const parts = splitData(samples, { ...options, seed });
   const test = options.test && bindSamples(options.test, original.graph.feeds);
   const withData = { ...options, data: parts.fit, heldOut: parts.heldOut, test };
@@ -180,7 +181,12 @@ export async function prune(file: Uint8Array, given: PruneOptions): Promise<Prun
   const latency =
     options.latency &&
     runsAsStored(prepared) &&
-    (await latencyOf(runner, { before: file, after: bytes }, fileFeeds(prepared, one), options.latency));
+    (await latencyOf(
+      runner,
+      { before: options.fix ? writeModel(stored) : file, after: bytes },
+      fileFeeds(prepared, one),
+      options.latency,
+    ));
   const isShown = options.compensationCurves && chosen.stopped !== "interrupted";
   const curves = isShown
     ? await compensationCurves(
