@@ -9,7 +9,6 @@ import { spawnSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { basename } from "node:path";
 import { fileURLToPath } from "node:url";
-import { nodeRunner } from "@shrinknet/runtime";
 import {
   prepare,
   readModel,
@@ -20,9 +19,10 @@ import {
   type Units,
   verify,
   writeModel,
-} from "shrinknet";
+} from "@shrinknet/core";
+import { nodeRunner } from "@shrinknet/runtime/node";
 
-const cli = fileURLToPath(new URL("../packages/cli/dist/main.js", import.meta.url));
+const cli = fileURLToPath(new URL("../packages/shrinknet/bin/shrinknet.js", import.meta.url));
 const markdown = process.argv.includes("--markdown");
 const files = process.argv.slice(2).filter((argument) => !argument.startsWith("--"));
 const runner = nodeRunner({ threads: 2 });

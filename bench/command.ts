@@ -12,13 +12,13 @@
 import { execFileSync } from "node:child_process";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
+import { type Dataset, type Model, type Node, Tensor, writeModel } from "@shrinknet/core";
+import { writeNpz } from "@shrinknet/data";
 import { cropped, datasetOf, loadDigits } from "@shrinknet/paper";
-import { type Dataset, type Model, type Node, Tensor, writeModel } from "shrinknet";
-import { writeNpz } from "../packages/cli/src/data/npz.ts";
 import { machine, runner, trainedOn } from "./timed.ts";
 
 const cache = new URL("../node_modules/.cache/shrinknet-bench/", import.meta.url);
-const main = fileURLToPath(new URL("../packages/cli/dist/main.js", import.meta.url));
+const main = fileURLToPath(new URL("../packages/shrinknet/bin/shrinknet.js", import.meta.url));
 
 console.log(`${machine()}\n`);
 console.log(

@@ -6,7 +6,7 @@
  */
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import { operatorTable } from "shrinknet";
+import { operatorTable } from "@shrinknet/core";
 
 const target = fileURLToPath(new URL("../FEATURES.md", import.meta.url));
 const measured = fileURLToPath(new URL("architectures.md", import.meta.url));

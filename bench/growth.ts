@@ -4,8 +4,8 @@
  *     npm run bench:growth
  */
 import { writeFileSync } from "node:fs";
+import { choose, oracleBy } from "@shrinknet/core";
 import { lineChart, type Point } from "@shrinknet/report";
-import { choose, oracleBy } from "shrinknet";
 import { machine, timed, trained } from "./timed.ts";
 
 const samples = [1000, 2000, 5000, 10000].map((count) => ({ units: 100, samples: count }));

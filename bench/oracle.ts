@@ -20,8 +20,8 @@ import {
   prepare,
   type Removal,
   readModel,
-} from "shrinknet";
-import { loadData } from "../packages/cli/src/data/load-data.ts";
+} from "@shrinknet/core";
+import { loadData } from "@shrinknet/data/node";
 import { bruteForce, machine, runner, type Taken, timed, trained } from "./timed.ts";
 
 /** Models that are too large to be removed from altogether. */

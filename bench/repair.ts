@@ -10,9 +10,9 @@
  */
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { cpus } from "node:os";
+import { type Budget, type Dataset, type Model, type PruneOptions, prune, range, writeModel } from "@shrinknet/core";
+import { loadData } from "@shrinknet/data/node";
 import { cropped, datasetOf, denseModel, loadDigits, train } from "@shrinknet/paper";
-import { type Budget, type Dataset, type Model, type PruneOptions, prune, range, writeModel } from "shrinknet";
-import { loadData } from "../packages/cli/src/data/load-data.ts";
 import { runner, threads, trainedOn } from "./timed.ts";
 
 const cache = new URL("../node_modules/.cache/shrinknet-bench/", import.meta.url);

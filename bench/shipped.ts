@@ -9,7 +9,7 @@ import { execFileSync, spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { basename, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
-import { inspect, prune, type Tensor, tensorOf } from "shrinknet";
+import { inspect, prune, type Tensor, tensorOf } from "@shrinknet/core";
 import { machine, runner, threads, timed } from "./timed.ts";
 
 /** What a file's samples are like. */
@@ -92,7 +92,7 @@ function samplesOf(kind: Kind, samples: number, shape: readonly number[]): Tenso
 /** The share of MACs that an older checkout's command finds removable; undefined where it refuses the file. */
 function shareBefore(checkout: string, file: string, { shapes }: Shipped): number | undefined {
   const given = Object.entries(shapes ?? {}).flatMap(([name, dims]) => ["--shape", `${name}=${dims.join("x")}`]);
-  const command = ["node_modules/tsx/dist/cli.mjs", "--conditions=source", "packages/cli/src/main.ts"];
+  const command = ["node_modules/tsx/dist/cli.mjs", "--conditions=source", "packages/shrinknet/src/main.ts"];
   const { status, stdout } = spawnSync(process.execPath, [...command, "inspect", file, ...given, "--json"], {
     ...{ cwd: checkout, encoding: "utf8", maxBuffer: 2 ** 30 },
   });

@@ -7,7 +7,6 @@
  */
 import { readFileSync } from "node:fs";
 import { basename } from "node:path";
-import { nodeRunner } from "@shrinknet/runtime";
 import {
   type Attribute,
   createEvaluator,
@@ -21,7 +20,8 @@ import {
   stateOf,
   Tensor,
   taylorTerms,
-} from "shrinknet";
+} from "@shrinknet/core";
+import { nodeRunner } from "@shrinknet/runtime/node";
 import { referenceRunner } from "../packages/core/test/support/reference-runner.ts";
 
 const GROUPS = 5;

@@ -1,7 +1,5 @@
 /** What the benchmarks share: the machine in words, time taken, trained networks, and brute force. */
 import { cpus, loadavg } from "node:os";
-import { cropped, datasetOf, denseModel, loadDigits, train } from "@shrinknet/paper";
-import { nodeRunner } from "@shrinknet/runtime";
 import {
   createEvaluator,
   type Dataset,
@@ -12,7 +10,9 @@ import {
   type Runner,
   stateOf,
   unitsLeft,
-} from "shrinknet";
+} from "@shrinknet/core";
+import { cropped, datasetOf, denseModel, loadDigits, train } from "@shrinknet/paper";
+import { nodeRunner } from "@shrinknet/runtime/node";
 
 export const threads: number = Math.min(2, cpus().length);
 export const runner: Runner = nodeRunner({ threads });

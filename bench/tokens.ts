@@ -9,8 +9,8 @@ import { mkdtempSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { writeModel } from "shrinknet";
-import { writeNpz } from "../packages/cli/src/data/npz.ts";
+import { writeModel } from "@shrinknet/core";
+import { writeNpz } from "@shrinknet/data";
 import { model, node, random } from "../packages/core/test/support/build.ts";
 import { machine } from "./timed.ts";
 
@@ -18,7 +18,9 @@ const [SAMPLES, TOKENS, WIDTH, HIDDEN, REMOVED] = [500, 16, 32, 256, 60];
 
 const [command = process.execPath, ...given] = process.argv.slice(2);
 const own =
-  command === process.execPath ? [fileURLToPath(new URL("../packages/cli/dist/main.js", import.meta.url))] : given;
+  command === process.execPath
+    ? [fileURLToPath(new URL("../packages/shrinknet/bin/shrinknet.js", import.meta.url))]
+    : given;
 const folder = mkdtempSync(join(tmpdir(), "tokens-"));
 const r = random(1);
 const network = model({

@@ -14,12 +14,14 @@ for (const name of readdirSync("packages")) {
     console.log(`${pkg.name}: ${formatMessage(message, pkg)}`);
   }
   const { exports } = JSON.parse(readFileSync(join(folder, "package.json"), "utf8"));
-  if (!exports) continue;
-  // as a user gets it: without the "source" condition, from dist
-  const load = spawnSync(process.execPath, ["--input-type=module", "-e", `await import("${pkg.name}")`], {
-    stdio: "inherit",
-  });
-  if (load.status !== 0) failed = true;
-  else console.log(`${pkg.name}: loads from dist`);
+  for (const path of Object.keys(exports)) {
+    const door = join(pkg.name, path);
+    // as a user gets it: without the "source" condition, from dist
+    const load = spawnSync(process.execPath, ["--input-type=module", "-e", `await import("${door}")`], {
+      stdio: "inherit",
+    });
+    if (load.status !== 0) failed = true;
+    else console.log(`${door}: loads from dist`);
+  }
 }
 process.exitCode = failed ? 1 : 0;

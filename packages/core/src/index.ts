@@ -75,7 +75,7 @@ export { Oracle } from "./measure/oracle.ts";
 export { type TaylorTerms, taylorTerms } from "./measure/taylor.ts";
 
 // Choosing
-export type { Certificate, Criterion, ScoringContext } from "./criteria/criterion.ts";
+export type { Certificate, Criterion, Joint, RunStart, Scorer, ScoringContext } from "./criteria/criterion.ts";
 export { criteria, criterionOf, type OracleMode, oracleBy } from "./criteria/index.ts";
 export type { RacingOptions } from "./criteria/racing.ts";
 export { type Thresholding, thresholded } from "./criteria/threshold.ts";

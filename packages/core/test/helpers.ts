@@ -1,6 +1,6 @@
 /** What the core's tests share: prepared models, data, removals, and the full re-evaluation that others are held to. */
 
-import { nodeRunner } from "@shrinknet/runtime";
+import { nodeRunner } from "@shrinknet/runtime/node";
 import type { Dataset } from "../src/data/dataset.ts";
 import { feedsOf } from "../src/data/samples.ts";
 import { GAINS, gainsTensor, gateModel, realTypeOf } from "../src/derive/gate.ts";

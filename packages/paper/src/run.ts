@@ -1,7 +1,7 @@
 /** The paper's experiments from beginning to end: train, measure, compare, write. */
 import { homedir } from "node:os";
 import { join } from "node:path";
-import type { Runner } from "shrinknet";
+import type { Runner } from "@shrinknet/core";
 import type { Experiment } from "./experiments/experiment.ts";
 import { gainsUpTo10 } from "./measure/gains.ts";
 import { measureExperiment } from "./measure/measure.ts";

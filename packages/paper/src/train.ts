@@ -12,7 +12,7 @@ import {
   shuffled,
   take,
   trainingStep,
-} from "shrinknet";
+} from "@shrinknet/core";
 
 export interface TrainingPlan {
   readonly runner: Runner;

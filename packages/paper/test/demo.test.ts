@@ -1,6 +1,7 @@
 /** What is promised of the demo's network: the paper's figure, and the paper's order of the three criteria. */
-import { nodeRunner } from "@shrinknet/runtime";
-import { compare, createEvaluator, prepare, prune, readModel, writeModel } from "shrinknet";
+
+import { compare, createEvaluator, prepare, prune, readModel, writeModel } from "@shrinknet/core";
+import { nodeRunner } from "@shrinknet/runtime/node";
 import { expect, test } from "vitest";
 import { demoDigits, trainDemo } from "../src/demo/network.ts";
 

@@ -2,7 +2,7 @@
  * The paper's equations once more, as plain loops in double precision, and its brute force as files that are cut here:
  * both independent of core's derivative graphs, gates, surgery and suffix evaluation.
  */
-import { nodeRunner } from "@shrinknet/runtime";
+
 import {
   type Criterion,
   choose,
@@ -16,7 +16,8 @@ import {
   range,
   type Tensor,
   writeModel,
-} from "shrinknet";
+} from "@shrinknet/core";
+import { nodeRunner } from "@shrinknet/runtime/node";
 import { describe, expect, test } from "vitest";
 import { denseModel } from "../src/network.ts";
 import { train } from "../src/train.ts";

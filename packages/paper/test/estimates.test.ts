@@ -1,4 +1,4 @@
-import type { Agreement, AnalyzedStep, AnalyzeSummary, UnitCost } from "shrinknet";
+import type { Agreement, AnalyzedStep, AnalyzeSummary, UnitCost } from "@shrinknet/core";
 import { expect, test } from "vitest";
 import type { Measured } from "../src/measure/measured.ts";
 import { agreementCsv, causesCsv, costsCsv, pairsCsv, partnersCsv, rankingsCsv } from "../src/results/csv.ts";

@@ -1,4 +1,4 @@
-import type { Dataset, Tensor } from "shrinknet";
+import type { Dataset, Tensor } from "@shrinknet/core";
 import { describe, expect, test } from "vitest";
 import { unitsOf } from "../src/experiments/experiment.ts";
 import { findExperiments } from "../src/experiments/find.ts";

@@ -1,7 +1,7 @@
 import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { nodeRunner } from "@shrinknet/runtime";
+import { nodeRunner } from "@shrinknet/runtime/node";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { type PaperSummary, runPaper } from "../src/run.ts";
 import { shrunk } from "./small.ts";

@@ -1,5 +1,5 @@
 /** Experiments and results small enough for tests. */
-import { type AnalyzeSummary, type CompareRun, range } from "shrinknet";
+import { type AnalyzeSummary, type CompareRun, range } from "@shrinknet/core";
 import type { Experiment, Samples } from "../src/experiments/experiment.ts";
 import { experiments } from "../src/experiments/table.ts";
 import { type CriterionName, criteria, type Measured } from "../src/measure/measured.ts";

@@ -1,4 +1,4 @@
-import type { Agreement, AnalyzedStep, AnalyzeSummary, UnitCost, UnitName } from "shrinknet";
+import type { Agreement, AnalyzedStep, AnalyzeSummary, UnitCost, UnitName } from "@shrinknet/core";
 import { gainFixture, pruneFixture, random } from "./fixtures.ts";
 
 export interface AnalysisOptions {

@@ -7,7 +7,7 @@ import {
   type ModelState,
   type PruneSummary,
   type Removal,
-} from "shrinknet";
+} from "@shrinknet/core";
 
 /** Repeatable numbers in [0, 1): a linear congruential generator. */
 export function random(seed: number): () => number {

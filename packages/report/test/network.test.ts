@@ -1,6 +1,7 @@
 /** The drawn network, and where its layout puts things. */
+
+import type { NetworkBlock, NetworkSummary } from "@shrinknet/core";
 import fc from "fast-check";
-import type { NetworkBlock, NetworkSummary } from "shrinknet";
 import { expect, test } from "vitest";
 import { computeLayout, type LayoutNode, networkGraph } from "../src/index.ts";
 import { count, loads, xmlProblems } from "./markup.ts";

@@ -2,9 +2,9 @@
 import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import type { Runner, Tensor } from "@shrinknet/core";
 import * as ort from "onnxruntime-node";
-import { type Runner, type Session, ShrinkError, type Tensor } from "shrinknet";
-import { failureOf, notNumeric, numericOutputs, tensorFrom } from "./results.ts";
+import { sessionOf } from "./session.ts";
 
 export interface NodeRunnerOptions {
   /** Threads inside one operator; default 1. Results do not depend on it beyond rounding. */
@@ -29,7 +29,7 @@ export function nodeRunner({ threads = 1 }: NodeRunnerOptions = {}): Runner {
     channelBlock: CHANNEL_BLOCK,
     name: `onnxruntime-node ${ort.env.versions.common}, ${threads} thread${threads === 1 ? "" : "s"}`,
     async load(model, { optimize = true, pack = optimize } = {}) {
-      const session = await createSession(model, {
+      return await sessionOf(ort, model, {
         ...sessionOptions(threads),
         graphOptimizationLevel: optimize ? "all" : "disabled",
         enableMemPattern: optimize, // planned in the first run, laid out in the second: it pays from the third on
@@ -37,7 +37,6 @@ export function nodeRunner({ threads = 1 }: NodeRunnerOptions = {}): Runner {
           session: { intra_op: { allow_spinning: IDLE }, ...(!pack && { disable_prepacking: "1" }) },
         },
       });
-      return wrap(session);
     },
     profile: (model, feeds, runs) => profileOf(model, feeds, runs, threads),
   };
@@ -64,10 +63,9 @@ async function profileOf(
   const folder = await mkdtemp(join(tmpdir(), "shrinknet-"));
   try {
     const profiled = { enableProfiling: true, profileFilePrefix: join(folder, "profile") };
-    const session = await createSession(model, { ...sessionOptions(threads), ...profiled });
-    const { run } = wrap(session);
-    for (let i = 0; i < WARM_UP + runs; i++) await run(feeds);
-    session.endProfiling();
+    const session = await sessionOf(ort, model, { ...sessionOptions(threads), ...profiled });
+    for (let i = 0; i < WARM_UP + runs; i++) await session.run(feeds);
+    session.raw.endProfiling();
     await session.release();
     const [file = ""] = await readdir(folder);
     return nodeTimes(await readFile(join(folder, file), "utf8"), runs);
@@ -99,48 +97,4 @@ function nodeTimes(profile: string, runs: number): ReadonlyMap<string, number> {
 
 function sumOf(values: readonly number[]): number {
   return values.reduce((sum, one) => sum + one, 0);
-}
-
-async function createSession(
-  model: Uint8Array,
-  options: ort.InferenceSession.SessionOptions,
-): Promise<ort.InferenceSession> {
-  try {
-    return await ort.InferenceSession.create(model, options);
-  } catch (cause) {
-    throw new ShrinkError("model", `onnxruntime cannot load the model: ${reason(cause)}`, { cause });
-  }
-}
-
-function wrap(session: ort.InferenceSession): Session {
-  const { outputNames, outputMetadata } = session;
-  const outputs = numericOutputs(outputMetadata);
-  return {
-    outputs,
-    async run(feeds, fetches = outputNames.filter((name) => outputs.has(name))) {
-      const refused = fetches.find((name) => !outputs.has(name));
-      if (refused !== undefined) throw notNumeric(refused, outputMetadata);
-      if (fetches.length === 0) return {};
-      const given: Record<string, ort.Tensor> = {};
-      for (const [name, tensor] of Object.entries(feeds)) {
-        given[name] = new ort.Tensor(tensor.type as "float32", tensor.data as Float32Array, tensor.dims);
-      }
-      let results: ort.InferenceSession.OnnxValueMapType;
-      try {
-        // a list of fetches is looked up name by name, which takes seconds for thousands of outputs
-        const isAll = fetches.length === outputNames.length;
-        results = await (isAll ? session.run(given) : session.run(given, fetches as string[]));
-      } catch (cause) {
-        throw new ShrinkError("model", failureOf(reason(cause)), { cause });
-      }
-      return Object.fromEntries(fetches.map((name) => [name, tensorFrom(name, results[name])]));
-    },
-    async release() {
-      await session.release();
-    },
-  };
-}
-
-function reason(cause: unknown): string {
-  return cause instanceof Error ? cause.message : String(cause);
 }

@@ -1,6 +1,7 @@
 /** Checks what onnxruntime returns: it may also be text, a sequence, nothing, or a failure. */
-import type * as ort from "onnxruntime-node";
-import { type ElementType, ShrinkError, Tensor, type TypedArray } from "shrinknet";
+
+import { type ElementType, ShrinkError, Tensor, type TypedArray } from "@shrinknet/core";
+import type * as ort from "onnxruntime-common";
 
 /** Element types that both sides have. */
 const NUMERIC: ReadonlySet<string> = new Set<ElementType>([

@@ -1,8 +1,8 @@
 /** What a model gives besides tensors of numbers: left out, or refused by name when asked for; it never crashes. */
-import { type Model, prune, type Session, ShrinkError, Tensor, writeModel } from "shrinknet";
+import { type Model, prune, type Session, ShrinkError, Tensor, writeModel } from "@shrinknet/core";
 import { describe, expect, test } from "vitest";
 import { model, node } from "../../core/test/support/build.ts";
-import { nodeRunner } from "../src/index.ts";
+import { nodeRunner } from "../src/node.ts";
 import { tensorFrom } from "../src/results.ts";
 
 const runner = nodeRunner();

@@ -9,29 +9,29 @@ import type { Size } from "../surgery/size.ts";
 
 export interface Budget {
   /** How many units to remove: a share of all removable ones (0 to 1), or a number of them. */
-  readonly remove?: { readonly share: number } | { readonly count: number };
+  readonly remove?: { readonly share: number } | { readonly count: number } | undefined;
   /** Largest loss of accuracy on all calibration samples, 0 to 1 (0.01 is one point). */
-  readonly maxAccuracyDrop?: number;
+  readonly maxAccuracyDrop?: number | undefined;
   /**
    * How sure the accuracy limit must be, above 0.5 and below 1: then the upper end of the drop's interval of this confidence,
    * measured on held-out samples alone, may not be above the limit. Default: the drop itself.
    */
-  readonly confidence?: number;
+  readonly confidence?: number | undefined;
   /**
    * Largest rise of each output's error: 0.1 allows 1.1 times that of the intact model. Where errors are shares of the output's
    * variance by themselves (`match`), or the intact model has none, it is that share: 0.1 allows a tenth of the variance.
    */
-  readonly maxErrorRise?: number;
+  readonly maxErrorRise?: number | undefined;
   /** The same for outputs that are held to the original's own alone. */
-  readonly maxOutputChange?: number;
+  readonly maxOutputChange?: number | undefined;
   /** Share of the MACs that may be left, 0 to 1. */
-  readonly targetMacs?: number;
+  readonly targetMacs?: number | undefined;
   /** Share of the parameters that may be left, 0 to 1. */
-  readonly targetParams?: number;
+  readonly targetParams?: number | undefined;
   /** Largest size of the file: a share of the original file's bytes (0 to 1), or a number of bytes. */
-  readonly targetBytes?: { readonly share: number } | { readonly bytes: number };
+  readonly targetBytes?: { readonly share: number } | { readonly bytes: number } | undefined;
   /** Longest time of one run: a share of the original file's (0 to 1), or milliseconds. */
-  readonly targetLatency?: { readonly share: number } | { readonly milliseconds: number };
+  readonly targetLatency?: { readonly share: number } | { readonly milliseconds: number } | undefined;
 }
 
 /** How the error of each output is judged, in the order of `Quality.outputs`. */

@@ -1,5 +1,5 @@
 /** What is removed hangs neither on the number of threads, nor on how the data is cut into pieces, nor on memory. */
-import { nodeRunner } from "@shrinknet/runtime";
+import { nodeRunner } from "@shrinknet/runtime/node";
 import { expect, test } from "vitest";
 import { oracleBy } from "../../src/criteria/index.ts";
 import { feedsOf } from "../../src/data/samples.ts";

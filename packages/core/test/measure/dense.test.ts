@@ -1,5 +1,5 @@
 import { readFile } from "node:fs/promises";
-import { nodeRunner } from "@shrinknet/runtime";
+import { nodeRunner } from "@shrinknet/runtime/node";
 import { describe, expect, test } from "vitest";
 import { generate } from "../../../../scripts/kernel.mjs";
 import { Activations } from "../../src/measure/activations.ts";

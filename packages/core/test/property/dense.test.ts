@@ -1,5 +1,5 @@
 /** What is promised of every dense network, on random ones. A failure prints fast-check's seed and the smallest recipe. */
-import { nodeRunner } from "@shrinknet/runtime";
+import { nodeRunner } from "@shrinknet/runtime/node";
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { oracle } from "../../src/criteria/oracle.ts";

@@ -1,6 +1,6 @@
 /** Prunes a file and prints the peak of this process's resident memory, in bytes. */
 import { readFileSync } from "node:fs";
-import { nodeRunner } from "@shrinknet/runtime";
+import { nodeRunner } from "@shrinknet/runtime/node";
 import { prune } from "../../src/prune.ts";
 
 const file = readFileSync(process.argv[2] as string);

@@ -6,9 +6,9 @@
  */
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { type CompareRun, compare, type ModelState, prune, writeModel } from "@shrinknet/core";
 import { compareReport } from "@shrinknet/report";
-import { nodeRunner } from "@shrinknet/runtime";
-import { type CompareRun, compare, type ModelState, prune, writeModel } from "shrinknet";
+import { nodeRunner } from "@shrinknet/runtime/node";
 import { demoDigits, trainDemo } from "./network.ts";
 
 const out = process.argv[2] ?? "demo-out";

@@ -1,5 +1,5 @@
 /** The demo's digits and its network; the tests hold it to what the README says of it. */
-import type { Dataset, Model, Quality, Runner } from "shrinknet";
+import type { Dataset, Model, Quality, Runner } from "@shrinknet/core";
 import { cropped, datasetOf, loadDigits } from "../digits.ts";
 import { denseModel } from "../network.ts";
 import { train } from "../train.ts";

@@ -1,5 +1,5 @@
 /** Regression: y = cos(x). */
-import { type Dataset, float32, randomSource } from "shrinknet";
+import { type Dataset, float32, randomSource } from "@shrinknet/core";
 import type { Samples } from "./experiment.ts";
 
 /** The published error with every unit removed, about N / 4, is that of N = 10,000 points over whole periods. */

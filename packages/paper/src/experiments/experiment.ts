@@ -1,5 +1,5 @@
 /** What an experiment of the paper is, as data. */
-import type { Dataset, Schedule } from "shrinknet";
+import type { Dataset, Schedule } from "@shrinknet/core";
 
 /** Samples to train on and to choose units by, and samples that are only reported on. */
 export interface Samples {

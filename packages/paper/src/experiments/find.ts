@@ -1,4 +1,4 @@
-import { ShrinkError } from "shrinknet";
+import { ShrinkError } from "@shrinknet/core";
 import type { Experiment } from "./experiment.ts";
 import { experiments } from "./table.ts";
 

@@ -1,5 +1,5 @@
 /** Handwritten digits for the experiments: 5,000 to train and calibrate, 5,000 others to test. */
-import { type Dataset, float32 } from "shrinknet";
+import { type Dataset, float32 } from "@shrinknet/core";
 import { cropped, type Digits, datasetOf, loadDigits } from "../digits.ts";
 import type { Samples } from "./experiment.ts";
 

@@ -1,5 +1,5 @@
 /** Classification of points of the square [-1, 1] x [-1, 1]: inside a shape (class 0) or not (class 1). */
-import { type Dataset, float32, randomSource } from "shrinknet";
+import { type Dataset, float32, randomSource } from "@shrinknet/core";
 import type { Samples } from "./experiment.ts";
 
 const POINTS = 5_000;

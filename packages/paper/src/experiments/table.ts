@@ -6,7 +6,7 @@
  * from epoch to epoch, to the paper's starting accuracy or error. The steps were chosen by hand on seeds 1 to 3 for
  * reaching that start; what small steps give instead is in docs/paper.md.
  */
-import type { Schedule } from "shrinknet";
+import type { Schedule } from "@shrinknet/core";
 import { cosineSamples } from "./cosine.ts";
 import type { Experiment, Measure, PublishedFigure, Training } from "./experiment.ts";
 import { digitSamples, oneDigitSamples } from "./mnist.ts";

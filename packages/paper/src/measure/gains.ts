@@ -8,7 +8,7 @@ import {
   type Model,
   prepare,
   type Runner,
-} from "shrinknet";
+} from "@shrinknet/core";
 import { type CriterionName, criteria, type RemovalGain } from "./measured.ts";
 
 export interface GainOptions {

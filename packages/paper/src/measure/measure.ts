@@ -1,5 +1,5 @@
 /** Everything that is measured on one trained network. */
-import { analyze, type CompareOptions, compare, exactParabola, type Runner } from "shrinknet";
+import { analyze, type CompareOptions, compare, exactParabola, type Runner } from "@shrinknet/core";
 import type { Experiment } from "../experiments/experiment.ts";
 import { type GainOptions, gainsAlong } from "./gains.ts";
 import { criteria, type Measured } from "./measured.ts";

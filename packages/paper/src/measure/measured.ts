@@ -1,5 +1,5 @@
 /** What is measured on one trained network. */
-import type { AnalyzeSummary, CompareRun, CompareSummary, GainCurve, Quality, Schedule } from "shrinknet";
+import type { AnalyzeSummary, CompareRun, CompareSummary, GainCurve, Quality, Schedule } from "@shrinknet/core";
 import type { Experiment, Measure } from "../experiments/experiment.ts";
 
 export const criteria = ["oracle", "taylor1", "taylor2"] as const;

@@ -5,7 +5,7 @@
 import { createHash, randomBytes } from "node:crypto";
 import { mkdir, readFile, rename, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { type Model, type Quality, type Runner, readModel, writeModel } from "shrinknet";
+import { type Model, type Quality, type Runner, readModel, writeModel } from "@shrinknet/core";
 import type { Experiment, Goal, Samples } from "../experiments/experiment.ts";
 import { denseModel } from "../network.ts";
 import { train } from "../train.ts";

@@ -3,7 +3,7 @@
  * the number says. The bounds come from the words of the paper; none was changed after measuring, what three of the checks
  * measure was (docs/paper.md says which).
  */
-import type { FailureSizes, Schedule } from "shrinknet";
+import type { FailureSizes, Schedule } from "@shrinknet/core";
 import { type CriterionName, criteria, curveOf, type Measured, runOf } from "../measure/measured.ts";
 import { medianOf } from "./estimates.ts";
 import { area, median, shareWhile } from "./stats.ts";

@@ -1,5 +1,5 @@
 /** The results as CSV. Numbers are written with nine significant digits and nothing depends on time: the same seed, the same bytes. */
-import type { UnitName } from "shrinknet";
+import type { UnitName } from "@shrinknet/core";
 import { type CriterionName, criteria, curveOf, type DataSet, type Measured } from "../measure/measured.ts";
 import { causesOf, EXACT, INTACT, rankingsOf } from "./estimates.ts";
 import { bandOf } from "./stats.ts";

@@ -1,5 +1,5 @@
 /** Why the estimates fail: what the analyses of an experiment's networks come down to. */
-import type { Agreement, AnalyzedStep, Interactions } from "shrinknet";
+import type { Agreement, AnalyzedStep, Interactions } from "@shrinknet/core";
 import { curveOf, type Measured } from "../measure/measured.ts";
 import { area, median } from "./stats.ts";
 

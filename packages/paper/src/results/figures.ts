@@ -1,4 +1,6 @@
 /** The figures of an experiment as SVG files, in the look of the reports: criteria differ in colour, marker and dash. */
+
+import type { CompareRun, Schedule } from "@shrinknet/core";
 import {
   accuracyChart,
   errorChart,
@@ -10,7 +12,6 @@ import {
   type Series,
   sharesChart,
 } from "@shrinknet/report";
-import type { CompareRun, Schedule } from "shrinknet";
 import type { Experiment, Measure, PublishedFigure } from "../experiments/experiment.ts";
 import {
   type CriterionName,

@@ -1,4 +1,4 @@
-import type { AnalyzedStep } from "shrinknet";
+import type { AnalyzedStep } from "@shrinknet/core";
 import { computeCauseLines } from "../compute/analysis.ts";
 import type { ChartOptions } from "./frame.ts";
 import { lineChart } from "./line.ts";

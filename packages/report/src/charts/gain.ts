@@ -1,4 +1,4 @@
-import type { GainCurve } from "shrinknet";
+import type { GainCurve } from "@shrinknet/core";
 import { computeGainLines } from "../compute/gain-lines.ts";
 import { formatNumber } from "../format.ts";
 import type { Point } from "../series.ts";

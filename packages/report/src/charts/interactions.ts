@@ -1,5 +1,5 @@
 import * as Plot from "@observablehq/plot";
-import type { Interactions } from "shrinknet";
+import type { Interactions } from "@shrinknet/core";
 import { computeSquares } from "../compute/squares.ts";
 import { formatSigned } from "../format.ts";
 import { type ChartOptions, drawChart, fitText, layerLabel } from "./frame.ts";

@@ -1,5 +1,5 @@
 /** The network drawn from top to bottom: what can be removed in colours and numbers, what cannot with a letter and why. */
-import type { NetworkBlock, NetworkSummary } from "shrinknet";
+import type { NetworkBlock, NetworkSummary } from "@shrinknet/core";
 import { computeLayout } from "../compute/layout.ts";
 import { formatCount } from "../format.ts";
 import { escapeText } from "../html.ts";

@@ -1,5 +1,5 @@
 import * as Plot from "@observablehq/plot";
-import type { Partnership, UnitName } from "shrinknet";
+import type { Partnership, UnitName } from "@shrinknet/core";
 import { chooseScale, computeScale } from "../compute/scale.ts";
 import { axis, axisName } from "./axis.ts";
 import { type ChartOptions, defaultWidth, drawChart, layerLabel, textWidth } from "./frame.ts";

@@ -1,5 +1,5 @@
 import * as Plot from "@observablehq/plot";
-import type { LayerWidth } from "shrinknet";
+import type { LayerWidth } from "@shrinknet/core";
 import { computeScale } from "../compute/scale.ts";
 import { formatCount } from "../format.ts";
 import { axis } from "./axis.ts";

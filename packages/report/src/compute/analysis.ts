@@ -1,4 +1,4 @@
-import type { AnalyzedStep, AnalyzeSummary, CancellingGroup } from "shrinknet";
+import type { AnalyzedStep, AnalyzeSummary, CancellingGroup } from "@shrinknet/core";
 import type { Point, Series } from "../series.ts";
 
 /** A criterion's agreement with the oracle over all steps. Means leave out steps where a measure is not defined. */

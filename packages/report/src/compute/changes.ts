@@ -1,4 +1,4 @@
-import type { ModelState, Quality } from "shrinknet";
+import type { ModelState, Quality } from "@shrinknet/core";
 
 /** One row of the before/after table. */
 export interface Change {

@@ -1,4 +1,4 @@
-import type { ClassAccuracy, PruneSummary } from "shrinknet";
+import type { ClassAccuracy, PruneSummary } from "@shrinknet/core";
 
 /** One class on one set of samples; accuracies as shares, 0 to 1. */
 export interface ClassChange extends ClassAccuracy {

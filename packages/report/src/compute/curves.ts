@@ -1,4 +1,4 @@
-import type { CompareRun, CompareSummary, CompensationCurve, PruneSummary, Quality } from "shrinknet";
+import type { CompareRun, CompareSummary, CompensationCurve, PruneSummary, Quality } from "@shrinknet/core";
 import type { Point, Series } from "../series.ts";
 
 /** Which number of a {@link Quality}: the error (mean over samples) or the accuracy (0 to 1). */

@@ -1,4 +1,4 @@
-import type { GainCurve } from "shrinknet";
+import type { GainCurve } from "@shrinknet/core";
 import type { Point } from "../series.ts";
 
 /** The two estimates of a gain curve as lines over the gain. */

@@ -1,4 +1,4 @@
-import type { CompareRun, CompareSummary } from "shrinknet";
+import type { CompareRun, CompareSummary } from "@shrinknet/core";
 import { runLabel } from "./curves.ts";
 
 /** One row of the comparison table. */

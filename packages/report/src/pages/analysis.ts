@@ -1,4 +1,4 @@
-import type { AnalyzeSummary, CancellingGroup, Interactions, UnitCost, UnitPair } from "shrinknet";
+import type { AnalyzeSummary, CancellingGroup, Interactions, UnitCost, UnitPair } from "@shrinknet/core";
 import { causesChart } from "../charts/causes.ts";
 import { gainChart } from "../charts/gain.ts";
 import { interactionsChart } from "../charts/interactions.ts";

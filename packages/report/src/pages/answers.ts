@@ -1,5 +1,5 @@
 /** The sections of a report on pruning that say how sure the accuracy is, and which classes paid for it. */
-import type { AccuracyDrop, PruneSummary } from "shrinknet";
+import type { AccuracyDrop, PruneSummary } from "@shrinknet/core";
 import { classesChart } from "../charts/classes.ts";
 import { type ClassChange, computeClassRows } from "../compute/classes.ts";
 import { formatAccuracy, formatCount, formatPoints, formatShare } from "../format.ts";

@@ -1,4 +1,4 @@
-import type { AnalyzeSummary } from "shrinknet";
+import type { AnalyzeSummary } from "@shrinknet/core";
 import { unitLabel } from "../charts/partners.ts";
 import { computeMeanAgreement, computeShares } from "../compute/analysis.ts";
 import { formatCount, formatNumber, formatShare, formatSigned } from "../format.ts";

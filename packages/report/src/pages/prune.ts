@@ -1,4 +1,4 @@
-import { type CompensationCurve, certificatesInWords, type PruneSummary, type Unfitted } from "shrinknet";
+import { type CompensationCurve, certificatesInWords, type PruneSummary, type Unfitted } from "@shrinknet/core";
 import { layerOrderChart } from "../charts/layer-order.ts";
 import { predictedChart } from "../charts/predicted.ts";
 import { accuracyChart, errorChart } from "../charts/quality.ts";

@@ -1,4 +1,4 @@
-import type { PruneSummary, Removal } from "shrinknet";
+import type { PruneSummary, Removal } from "@shrinknet/core";
 import { formatAccuracy, formatCount, formatNumber, formatSigned } from "../format.ts";
 import { type Content, html } from "../html.ts";
 import { table } from "./page.ts";

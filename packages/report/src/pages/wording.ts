@@ -1,4 +1,4 @@
-import type { Latency, Polish, PruneSummary } from "shrinknet";
+import type { Latency, Polish, PruneSummary } from "@shrinknet/core";
 import { maxColumns } from "../compute/layer-order.ts";
 import { formatCount, formatNumber, formatShare } from "../format.ts";
 

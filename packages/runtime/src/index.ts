@@ -1,1 +1,0 @@
-export { type NodeRunnerOptions, nodeRunner } from "./node.ts";

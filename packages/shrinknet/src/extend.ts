@@ -1,0 +1,16 @@
+/** What criteria, objectives and runners of your own are made of. */
+export type {
+  BoundObjective,
+  Certificate,
+  Criterion,
+  Joint,
+  Objective,
+  OutputInfo,
+  Runner,
+  RunnerOptions,
+  RunStart,
+  Scorer,
+  ScoringContext,
+  Session,
+} from "@shrinknet/core";
+export { criterionOf, groupOf, objectiveOf } from "@shrinknet/core";

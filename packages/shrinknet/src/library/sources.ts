@@ -1,0 +1,28 @@
+/** What the library takes as a model and as data: paths, bytes, arrays. */
+import type { Dataset } from "@shrinknet/core";
+import { type Arrays, dataset } from "@shrinknet/data";
+import { loadData } from "@shrinknet/data/node";
+import { loadModel } from "../files/load-model.ts";
+import type { InputShapes } from "../options/shapes.ts";
+
+/** A path, or the bytes of an ONNX file that holds its weights itself. */
+export type ModelSource = string | Uint8Array;
+
+/** The path of a data file or folder, a dataset, or arrays by name: `{ x, y }`. */
+export type DataSource = string | Dataset | Arrays;
+
+/** The bytes of a model as one file, and what it is called in messages. */
+export async function modelOf(source: ModelSource, shapes?: InputShapes): Promise<{ bytes: Uint8Array; name: string }> {
+  if (typeof source !== "string") return { bytes: source, name: "the model" };
+  return { bytes: (await loadModel(source, shapes)).bytes, name: source };
+}
+
+export async function dataOf<T extends DataSource | undefined>(
+  source: T,
+): Promise<Dataset | (undefined extends T ? undefined : never)> {
+  if (source === undefined) return undefined as never;
+  if (typeof source === "string") return await loadData(source);
+  return isDataset(source) ? source : dataset(source);
+}
+
+const isDataset = (source: Dataset | Arrays): source is Dataset => typeof (source as Dataset).source === "string";

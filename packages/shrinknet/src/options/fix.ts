@@ -1,0 +1,13 @@
+/** Inputs that become constants: `--fix sr=16000`. */
+import { InvalidArgumentError } from "@commander-js/extra-typings";
+import type { FixedInputs } from "@shrinknet/core";
+
+/** Adds one `NAME=NUMBER[,NUMBER...]` to those before it. */
+export function parseFix(text: string, previous: FixedInputs = {}): FixedInputs {
+  const [, name, list = ""] = /^([^=]+)=(.+)$/.exec(text.trim()) ?? [];
+  const numbers = list.split(",").map((number) => (number.trim() === "" ? Number.NaN : Number(number)));
+  if (!name || !numbers.every(Number.isFinite)) {
+    throw new InvalidArgumentError("expected NAME=NUMBER, or numbers separated by commas, such as sr=16000");
+  }
+  return { ...previous, [name]: numbers };
+}

@@ -1,0 +1,99 @@
+import {
+  type AccuracyDrop,
+  certificatesInWords,
+  type Latency,
+  type LayerWidth,
+  type Polish,
+  type PruneSummary,
+  type Verification,
+} from "@shrinknet/core";
+import { beforeAfter } from "./before-after.ts";
+import type { Colors } from "./colors.ts";
+import { outputTable } from "./evaluate.ts";
+import { formatCount, formatNumber, formatSeconds, formatShare, plural } from "./format.ts";
+import { table } from "./table.ts";
+import { verifiedText } from "./verified.ts";
+
+/** What `prune` prints; `files` are the files that were written. */
+export function pruneText(summary: PruneSummary, files: readonly string[], colors: Colors): string {
+  const { model, before, after, criterion, schedule, objective, certificates, seconds, layers } = summary;
+  const by = [
+    `${criterion}, ${schedule}`,
+    ...(objective === "none" ? [] : [`objective ${objective}`]),
+    ...(summary.compensation === "none" ? [] : [`compensation ${summary.compensation}`]),
+    formatSeconds(seconds),
+  ];
+  return [
+    ...warningText(summary),
+    `${colors.bold(model)}: removed ${formatCount(before.units - after.units)} of ${plural(before.units, "unit")} (${by.join(", ")})\n`,
+    beforeAfter(before, after, colors),
+    ...(after.outputs ? [`after, by output:\n${outputTable(after.outputs, colors)}`] : []),
+    ...facts(summary),
+    widths(layers, colors),
+    ...(certificates.evaluations > 0 ? [`${certificatesInWords(certificates)}\n`] : []),
+    `stopped: ${summary.stopped}\n${verifiedText(verificationOf(summary), colors)}\n` +
+      `wrote ${files.toReversed().join(", ")}\n`,
+  ].join("\n");
+}
+
+/** The verification that a summary tells of. */
+export function verificationOf({ verified, allowance, inDoubt = false }: PruneSummary): Verification {
+  return { difference: verified, allowance, isInDoubt: inDoubt };
+}
+
+/** What else was measured, a line each. */
+function facts({ criterion, alsoTried, answers, heldOut, latency, polish, unfitted = [] }: PruneSummary): string[] {
+  const lines = [
+    ...(alsoTried === undefined
+      ? []
+      : [`also tried: ${alsoTried}; ${criterion} leaves the lower error on held-out samples`]),
+    ...unfitted.map(({ layer, reason }) => `not repaired: ${layer}: ${reason}`),
+    ...(polish ? [polishText(polish)] : []),
+    ...(heldOut
+      ? [
+          `held out: ${plural(heldOut.samples, "calibration sample")} (${formatShare(heldOut.share, 1)}) that no unit was scored on; used for ${heldOut.usedFor}`,
+        ]
+      : []),
+    ...(answers?.heldOut ? [dropText("held-out", answers.heldOut.drop)] : []),
+    ...(answers?.test ? [dropText("test", answers.test.drop)] : []),
+    ...(latency && latency.speedup >= 1 ? [latencyText(latency)] : []),
+  ];
+  return lines.length > 0 ? [`${lines.join("\n")}\n`] : [];
+}
+
+function polishText({ trials, swaps, errorBefore, errorAfter, settled }: Polish): string {
+  const end = settled ? "no further swap lowers it" : "more trials would take too long";
+  return `polish: ${plural(swaps, "swap")} in ${plural(trials, "trial")}; error ${formatNumber(errorBefore)} -> ${formatNumber(errorAfter)}, ${end}`;
+}
+
+function dropText(name: string, { drop, low, high, confidence }: AccuracyDrop): string {
+  const points = (share: number): string => ((share * 100).toFixed(2) === "-0.00" ? "0.00" : (share * 100).toFixed(2));
+  return `accuracy drop on ${name} samples: ${points(drop)} points (${formatShare(confidence)} interval ${points(low)} to ${points(high)})`;
+}
+
+/** "1.7 times faster: 0.108 -> 0.063 ms ...", or slower. */
+function latencyText({ before, after, speedup, interval, runs, threads }: Latency): string {
+  const [low, high] = speedup >= 1 ? interval : [1 / interval[1], 1 / interval[0]];
+  const factor = speedup >= 1 ? speedup : 1 / speedup;
+  const change = `${times(factor)} times ${speedup >= 1 ? "faster" : "slower"}`;
+  return `${change}: ${formatNumber(before)} -> ${formatNumber(after)} ms a sample (interval ${times(low)} to ${times(high)}; median of ${plural(runs, "run")} of each in turns, ${plural(threads, "thread")})`;
+}
+
+function times(factor: number): string {
+  return factor.toFixed(factor < 1.1 ? 2 : 1);
+}
+
+/** What comes first where the smaller file is the slower one. */
+function warningText({ latency }: PruneSummary): string[] {
+  if (!latency || latency.speedup >= 1) return [];
+  const advice = "take whole blocks (--align 16), remove more, or ask for time itself with --target-latency 80%";
+  return [`this file is SLOWER than the original. ${latencyText(latency)}; ${advice}\n`];
+}
+
+function widths(layers: readonly LayerWidth[], colors: Colors): string {
+  return table(
+    [{ title: "layer" }, { title: "kind" }, { title: "before", align: "right" }, { title: "after", align: "right" }],
+    layers.map(({ layer, kind, before, after }) => [layer, kind, formatCount(before), formatCount(after)]),
+    colors,
+  );
+}
