@@ -1,5 +1,6 @@
 /** `prune` as a user calls it: paths or bytes, the runner and the defaults of the command. */
 import { type Budget, type PruneOptions as CoreOptions, type PruneResult, prune as prunePath } from "@shrinknet/core";
+import { checkOutputs } from "../files/check-outputs.ts";
 import { naming } from "../files/naming.ts";
 import { nameOf } from "../files/unverified.ts";
 import { writeFiles } from "../files/write-files.ts";
@@ -35,6 +36,8 @@ export interface PruneOptions extends Omit<CoreOptions, Own>, Omit<Budget, "remo
 export async function prune(model: ModelSource, options: PruneOptions = {}): Promise<PruneResult> {
   const { data, test, out, latency = true, threads: _, runner: __, ...rest } = options;
   const [budget, others] = budgetOf(rest);
+  const path = (source: unknown): string | undefined => (typeof source === "string" ? source : undefined);
+  await checkOutputs({ out }, { "the model": path(model), data: path(data), test: path(test) });
   const { runner, threads } = await runnerOf(options);
   const { bytes, name } = await modelOf(model, options.shapes);
   const { compensate = defaultCompensation(options) } = options;

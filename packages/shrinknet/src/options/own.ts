@@ -1,7 +1,7 @@
 /** Criteria and objectives by name, or of a user's own by the path of a module: `./mine.ts`. */
 
 import { resolve } from "node:path";
-import { pathToFileURL } from "node:url";
+import { fileURLToPath, pathToFileURL } from "node:url";
 import { InvalidArgumentError } from "@commander-js/extra-typings";
 import { type Criterion, criteria, type Objective, objectives, ShrinkError } from "@shrinknet/core";
 
@@ -69,7 +69,8 @@ async function objectiveFrom(name: string): Promise<string | Objective> {
 async function exported(path: string, name: string): Promise<unknown> {
   const { createJiti } = await import("jiti");
   try {
-    const module = await createJiti(import.meta.url).import<Record<string, unknown>>(pathToFileURL(resolve(path)).href);
+    const jiti = createJiti(import.meta.url, { alias: doors() });
+    const module = await jiti.import<Record<string, unknown>>(pathToFileURL(resolve(path)).href);
     return module.default ?? module[name];
   } catch (cause) {
     const { message } = cause as Error;
@@ -79,4 +80,12 @@ async function exported(path: string, name: string): Promise<unknown> {
       { cause },
     );
   }
+}
+
+/** What a module imports as `shrinknet` is this one, wherever the module lies. */
+function doors(): Record<string, string> {
+  const suffix = import.meta.url.endsWith(".ts") ? ".ts" : ".js";
+  const at = (name: string): string => fileURLToPath(new URL(`../${name}${suffix}`, import.meta.url));
+  const parts = ["graph", "measure", "extend"].map((name) => [`shrinknet/${name}`, at(name)]);
+  return { ...Object.fromEntries(parts), shrinknet: at("index") };
 }
