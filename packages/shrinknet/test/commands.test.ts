@@ -102,9 +102,24 @@ describe("evaluate", () => {
 });
 
 describe("prune", () => {
-  test("prints sizes, quality, widths, why it stopped and what was written", async () => {
+  test("prints in a few lines how much smaller, faster and worse the model is, and that it is verified", async () => {
+    const { stdout } = await place.run("prune digits.onnx --data calib.npz --test test.npz --remove 4 --out brief.onnx");
+    const lines = stdout.trimEnd().split("\n");
+    expect(lines).toHaveLength(6);
+    const said = stdout.replace(/[\d.]+ s\)/, "0.1 s)").replace(/difference [^;]*/, "difference 0");
+    expect(said.replace(/.*(faster|SLOWER).*\n/, "")).toMatchInlineSnapshot(`
+      "digits.onnx: removed 4 of 11 units (oracle, 0.1 s)
+      smaller:  779 -> 602 bytes, 107 -> 63 parameters, 57.0 % of the MACs left
+      worse:    accuracy 87.50 % -> 54.17 % on test samples (drop 33.33 points, 95.0 % interval 17.93 to 46.07)
+      verified: largest difference 0; stopped: removed 4 of 11 units as asked
+      wrote brief.onnx
+      "
+    `);
+  });
+
+  test("prints with --details sizes, quality, widths, why it stopped and what was written", async () => {
     const { code, stdout, stderr } = await place.run(
-      "prune digits.onnx --data calib.npz --test test.npz --remove 4 --out told.onnx --no-latency --plan told.json",
+      "prune digits.onnx --data calib.npz --test test.npz --remove 4 --out told.onnx --no-latency --plan told.json --details",
     );
     expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
     expect(stdout.replace(/[\d.]+ s\)/, "0.1 s)").replace(/difference .*/, "difference 0")).toMatchInlineSnapshot(`
@@ -190,7 +205,7 @@ describe("prune", () => {
     const even = await json(`${line} --target-bytes 70% --align 2 --no-latency`, pruneJson);
     for (const { before, after } of even.layers) expect(before === after || after % 2 === 0).toBe(true);
     expect(even.latency).toBeUndefined();
-    const { stdout } = await place.run(`${line} --target-bytes 650 --threads 1`);
+    const { stdout } = await place.run(`${line} --target-bytes 650 --threads 1 --details`);
     expect(stdout).toMatch(
       /[\d.]+ times (faster|slower): [\d.e-]+ -> [\d.e-]+ ms a sample \(interval [\d.]+ to [\d.]+; median of \d+ runs of each in turns, 1 thread\)/,
     );
@@ -198,7 +213,7 @@ describe("prune", () => {
 
   test("--hold-out and --confidence", async () => {
     const line = "prune digits.onnx --data calib.npz --out sure.onnx --max-accuracy-drop 40%";
-    const { stdout } = await place.run(`${line} --hold-out 25%`);
+    const { stdout } = await place.run(`${line} --hold-out 25% --details`);
     expect(stdout).toContain(
       "held out: 16 calibration samples (25.0 %) that no unit was scored on; used for the limit on the accuracy, with all others\n",
     );
@@ -224,7 +239,7 @@ describe("prune", () => {
     expect(place.text("fitted.html")).toContain("What compensation bought");
     const now = await json("evaluate fitted.onnx --data test.npz", evaluateJson);
     expect(summed(now.error, 48)).toBeCloseTo(summed(result.after.test?.error, 48), 3);
-    const { stdout } = await place.run(`${line} --out fitted.onnx`);
+    const { stdout } = await place.run(`${line} --out fitted.onnx --details`);
     expect(stdout).toContain("(obs, rerank, objective cross-entropy, compensation lstsq, ");
   });
 
@@ -263,7 +278,7 @@ describe("prune", () => {
     expect(place.text("polished.html")).toContain("Polish: ");
     await json("apply digits.onnx polished.json --out again.onnx", applyJson);
     expect(place.read("again.onnx").equals(place.read("polished.onnx"))).toBe(true);
-    const { stdout } = await place.run(line);
+    const { stdout } = await place.run(`${line} --details`);
     expect(stdout).toMatch(/\npolish: \d swaps? in \d+ trials; error [\d.]+ -> [\d.]+, no further swap lowers it\n/);
   });
 

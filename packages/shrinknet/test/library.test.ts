@@ -123,9 +123,10 @@ export const objective = { ...objectives.match, name: "mine" };
 `,
   );
   place.write("unlabelled.npz", writeNpz({ x: (await samplesFor(denseModel([8, 6, 5, 3]), 64, 2)).x as never }));
-  const { stdout } = await place.run(
+  const { stdout, stderr } = await place.run(
     `evaluate digits.onnx --data unlabelled.npz --objective ${at("absolute.ts")} --json`,
   );
+  expect(stderr).toBe("");
   expect(JSON.parse(stdout).objective).toBe("mine");
 });
 

@@ -54,7 +54,7 @@ import { costText } from "../text/cost.ts";
 import { plural } from "../text/format.ts";
 import { assumedText } from "../text/inspect.ts";
 import { planText } from "../text/plan.ts";
-import { pruneText, verificationOf } from "../text/prune.ts";
+import { pruneText, shortText, verificationOf } from "../text/prune.ts";
 import { traceText } from "../text/trace.ts";
 
 export function pruneCommand(io: Io): CommandUnknownOpts {
@@ -150,6 +150,7 @@ export function pruneCommand(io: Io): CommandUnknownOpts {
     .option("--report <file>", "write an HTML report")
     .option("--no-latency", "do not measure how long a sample takes before and after")
     .option("--latency", "measure it (default)")
+    .option("--details", "print widths of layers, each measure before and after, and how sure the choice is")
     .addOption(scaleOption)
     .addOption(shapeOption)
     .addOption(untieOption)
@@ -243,7 +244,7 @@ export function pruneCommand(io: Io): CommandUnknownOpts {
       const written = nameOf(out, verification);
       const names = files.map((file) => file.path);
       if (options.json) printJson(io, { ...summary, out: written });
-      else io.stdout.write(pruneText(summary, names, colorsOf(io)));
+      else io.stdout.write((options.details ? pruneText : shortText)(summary, names, colorsOf(io)));
       throwIfInDoubt(verification, written);
     });
 }

@@ -71,7 +71,7 @@ async function exported(path: string, name: string): Promise<unknown> {
   try {
     const jiti = createJiti(import.meta.url, { alias: doors() });
     const module = await jiti.import<Record<string, unknown>>(pathToFileURL(resolve(path)).href);
-    return module.default ?? module[name];
+    return module[name] ?? module.default;
   } catch (cause) {
     const { message } = cause as Error;
     throw new ShrinkError(

@@ -14,7 +14,51 @@ import { formatCount, formatNumber, formatSeconds, formatShare, plural } from ".
 import { table } from "./table.ts";
 import { verifiedText } from "./verified.ts";
 
-/** What `prune` prints; `files` are the files that were written. */
+/** What `prune` prints: how much smaller, faster and worse the model became, and whether it can be trusted. `files`: as below. */
+export function shortText(summary: PruneSummary, files: readonly string[], colors: Colors): string {
+  const { model, before, after, criterion, compensation, seconds, latency } = summary;
+  const by = [criterion, ...(compensation === "none" ? [] : [`repair ${compensation}`]), formatSeconds(seconds)];
+  const sizes = [
+    `${formatCount(before.bytes)} -> ${formatCount(after.bytes)} bytes`,
+    `${formatCount(before.parameters)} -> ${formatCount(after.parameters)} parameters`,
+    `${formatShare(after.macs / before.macs)} of the MACs left`,
+  ];
+  const isFaster = latency !== undefined && latency.speedup >= 1;
+  return [
+    ...(latency && !isFaster ? warningText(summary) : []),
+    `${colors.bold(model)}: removed ${formatCount(before.units - after.units)} of ${plural(before.units, "unit")} (${by.join(", ")})\n`,
+    `smaller:  ${sizes.join(", ")}\n`,
+    ...(isFaster ? [`faster:   ${latencyText(latency).replace(" faster:", ":")}\n`] : []),
+    ...qualityText(summary),
+    `${verifiedText(verificationOf(summary), colors)}; stopped: ${summary.stopped}\n`,
+    `wrote ${files.toReversed().join(", ")}\n`,
+  ].join("");
+}
+
+/** How much worse it became, on the samples that say most: test samples, else those that were held out, else all. */
+function qualityText({ before, after, answers, heldOut }: PruneSummary): string[] {
+  const [name, was, is] =
+    before.test && after.test
+      ? (["on test samples", before.test, after.test] as const)
+      : heldOut && before.heldOut && after.heldOut
+        ? (["on held-out samples", before.heldOut, after.heldOut] as const)
+        : (["on the samples that chose", before, after] as const);
+  if (is.error === undefined || Number.isNaN(is.error)) return [];
+  const error = `error ${formatNumber(was.error)} -> ${formatNumber(is.error)}`;
+  if (was.accuracy === undefined || is.accuracy === undefined) return [`worse:    ${error} ${name}\n`];
+  const drop = (answers?.test ?? answers?.heldOut)?.drop;
+  const interval = drop ? ` (${intervalText(drop)})` : "";
+  return [`worse:    accuracy ${formatShare(was.accuracy, 2)} -> ${formatShare(is.accuracy, 2)} ${name}${interval}\n`];
+}
+
+const points = (share: number): string => ((share * 100).toFixed(2) === "-0.00" ? "0.00" : (share * 100).toFixed(2));
+
+/** `drop 1.55 points, 95.0 % interval 0.85 to 2.24` */
+function intervalText({ drop, low, high, confidence }: AccuracyDrop): string {
+  return `drop ${points(drop)} points, ${formatShare(confidence)} interval ${points(low)} to ${points(high)}`;
+}
+
+/** What `prune --details` prints; `files` are the files that were written. */
 export function pruneText(summary: PruneSummary, files: readonly string[], colors: Colors): string {
   const { model, before, after, criterion, schedule, objective, certificates, seconds, layers } = summary;
   const by = [
@@ -67,7 +111,6 @@ function polishText({ trials, swaps, errorBefore, errorAfter, settled }: Polish)
 }
 
 function dropText(name: string, { drop, low, high, confidence }: AccuracyDrop): string {
-  const points = (share: number): string => ((share * 100).toFixed(2) === "-0.00" ? "0.00" : (share * 100).toFixed(2));
   return `accuracy drop on ${name} samples: ${points(drop)} points (${formatShare(confidence)} interval ${points(low)} to ${points(high)})`;
 }
 
