@@ -1,31 +1,33 @@
 /** Data files of every supported form, read into a {@link Dataset}. */
 import { existsSync } from "node:fs";
+import { stat } from "node:fs/promises";
 import { basename, extname } from "node:path";
-import { type Dataset, ShrinkError, sizeOf, type Tensor, tensorOf } from "@shrinknet/core";
+import { type Dataset, ShrinkError, type Tensor } from "@shrinknet/core";
 import { gunzipSync } from "fflate";
+import { type ArrangeOptions, arranged, IMAGENET } from "./arranged.ts";
 import { readCsv } from "./csv.ts";
 import { isIdx, readIdx } from "./idx.ts";
+import { type ImageOptions, imageLayout, readImages } from "./images.ts";
 import { isNpy, readNpy } from "./npy.ts";
 import { isZip, readNpz } from "./npz.ts";
 import { readWhole } from "./read-whole.ts";
 
-export interface LoadOptions {
-  /**
-   * Every input value is multiplied by this and becomes float32: 1 / 255 takes pixels 0..255 to 0..1. Default: inputs
-   * stay as the file has them. Labels and targets are never scaled.
-   */
-  readonly scale?: number | undefined;
+export interface LoadOptions extends ArrangeOptions {
   /** Arrays that hold labels or targets, by output; "" for the first output that they fit. Default: `y` and `y_OUTPUT`. */
   readonly labels?: Readonly<Record<string, string>> | undefined;
+  /** How the images of a folder become numbers. */
+  readonly images?: ImageOptions | undefined;
 }
 
-const forms = "Supported: .npz, .npy, .csv, or IDX files as IMAGES or IMAGES,LABELS (each may be gzipped)";
+const forms =
+  "Supported: .npz, .npy, .csv, IDX files as IMAGES or IMAGES,LABELS (each may be gzipped), or a folder of images";
 
 /**
  * Reads a data file:
  * - `.npz`: `x`, or one array per model input, and perhaps `y` or `y_OUTPUT` (integers: classes; floats: targets);
  * - `.npy`: `x` alone;
  * - `images-idx3-ubyte,labels-idx1-ubyte`, or the images alone: `x` is uint8 `[N, rows, columns]`, 0..255;
+ * - a folder of images (PNG, JPEG, WebP): `x` with values 0..1 as the model takes them; sub-folder = class, see {@link readImages};
  * - `.csv`: features, last column the class or target, see {@link readCsv}.
  *
  * The contents decide, then the name. Gzipped files are unpacked. That arrays fit each other and the model is checked
@@ -34,21 +36,45 @@ const forms = "Supported: .npz, .npy, .csv, or IDX files as IMAGES or IMAGES,LAB
  * Throws a `data` error for a file that is missing, a folder, empty, damaged or of another kind, and an `option` error
  * for a scale that is 0 or not finite.
  */
-export async function loadData(path: string, { scale, labels }: LoadOptions = {}): Promise<Dataset> {
+export async function loadData(path: string, options: LoadOptions = {}): Promise<Dataset> {
+  const { scale, labels, samples } = options;
   if (scale !== undefined && (!Number.isFinite(scale) || scale === 0)) {
     throw new ShrinkError("option", `scale: got ${scale}, expected a finite number other than 0, such as 0.00392157.`);
   }
+  if (samples !== undefined && !(Number.isInteger(samples) && samples >= 1)) {
+    throw new ShrinkError("option", `samples: got ${samples}, expected a whole number of 1 or more.`);
+  }
+  if (await isFolder(path)) return await loadFolder(path, options);
   const loaded = path.includes(",") && !existsSync(path) ? await loadPair(path) : await loadFile(path);
-  const dataset = labels ? { ...loaded, labelArrays: labels } : loaded;
-  if (scale === undefined) return dataset;
-  const isLabels = (name: string): boolean =>
-    /^(y|labels)(_|$)/.test(name) || Object.values(labels ?? {}).includes(name);
-  const inputs = Object.entries(dataset.inputs).map(([name, tensor]) => [
-    name,
-    isLabels(name) ? tensor : scaled(tensor, scale),
-  ]);
-  return { ...dataset, inputs: Object.fromEntries(inputs) };
+  return arranged(labels ? { ...loaded, labelArrays: labels } : loaded, options);
 }
+
+async function isFolder(path: string): Promise<boolean> {
+  return await stat(path).then(
+    (found) => found.isDirectory(),
+    () => false,
+  );
+}
+
+/** Images are made as the model takes them, 0..1; a scale is of 0..255. */
+async function loadFolder(path: string, options: LoadOptions): Promise<Dataset> {
+  const { scale, images = {}, shape, layout, samples, seed } = options;
+  const found = await readImages(path, {
+    ...{ ...images, layout: imageLayout(shape, layout), samples },
+    ...(seed !== undefined && { seed }),
+  });
+  const { mean, std } = images.preset === "imagenet" ? { ...IMAGENET, ...defined(options) } : options;
+  const pixels = scale === undefined ? undefined : scale * 255;
+  return arranged(found, {
+    scale: pixels,
+    mean,
+    std,
+    shape: shape ?? (layout === "NHWC" ? [null, null, null, 3] : undefined),
+  });
+}
+
+/** Mean and deviation as far as they are given. */
+const defined = ({ mean, std }: LoadOptions): ArrangeOptions => ({ ...(mean && { mean }), ...(std && { std }) });
 
 async function loadFile(path: string): Promise<Dataset> {
   const bytes = await readBytes(path);
@@ -130,16 +156,8 @@ async function readBytes(path: string): Promise<Uint8Array> {
 
 function unreadable(path: string, { code, message }: NodeJS.ErrnoException): string {
   if (code === "ENOENT") return `${path}: no such file, expected a data file. Check the path.`;
-  if (code === "EISDIR") return `${path} is a folder, and folders of images cannot be read yet. ${forms}.`;
   if (code === "ERR_FS_FILE_TOO_LARGE") return `${path} is over 4 GiB, expected less. Save fewer samples.`;
   return `${path} cannot be read (${code ?? message}), expected a readable data file. Check its permissions.`;
-}
-
-function scaled(tensor: Tensor, scale: number): Tensor {
-  const values = tensor.numbers;
-  const result = new Float32Array(sizeOf(tensor.dims));
-  for (let at = 0; at < result.length; at++) result[at] = (values[at] as number) * scale;
-  return tensorOf("float32", result, tensor.dims);
 }
 
 function fail(message: string, cause?: unknown): never {

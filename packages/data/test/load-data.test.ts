@@ -23,7 +23,8 @@ async function save(name: string, bytes: Uint8Array): Promise<string> {
 
 const numbersOf = (tensor: Tensor | undefined) => Array.from(tensor?.numbers ?? []);
 const x = float32([1, 2, 3, 4, 5, 6], [3, 2]);
-const forms = "Supported: .npz, .npy, .csv, or IDX files as IMAGES or IMAGES,LABELS (each may be gzipped).";
+const forms =
+  "Supported: .npz, .npy, .csv, IDX files as IMAGES or IMAGES,LABELS (each may be gzipped), or a folder of images.";
 
 describe(".npz", () => {
   const load = async (arrays: Record<string, Tensor>, options: LoadOptions = {}) =>
@@ -232,7 +233,7 @@ describe("files that are no data", () => {
     const path = join(folder, "images-folder");
     await mkdir(path);
     expect(await messageOf(() => loadData(path))).toBe(
-      `${path} is a folder, and folders of images cannot be read yet. ${forms}`,
+      `${path}: has no images (PNG, JPEG, WebP), expected some, or one folder of them for each class`,
     );
   });
 

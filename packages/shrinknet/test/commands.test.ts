@@ -103,7 +103,9 @@ describe("evaluate", () => {
 
 describe("prune", () => {
   test("prints in a few lines how much smaller, faster and worse the model is, and that it is verified", async () => {
-    const { stdout } = await place.run("prune digits.onnx --data calib.npz --test test.npz --remove 4 --out brief.onnx");
+    const { stdout } = await place.run(
+      "prune digits.onnx --data calib.npz --test test.npz --remove 4 --out brief.onnx",
+    );
     const lines = stdout.trimEnd().split("\n");
     expect(lines).toHaveLength(6);
     const said = stdout.replace(/[\d.]+ s\)/, "0.1 s)").replace(/difference [^;]*/, "difference 0");

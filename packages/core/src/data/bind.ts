@@ -140,13 +140,17 @@ function arranged(tensor: Tensor, { name, shape }: ValueInfo, where: string): Ar
     const sorted = (list: readonly number[]): string => String(list.filter(isLong).toSorted((a, b) => a - b));
     if (sorted(rest) === sorted(feed)) {
       fail(
-        `${where} has shape ${dimsText(dims)}, ${wanted}. These are the same axes in another order: transpose the array ` +
-          "before saving it.",
+        `${where} has shape ${dimsText(dims)}, ${wanted}. These are the same axes in another order: ` +
+          (dims.length === 4
+            ? `read images as ${isChannels(dims[3]) ? "NHWC" : "NCHW"} (--layout ${isChannels(dims[3]) ? "NHWC" : "NCHW"}), or transpose the array before saving it.`
+            : "transpose the array before saving it."),
       );
     }
   }
   return fail(`${where} has shape ${dimsText(dims)}, ${wanted}. Save samples of the shape that the model takes.`);
 }
+
+const isChannels = (dim: number | undefined): boolean => dim === 1 || dim === 3 || dim === 4;
 
 /** Whether dims fit a shape; unknown lengths of it fit anything. */
 function fits(dims: readonly number[], shape: NonNullable<ValueInfo["shape"]>): boolean {

@@ -17,6 +17,8 @@ export interface Dataset {
   readonly targets?: Tensor | undefined;
   /** Which arrays hold labels or targets, by output; "" for the first output that they fit. */
   readonly labelArrays?: Readonly<Record<string, string>> | undefined;
+  /** What a reader guessed, for people: a sentence each. */
+  readonly notes?: readonly string[] | undefined;
 }
 
 /** Samples `from` (included) to `to` (excluded), as far as there are, of a dataset whose arrays all hold one entry for each sample. */

@@ -225,7 +225,7 @@ describe("bindSamples: shape", () => {
 
   test("channels last is pointed out, never reshaped", () => {
     expect(messageOf(() => bound(counting(2, 4, 4, 3), feed(["N", 3, 4, 4])))).toMatch(
-      /same axes in another order: transpose/,
+      /same axes in another order: read images as NHWC \(--layout NHWC\), or transpose/,
     );
   });
 });
@@ -463,7 +463,7 @@ describe("bindSamples: what one sample is", () => {
       "channels last",
       counting(2, 4, 4, 3),
       [1, 3, 4, 4],
-      'array "x" has shape [2, 4, 4, 3], expected [N, 3, 4, 4] for the model input "input". These are the same axes in another order: transpose the array before saving it.',
+      'array "x" has shape [2, 4, 4, 3], expected [N, 3, 4, 4] for the model input "input". These are the same axes in another order: read images as NHWC (--layout NHWC), or transpose the array before saving it.',
     ],
   ])("a mistake: %s", (_, tensor, shape, message) => {
     expect(messageOf(() => one(tensor, shape))).toBe(`d.npz: ${message}`);

@@ -1,12 +1,12 @@
 /** `shrinknet analyze`: why estimates of a unit's worth fail on one model. */
 import { Command, type CommandUnknownOpts, InvalidArgumentError, Option } from "@commander-js/extra-typings";
 import { analyze, analyzedCriteria } from "@shrinknet/core";
-import { loadData } from "@shrinknet/data/node";
 import { checkOutputs } from "../files/check-outputs.ts";
 import { loadModel } from "../files/load-model.ts";
 import { naming } from "../files/naming.ts";
 import { type OutputFile, writeFiles } from "../files/write-files.ts";
 import { type Io, printJson } from "../io.ts";
+import { readData, withDataOptions } from "../options/data.ts";
 import { objectivesFrom } from "../options/own.ts";
 import { parseNames, parseRemoval, parseWhole } from "../options/quantities.ts";
 import {
@@ -14,13 +14,11 @@ import {
   fixOption,
   jsonOption,
   kindsOption,
-  labelsOption,
   minKeepOption,
   objectiveOption,
   onlyOption,
   outputOption,
   quietOption,
-  scaleOption,
   seedOption,
   shapeOption,
   skipOption,
@@ -34,7 +32,7 @@ import { colorsOf } from "../text/colors.ts";
 
 export function analyzeCommand(io: Io): CommandUnknownOpts {
   const known = Object.keys(analyzedCriteria);
-  return new Command("analyze")
+  return withDataOptions(new Command("analyze"))
     .description(
       "Removes units by the oracle and looks at stages on the way: how each criterion's ranking agrees with the " +
         "measured one, why taylor2 is wrong, and which units cancel each other. Writes no model.",
@@ -55,12 +53,10 @@ export function analyzeCommand(io: Io): CommandUnknownOpts {
     .option("--pair-units <n>", "most units to pair; n of them make n (n - 1) / 2 pairs", parseWhole, 128)
     .addOption(objectiveOption)
     .addOption(outputOption)
-    .addOption(labelsOption)
     .addOption(minKeepOption)
     .addOption(onlyOption)
     .addOption(skipOption)
     .option("--report <file>", "write an HTML report")
-    .addOption(scaleOption)
     .addOption(shapeOption)
     .addOption(untieOption)
     .addOption(kindsOption)
@@ -71,10 +67,10 @@ export function analyzeCommand(io: Io): CommandUnknownOpts {
     .addOption(quietOption)
     .addHelpText("after", "\nExample:\n  $ shrinknet analyze digits.onnx --data calib.npz --report why.html")
     .action(async (path, options) => {
-      const { minKeep, only, skip, seed, remove, steps, pairUnits, criteria, scale, shape: shapes } = options;
+      const { minKeep, only, skip, seed, remove, steps, pairUnits, criteria, shape: shapes } = options;
       await checkOutputs({ "--report": options.report }, { "the model": path, "--data": options.data });
-      const { bytes } = await loadModel(path, shapes);
-      const data = await loadData(options.data, { scale, labels: options.labels });
+      const { bytes, model } = await loadModel(path, shapes);
+      const data = await readData(io, options.data, options, model.graph.feeds);
       const { nodeRunner } = await import("@shrinknet/runtime/node");
       const summary = await withProgress(io, { title: `Analyzing ${path}`, quiet: options.quiet }, (tell) =>
         interruptible(io, tell, (signal) =>

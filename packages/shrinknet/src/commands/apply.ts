@@ -1,7 +1,6 @@
 /** `shrinknet apply`: replays a plan on the model that it was made for. */
 import { Command, type CommandUnknownOpts } from "@commander-js/extra-typings";
 import { applyPlan, inspect, parsePlan } from "@shrinknet/core";
-import { loadData } from "@shrinknet/data/node";
 import { checkOutputs } from "../files/check-outputs.ts";
 import { loadModel } from "../files/load-model.ts";
 import { naming } from "../files/naming.ts";
@@ -9,7 +8,8 @@ import { readInput } from "../files/read-input.ts";
 import { nameOf, throwIfInDoubt } from "../files/unverified.ts";
 import { writeFiles } from "../files/write-files.ts";
 import { type Io, printJson } from "../io.ts";
-import { dataHelp, jsonOption, labelsOption, scaleOption, shapeOption, threadsOption } from "../options/shared.ts";
+import { readData, withDataOptions } from "../options/data.ts";
+import { dataHelp, jsonOption, shapeOption, threadsOption } from "../options/shared.ts";
 import { withProgress } from "../progress/progress.ts";
 import { beforeAfter } from "../text/before-after.ts";
 import { colorsOf } from "../text/colors.ts";
@@ -18,7 +18,7 @@ import { assumedText } from "../text/inspect.ts";
 import { verifiedText } from "../text/verified.ts";
 
 export function applyCommand(io: Io): CommandUnknownOpts {
-  return new Command("apply")
+  return withDataOptions(new Command("apply"))
     .description(
       "Removes the units of a plan that prune has written, and writes the smaller model once it is verified.",
     )
@@ -26,18 +26,18 @@ export function applyCommand(io: Io): CommandUnknownOpts {
     .argument("<plan>", "JSON file that prune --plan has written")
     .requiredOption("--out <file>", "the smaller ONNX file")
     .option("--data <file>", `${dataHelp}; the calibration data of prune, for plans with compensation`)
-    .addOption(labelsOption)
-    .addOption(scaleOption)
     .addOption(shapeOption)
     .addOption(threadsOption)
     .addOption(jsonOption)
     .addHelpText("after", "\nExample:\n  $ shrinknet apply digits.onnx plan.json --out small.onnx")
-    .action(async (path, planPath, { out, data: dataPath, labels, scale, shape: shapes, threads, json }) => {
+    .action(async (path, planPath, options) => {
+      const { out, data: dataPath, shape: shapes, threads, json } = options;
       await checkOutputs({ "--out": out }, { "the model": path, "the plan": planPath, "--data": dataPath });
-      const { bytes: original } = await loadModel(path, shapes);
+      const { bytes: original, model } = await loadModel(path, shapes);
       const planBytes = await readInput(planPath, "the file that prune --plan wrote");
       const { nodeRunner } = await import("@shrinknet/runtime/node");
-      const data = dataPath === undefined ? undefined : await loadData(dataPath, { scale, labels });
+      const seed = seedIn(planBytes);
+      const data = await readData(io, dataPath, { ...options, ...(seed !== undefined && { seed }) }, model.graph.feeds);
       const probe = { runner: nodeRunner({ threads }), shapes };
       const sizeOf = async (file: Uint8Array) => {
         const { units, parameters, macs, assumed } = await inspect(file, { ...probe, data });
@@ -71,4 +71,13 @@ export function applyCommand(io: Io): CommandUnknownOpts {
       );
       throwIfInDoubt(verification, written);
     });
+}
+
+/** The seed of a plan, which also draws its samples; undefined where the file is no plan: that is told when it is read. */
+function seedIn(bytes: Uint8Array): number | undefined {
+  try {
+    return parsePlan(new TextDecoder().decode(bytes)).seed;
+  } catch {
+    return undefined;
+  }
 }

@@ -1,12 +1,12 @@
 /** `shrinknet compare`: several criteria side by side on one model. */
 import { Command, type CommandUnknownOpts, Option } from "@commander-js/extra-typings";
 import { type Compensation, compare, criteria, type Schedule, ShrinkError } from "@shrinknet/core";
-import { loadData } from "@shrinknet/data/node";
 import { checkOutputs } from "../files/check-outputs.ts";
 import { loadModel } from "../files/load-model.ts";
 import { naming } from "../files/naming.ts";
 import { type OutputFile, writeFiles } from "../files/write-files.ts";
 import { type Io, printJson } from "../io.ts";
+import { readData, withDataOptions } from "../options/data.ts";
 import { criterionFrom, objectivesFrom, parseCriteria } from "../options/own.ts";
 import { parseNames, parseRemoval } from "../options/quantities.ts";
 import {
@@ -14,13 +14,11 @@ import {
   fixOption,
   jsonOption,
   kindsOption,
-  labelsOption,
   minKeepOption,
   objectiveOption,
   onlyOption,
   outputOption,
   quietOption,
-  scaleOption,
   seedOption,
   shapeOption,
   skipOption,
@@ -37,7 +35,7 @@ const schedules: readonly Schedule[] = ["rerank", "once"];
 const compensations: readonly Compensation[] = ["none", "mean", "lstsq"];
 
 export function compareCommand(io: Io): CommandUnknownOpts {
-  return new Command("compare")
+  return withDataOptions(new Command("compare"))
     .description(
       "Removes units by each criterion under each schedule and notes the error after every removal. Writes no model.",
     )
@@ -69,14 +67,12 @@ export function compareCommand(io: Io): CommandUnknownOpts {
     )
     .addOption(objectiveOption)
     .addOption(outputOption)
-    .addOption(labelsOption)
     .addOption(minKeepOption)
     .addOption(onlyOption)
     .addOption(skipOption)
     .option("--no-latency", "do not time the networks at eighths of each run")
     .option("--report <file>", "write an HTML report")
     .option("--csv <file>", "write one row per removal")
-    .addOption(scaleOption)
     .addOption(shapeOption)
     .addOption(untieOption)
     .addOption(kindsOption)
@@ -90,15 +86,14 @@ export function compareCommand(io: Io): CommandUnknownOpts {
       "\nExample:\n  $ shrinknet compare digits.onnx --data calib.npz --criteria oracle,taylor2 --report compare.html",
     )
     .action(async (path, options) => {
-      const { minKeep, only, skip, seed, remove, scale, shape: shapes, threads, quiet } = options;
+      const { minKeep, only, skip, seed, remove, shape: shapes, threads, quiet } = options;
       await checkOutputs(
         { "--report": options.report, "--csv": options.csv },
         { "the model": path, "--data": options.data, "--test": options.test },
       );
-      const { bytes } = await loadModel(path, shapes);
-      const data = await loadData(options.data, { scale, labels: options.labels });
-      const test =
-        options.test === undefined ? undefined : await loadData(options.test, { scale, labels: options.labels });
+      const { bytes, model } = await loadModel(path, shapes);
+      const data = await readData(io, options.data, options, model.graph.feeds);
+      const test = await readData(io, options.test, options, model.graph.feeds);
       const { nodeRunner } = await import("@shrinknet/runtime/node");
       const runs = options.criteria.length * options.schedules.length * options.compensate.length;
       const pace = new Map<string, ReturnType<typeof paceTeller>>();

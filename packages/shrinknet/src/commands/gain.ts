@@ -1,12 +1,12 @@
 /** `shrinknet gain`: the error as the output of single units is scaled. */
 import { Command, type CommandUnknownOpts } from "@commander-js/extra-typings";
 import { createEvaluator, type GainSummary, gainCurves, openModel, parseUnit, ShrinkError } from "@shrinknet/core";
-import { loadData } from "@shrinknet/data/node";
 import { checkOutputs } from "../files/check-outputs.ts";
 import { loadModel } from "../files/load-model.ts";
 import { naming } from "../files/naming.ts";
 import { type OutputFile, writeFiles } from "../files/write-files.ts";
 import { type Io, printJson } from "../io.ts";
+import { readData, withDataOptions } from "../options/data.ts";
 import { objectivesFrom } from "../options/own.ts";
 import { parseNumber } from "../options/quantities.ts";
 import {
@@ -14,11 +14,9 @@ import {
   fixOption,
   jsonOption,
   kindsOption,
-  labelsOption,
   objectiveOption,
   outputOption,
   quietOption,
-  scaleOption,
   shapeOption,
   threadsOption,
   untieOption,
@@ -28,7 +26,7 @@ import { colorsOf } from "../text/colors.ts";
 import { gainCsv, gainText } from "../text/gain.ts";
 
 export function gainCommand(io: Io): CommandUnknownOpts {
-  return new Command("gain")
+  return withDataOptions(new Command("gain"))
     .description(
       "Multiplies the output of single units by a gain (0 removed, 1 intact) and measures the error, beside what the " +
         "Taylor criteria predict for gain 0.",
@@ -41,10 +39,8 @@ export function gainCommand(io: Io): CommandUnknownOpts {
     .option("--step <gain>", "distance between gains", parseNumber, 0.1)
     .addOption(objectiveOption)
     .addOption(outputOption)
-    .addOption(labelsOption)
     .option("--csv <file>", "write one row per unit and gain")
     .option("--svg <file>", "write a chart; of several units one each: curve.svg becomes curve-1.svg, curve-2.svg, ...")
-    .addOption(scaleOption)
     .addOption(shapeOption)
     .addOption(untieOption)
     .addOption(kindsOption)
@@ -57,7 +53,7 @@ export function gainCommand(io: Io): CommandUnknownOpts {
       "\nExample:\n  $ shrinknet gain digits.onnx --data calib.npz --unit fc1:3 --to 4 --svg curve.svg",
     )
     .action(async (path, options) => {
-      const { from, to, step, scale, shape: shapes, threads, quiet } = options;
+      const { from, to, step, shape: shapes, threads, quiet } = options;
       const gains = gainsBetween(from, to, step);
       const charts = options.svg === undefined ? [] : chartPaths(options.svg, options.unit.length);
       await checkOutputs(
@@ -68,7 +64,7 @@ export function gainCommand(io: Io): CommandUnknownOpts {
         { "the model": path, "--data": options.data },
       );
       const { model } = await loadModel(path, shapes);
-      const data = await loadData(options.data, { scale, labels: options.labels });
+      const data = await readData(io, options.data, options, model.graph.feeds);
       const { nodeRunner } = await import("@shrinknet/runtime/node");
       const summary = await withProgress(io, { title: `Measuring ${path}`, quiet }, (tell) =>
         naming({ model: path }, async (): Promise<GainSummary> => {

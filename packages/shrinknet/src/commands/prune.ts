@@ -8,13 +8,14 @@ import {
   parseLatencyTable,
   ShrinkError,
 } from "@shrinknet/core";
-import { loadData } from "@shrinknet/data/node";
 import { checkOutputs } from "../files/check-outputs.ts";
+import { loadModel } from "../files/load-model.ts";
 import { readInput } from "../files/read-input.ts";
 import { nameOf, throwIfInDoubt } from "../files/unverified.ts";
 import { type OutputFile, writeFiles } from "../files/write-files.ts";
 import { type Io, printJson } from "../io.ts";
 import { defaultCompensation, prune } from "../library/prune.ts";
+import { readData, withDataOptions } from "../options/data.ts";
 import { criterionFrom, objectivesFrom, parseCriterion } from "../options/own.ts";
 import {
   parseAlign,
@@ -33,13 +34,11 @@ import {
   fixOption,
   jsonOption,
   kindsOption,
-  labelsOption,
   minKeepOption,
   objectiveOption,
   onlyOption,
   outputOption,
   quietOption,
-  scaleOption,
   seedOption,
   shapeOption,
   skipOption,
@@ -58,7 +57,7 @@ import { pruneText, shortText, verificationOf } from "../text/prune.ts";
 import { traceText } from "../text/trace.ts";
 
 export function pruneCommand(io: Io): CommandUnknownOpts {
-  return new Command("prune")
+  return withDataOptions(new Command("prune"))
     .description(
       "Removes the units that matter least, one after the other, until a budget is used up (default: one point of " +
         "accuracy, or 10% more error; of outputs without labels 10% of their variance), and writes the smaller model once it is verified.",
@@ -91,7 +90,6 @@ export function pruneCommand(io: Io): CommandUnknownOpts {
     .option("--shortlist <share>", "racing: share of the units that race, chosen by Taylor estimates", parseShare)
     .addOption(objectiveOption)
     .addOption(outputOption)
-    .addOption(labelsOption)
     .addOption(
       new Option(
         "--compensate <how>",
@@ -151,7 +149,6 @@ export function pruneCommand(io: Io): CommandUnknownOpts {
     .option("--no-latency", "do not measure how long a sample takes before and after")
     .option("--latency", "measure it (default)")
     .option("--details", "print widths of layers, each measure before and after, and how sure the choice is")
-    .addOption(scaleOption)
     .addOption(shapeOption)
     .addOption(untieOption)
     .addOption(kindsOption)
@@ -165,7 +162,7 @@ export function pruneCommand(io: Io): CommandUnknownOpts {
       "\nExample:\n  $ shrinknet prune digits.onnx --data calib.npz --test test.npz --max-accuracy-drop 1% --out small.onnx",
     )
     .action(async (path, options) => {
-      const { schedule, minKeep, only, skip, seed, scale, labels, out = smallName(path), threads } = options;
+      const { schedule, minKeep, only, skip, seed, out = smallName(path), threads } = options;
       const compensate = options.compensate ?? defaultCompensation(options);
       const own = options.criterion === undefined ? undefined : await criterionFrom(options.criterion);
       const criterion = typeof own === "object" ? own : criteria[own ?? defaultCriterion(compensate)];
@@ -181,11 +178,9 @@ export function pruneCommand(io: Io): CommandUnknownOpts {
         { "--plan": options.plan, "--trace": options.trace, "--report": options.report, "--out": out },
         { "the model": path, "--data": options.data, "--test": options.test },
       );
-      const [data, test] = await Promise.all(
-        [options.data, options.test].map((file) =>
-          file === undefined ? undefined : loadData(file, { scale, labels }),
-        ),
-      );
+      const { bytes, model } = await loadModel(path, options.shape);
+      const data = await readData(io, options.data, options, model.graph.feeds);
+      const test = await readData(io, options.test, { ...options, samples: undefined }, model.graph.feeds);
       const latencyTable =
         options.latencyTable === undefined
           ? undefined
@@ -199,7 +194,7 @@ export function pruneCommand(io: Io): CommandUnknownOpts {
       const objective = await objectivesFrom(options.objective);
       const result = await withProgress(io, { title: `Pruning ${path}`, quiet: options.quiet }, (tell) =>
         interruptible(io, tell, (signal) =>
-          prune(path, {
+          prune(bytes, {
             ...{ threads, data, test, schedule, seed, signal, latencyTable, compensate, objective },
             names: { model: path, out },
             criterion: own,

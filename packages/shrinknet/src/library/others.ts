@@ -12,7 +12,7 @@ export async function inspect(
 ): Promise<core.InspectSummary> {
   const { bytes, name } = await modelOf(model, options.shapes);
   const { runner } = await runnerOf(options);
-  return core.inspect(bytes, { name, ...options, runner, data: await dataOf(options.data) });
+  return core.inspect(bytes, { name, ...options, runner, data: await dataOf(options.data, bytes) });
 }
 
 /** Error and accuracy on data, alone or held to another model: `evaluate("small.onnx", { data: "test.npz", against: "model.onnx" })`. */
@@ -26,7 +26,7 @@ export async function evaluate(
   const { runner } = await runnerOf(options);
   const { bytes, name } = await modelOf(model, options.shapes);
   const against = options.against === undefined ? undefined : await modelOf(options.against, options.shapes);
-  const data = await dataOf(options.data);
+  const data = await dataOf(options.data, bytes);
   const names = { model: name, data: data.source, ...(against && { against: against.name }) };
   return core.evaluate(bytes, { names, ...options, runner, data, against: against?.bytes });
 }
@@ -44,8 +44,8 @@ export async function compare(
   return core.compare(bytes, {
     ...options,
     runner,
-    data: await dataOf(options.data),
-    test: await dataOf(options.test),
+    data: await dataOf(options.data, bytes),
+    test: await dataOf(options.test, bytes),
   });
 }
 
@@ -56,7 +56,7 @@ export async function analyze(
 ): Promise<core.AnalyzeSummary> {
   const { runner } = await runnerOf(options);
   const { bytes, name } = await modelOf(model, options.shapes);
-  return core.analyze(bytes, { name, ...options, runner, data: await dataOf(options.data) });
+  return core.analyze(bytes, { name, ...options, runner, data: await dataOf(options.data, bytes) });
 }
 
 /** Replays a plan on the file that it was made for: the same bytes again. Repair needs the same data. */
@@ -67,5 +67,5 @@ export async function applyPlan(
 ): Promise<{ readonly bytes: Uint8Array; readonly verification: core.Verification }> {
   const { runner } = await runnerOf(options);
   const { bytes } = await modelOf(model, options.shapes);
-  return core.applyPlan(bytes, plan, { ...options, runner, data: await dataOf(options.data) });
+  return core.applyPlan(bytes, plan, { ...options, runner, data: await dataOf(options.data, bytes) });
 }

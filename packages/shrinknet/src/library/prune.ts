@@ -40,19 +40,20 @@ export async function prune(model: ModelSource, options: PruneOptions = {}): Pro
   await checkOutputs({ out }, { "the model": path(model), data: path(data), test: path(test) });
   const { runner, threads } = await runnerOf(options);
   const { bytes, name } = await modelOf(model, options.shapes);
+  const named = options.names?.model ?? name;
   const { compensate = defaultCompensation(options) } = options;
   const isPerUnit =
     options.remove !== undefined || (options.oracle ?? "auto") !== "auto" || options.align !== undefined;
   const block = options.block ?? (isPerUnit || options.runner ? undefined : await channelBlockOf(runner));
   const isTimed = latency || budget.targetLatency !== undefined;
-  const result = await naming({ model: name }, async () =>
+  const result = await naming({ model: named }, async () =>
     prunePath(bytes, {
       names: { model: name, out: out ?? "" },
       ...others,
       runner,
       compensate,
-      data: await dataOf(data),
-      test: await dataOf(test),
+      data: await dataOf(data, bytes),
+      test: await dataOf(test, bytes),
       ...(Object.keys(budget).length > 0 && { budget }),
       ...(block !== undefined && { block }),
       ...(isTimed && { latency: { clock: () => performance.now(), threads } }),

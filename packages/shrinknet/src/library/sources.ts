@@ -1,5 +1,5 @@
 /** What the library takes as a model and as data: paths, bytes, arrays. */
-import type { Dataset } from "@shrinknet/core";
+import { type Dataset, readModel } from "@shrinknet/core";
 import { type Arrays, dataset } from "@shrinknet/data";
 import { loadData } from "@shrinknet/data/node";
 import { loadModel } from "../files/load-model.ts";
@@ -17,11 +17,13 @@ export async function modelOf(source: ModelSource, shapes?: InputShapes): Promis
   return { bytes: (await loadModel(source, shapes)).bytes, name: source };
 }
 
+/** The samples of a source; of a folder of images as the model takes them. */
 export async function dataOf<T extends DataSource | undefined>(
   source: T,
+  model: Uint8Array,
 ): Promise<Dataset | (undefined extends T ? undefined : never)> {
   if (source === undefined) return undefined as never;
-  if (typeof source === "string") return await loadData(source);
+  if (typeof source === "string") return await loadData(source, { shape: readModel(model).graph.feeds[0]?.shape });
   return isDataset(source) ? source : dataset(source);
 }
 

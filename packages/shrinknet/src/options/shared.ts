@@ -4,13 +4,13 @@ import { Option } from "@commander-js/extra-typings";
 import type { FixedInputs, UnitKind } from "@shrinknet/core";
 import { parseFix } from "./fix.ts";
 import { kindNames, parseKinds } from "./kinds.ts";
-import { type ByOutput, parseByOutput, parseObjective } from "./outputs.ts";
-import { parseNumber, parseThreads, parseWhole } from "./quantities.ts";
+import { type ByOutput, parseObjective } from "./outputs.ts";
+import { parseThreads, parseWhole } from "./quantities.ts";
 import { type InputShapes, parseShape } from "./shapes.ts";
 
 type Parsed<Usage extends string, Value> = Option<Usage, undefined, undefined, Value>;
 type Defaulted<Usage extends string, Value> = Option<Usage, undefined, Value, Value>;
-export const dataHelp = "calibration samples: .npz, .npy, .csv, or IDX files as IMAGES,LABELS";
+export const dataHelp = "calibration samples: .npz, .npy, .csv, IDX files as IMAGES,LABELS, or a folder of images";
 
 export const objectiveOption: Parsed<"--objective <name>", ByOutput | string> = new Option(
   "--objective <name>",
@@ -21,16 +21,6 @@ export const outputOption: Option<"--output <name...>"> = new Option(
   "--output <name...>",
   "measure only these outputs of the model; default: all",
 );
-
-export const labelsOption: Parsed<"--labels <name>", ByOutput> = new Option(
-  "--labels <name>",
-  "array that holds labels or targets, or OUTPUT=ARRAY (repeatable); default: y, y_OUTPUT, or labels",
-).argParser((text: string, previous: ByOutput | undefined) => ({ ...previous, ...parseByOutput(text) }));
-
-export const scaleOption: Parsed<"--scale <factor>", number> = new Option(
-  "--scale <factor>",
-  "multiply all inputs, such as 0.00392157 for pixels 0..255 to 0..1",
-).argParser(parseNumber);
 
 export const shapeOption: Parsed<"--shape <name=dims>", InputShapes> = new Option(
   "--shape <name=dims>",

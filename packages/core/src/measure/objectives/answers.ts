@@ -73,9 +73,11 @@ export function checkClasses(output: OutputInfo): void {
   const at = labels.findIndex((label) => label < 0 || label >= classes);
   if (at < 0) return;
   const sample = Math.floor((at * size) / labels.length);
+  const fromOne =
+    labels[at] === classes && !labels.includes(0) && labels.every((label) => label >= 1 && label <= classes);
   throw new ShrinkError(
     "data",
     `${source}: the label of sample ${positions?.[sample] ?? sample} is ${labels[at]}, expected 0 to ${classes - 1} as the model has ` +
-      `${classes} classes. Number the classes from 0, or check that the file belongs to this model.`,
+      `${classes} classes. ${fromOne ? "They are numbered from 1 to the number of classes: save y - 1." : "Number the classes from 0, or check that the file belongs to this model."}`,
   );
 }
