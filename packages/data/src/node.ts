@@ -8,6 +8,7 @@ import { type ArrangeOptions, arranged, IMAGENET } from "./arranged.ts";
 import { readCsv } from "./csv.ts";
 import { isIdx, readIdx } from "./idx.ts";
 import { type ImageOptions, imageLayout, readImages } from "./images.ts";
+import { checkInflated } from "./inflated.ts";
 import { isNpy, readNpy } from "./npy.ts";
 import { isZip, readNpz } from "./npz.ts";
 import { readWhole } from "./read-whole.ts";
@@ -137,6 +138,9 @@ function datasetOf(source: string, x: Tensor): Dataset {
   return { source, inputs: { x } };
 }
 
+/** Bytes of gzip around its data. */
+const GZIP_FRAME = 18;
+
 /** The file's bytes, unpacked if gzipped. */
 async function readBytes(path: string): Promise<Uint8Array> {
   let bytes: Uint8Array;
@@ -147,6 +151,10 @@ async function readBytes(path: string): Promise<Uint8Array> {
   }
   if (bytes.length === 0) fail(`${basename(path)} is empty (0 bytes), expected a data file. ${forms}.`);
   if (bytes[0] !== 0x1f || bytes[1] !== 0x8b) return bytes;
+  if (bytes.length > GZIP_FRAME) {
+    const said = new DataView(bytes.buffer, bytes.byteOffset + bytes.length - 4).getUint32(0, true); // at the very end
+    checkInflated(said, bytes.length, basename(path));
+  }
   try {
     return gunzipSync(bytes);
   } catch (cause) {
@@ -156,6 +164,7 @@ async function readBytes(path: string): Promise<Uint8Array> {
 
 function unreadable(path: string, { code, message }: NodeJS.ErrnoException): string {
   if (code === "ENOENT") return `${path}: no such file, expected a data file. Check the path.`;
+  if (code === "ENOTFILE") return `${path} is a pipe or a device, expected a data file. Save it as a file first.`;
   if (code === "ERR_FS_FILE_TOO_LARGE") return `${path} is over 4 GiB, expected less. Save fewer samples.`;
   return `${path} cannot be read (${code ?? message}), expected a readable data file. Check its permissions.`;
 }

@@ -2,6 +2,7 @@
 
 import { ShrinkError, type Tensor } from "@shrinknet/core";
 import { unzipSync, type Zippable, zipSync } from "fflate";
+import { checkInflated } from "./inflated.ts";
 import { readNpy, writeNpy } from "./npy.ts";
 
 /** Whether the bytes begin as a zip file does. */
@@ -19,13 +20,15 @@ export function readNpz(bytes: Uint8Array, source: string): Record<string, Tenso
   let members: Record<string, Uint8Array>;
   try {
     members = unzipSync(bytes, {
-      filter: ({ name }) => {
+      filter: ({ name, size, originalSize }) => {
         const isArray = name.endsWith(".npy");
+        if (isArray) checkInflated(originalSize, size, `${source}: array "${name.slice(0, -".npy".length)}"`);
         if (!isArray) skipped.push(name);
         return isArray;
       },
     });
   } catch (cause) {
+    if (cause instanceof ShrinkError) throw cause;
     const reason = cause instanceof Error ? cause.message : String(cause);
     throw new ShrinkError(
       "data",

@@ -6,9 +6,11 @@ import { open, readFile, stat } from "node:fs/promises";
 /** Bytes. */
 const MOST_AT_ONCE = 2 ** 30;
 
-/** The bytes of a file. Rejects as `readFile` does, with `ERR_FS_FILE_TOO_LARGE` above what one array can hold (4 GiB). */
+/** The bytes of a file. Rejects as `readFile` does, with `ERR_FS_FILE_TOO_LARGE` above what one array can hold (4 GiB), and `ENOTFILE` for a pipe or a device: reading it might never end. */
 export async function readWhole(path: string, mostAtOnce: number = MOST_AT_ONCE): Promise<Uint8Array> {
-  const { size } = await stat(path);
+  const found = await stat(path);
+  if (!found.isFile() && !found.isDirectory()) throw Object.assign(new Error("no ordinary file"), { code: "ENOTFILE" });
+  const { size } = found;
   if (size <= mostAtOnce || size > constants.MAX_LENGTH) {
     const buffer = await readFile(path);
     return new Uint8Array(buffer.buffer, buffer.byteOffset, buffer.byteLength);

@@ -1,7 +1,7 @@
 /** Runs one command line. */
 import { CommanderError } from "@commander-js/extra-typings";
 import { type ExitCode, failureOf } from "./failure.ts";
-import { type Io, processIo } from "./io.ts";
+import { type Io, type Output, processIo } from "./io.ts";
 import { createProgram } from "./program.ts";
 
 export type { ExitCode };
@@ -11,7 +11,8 @@ export type { ExitCode };
  *
  * @returns 0 done, 1 the work failed, 2 wrong usage
  */
-export async function run(argv: readonly string[], io: Io = processIo()): Promise<ExitCode> {
+export async function run(argv: readonly string[], world: Io = processIo()): Promise<ExitCode> {
+  const io = { ...world, stdout: printableOnly(world.stdout), stderr: printableOnly(world.stderr) };
   try {
     const program = await createProgram(argv, io);
     await program.parseAsync(argv, { from: "user" });
@@ -22,4 +23,12 @@ export async function run(argv: readonly string[], io: Io = processIo()): Promis
     io.stderr.write(`shrinknet: ${text}\n`);
     return exitCode;
   }
+}
+
+/** Names in files may hold anything; a terminal must not obey them. Line ends and colours pass. */
+function printableOnly(output: Output): Output {
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
+  const unprintable = /\x1b(?!\[\d*(?:;\d+)*m)|[\0-\x08\x0b-\x1a\x1c-\x1f\x7f-\x9f]/g;
+  const escaped = (found: string): string => `\\x${found.charCodeAt(0).toString(16).padStart(2, "0")}`;
+  return { write: (text) => output.write(text.replace(unprintable, escaped)) };
 }

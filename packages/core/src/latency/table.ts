@@ -47,6 +47,6 @@ export function parseLatencyTable(text: string): LatencyTable {
   const where = issue?.path.join(".") || "the top level";
   throw new ShrinkError(
     "option",
-    `latency table: ${where}: ${issue?.message ?? "unexpected form"}; expected the file that shrinknet latency wrote`,
+    `latency table: ${where}: ${(issue?.message ?? "unexpected form").replace("received undefined", "but it is missing")}; expected the file that shrinknet latency wrote`,
   );
 }

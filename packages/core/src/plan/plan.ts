@@ -85,7 +85,7 @@ export function parsePlan(text: string): Plan {
   const where = issue?.path.join(".") || "the top level";
   throw new ShrinkError(
     "plan",
-    `plan: ${where}: ${issue?.message ?? "unexpected form"}; expected the file that prune --plan wrote`,
+    `plan: ${where}: ${(issue?.message ?? "unexpected form").replace("received undefined", "but it is missing")}; expected the file that prune --plan wrote`,
   );
 }
 

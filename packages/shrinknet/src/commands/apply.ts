@@ -1,7 +1,7 @@
 /** `shrinknet apply`: replays a plan on the model that it was made for. */
 import { Command, type CommandUnknownOpts } from "@commander-js/extra-typings";
 import { applyPlan, inspect, parsePlan } from "@shrinknet/core";
-import { checkOutputs } from "../files/check-outputs.ts";
+import { checkKeepsWeights, checkOutputs } from "../files/check-outputs.ts";
 import { loadModel } from "../files/load-model.ts";
 import { naming } from "../files/naming.ts";
 import { readInput } from "../files/read-input.ts";
@@ -33,7 +33,8 @@ export function applyCommand(io: Io): CommandUnknownOpts {
     .action(async (path, planPath, options) => {
       const { out, data: dataPath, shape: shapes, threads, json } = options;
       await checkOutputs({ "--out": out }, { "the model": path, "the plan": planPath, "--data": dataPath });
-      const { bytes: original, model } = await loadModel(path, shapes);
+      const { bytes: original, model, dataFiles } = await loadModel(path, shapes);
+      await checkKeepsWeights({ "--out": out }, dataFiles);
       const planBytes = await readInput(planPath, "the file that prune --plan wrote");
       const { nodeRunner } = await import("@shrinknet/runtime/node");
       const seed = seedIn(planBytes);

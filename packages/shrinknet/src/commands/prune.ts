@@ -8,7 +8,7 @@ import {
   parseLatencyTable,
   ShrinkError,
 } from "@shrinknet/core";
-import { checkOutputs } from "../files/check-outputs.ts";
+import { checkKeepsWeights, checkOutputs } from "../files/check-outputs.ts";
 import { loadModel } from "../files/load-model.ts";
 import { readInput } from "../files/read-input.ts";
 import { nameOf, throwIfInDoubt } from "../files/unverified.ts";
@@ -174,11 +174,10 @@ export function pruneCommand(io: Io): CommandUnknownOpts {
         if (!wanted || options.data) continue;
         throw new ShrinkError("option", `${option}: needs samples; give them with --data${instead}`);
       }
-      await checkOutputs(
-        { "--plan": options.plan, "--trace": options.trace, "--report": options.report, "--out": out },
-        { "the model": path, "--data": options.data, "--test": options.test },
-      );
-      const { bytes, model } = await loadModel(path, options.shape);
+      const outputs = { "--plan": options.plan, "--trace": options.trace, "--report": options.report, "--out": out };
+      await checkOutputs(outputs, { "the model": path, "--data": options.data, "--test": options.test });
+      const { bytes, model, dataFiles } = await loadModel(path, options.shape);
+      await checkKeepsWeights(outputs, dataFiles);
       const data = await readData(io, options.data, options, model.graph.feeds);
       const test = await readData(io, options.test, { ...options, samples: undefined }, model.graph.feeds);
       const latencyTable =

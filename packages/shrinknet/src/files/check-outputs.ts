@@ -1,7 +1,7 @@
 /** Whether outputs can be written is found out before hours of work, not after. */
 import { constants } from "node:fs";
 import { access, realpath, stat } from "node:fs/promises";
-import { dirname, resolve } from "node:path";
+import { basename, dirname, resolve } from "node:path";
 import { ShrinkError } from "@shrinknet/core";
 
 /** Paths by option (`--out`) or argument name (`the model`); undefined: not given. */
@@ -25,6 +25,15 @@ export async function checkOutputs(outputs: Paths, inputs: Paths): Promise<void>
   }
 }
 
+/** Throws an `option` error for an output that holds weights of the model. */
+export async function checkKeepsWeights(outputs: Paths, dataFiles: readonly string[]): Promise<void> {
+  const taken = new Set(await Promise.all(dataFiles.map(realPath)));
+  for (const [option, path] of given(outputs)) {
+    if (!taken.has(await realPath(path))) continue;
+    throw new ShrinkError("option", `${option} ${path}: holds weights of the model; give it another name`);
+  }
+}
+
 function given(paths: Paths): [name: string, path: string][] {
   return Object.entries(paths).filter((entry): entry is [string, string] => entry[1] !== undefined);
 }
@@ -35,7 +44,12 @@ async function realPath(path: string): Promise<string> {
   return await realpath(full).catch(() => full);
 }
 
+/** Bytes that file systems take for a name. */
+const LONGEST_NAME = 255;
+
 async function checkWritable(path: string, subject: string): Promise<void> {
+  const bytes = Buffer.byteLength(basename(path));
+  if (bytes > LONGEST_NAME) fail(subject, `its name has ${bytes} bytes, expected at most ${LONGEST_NAME}`);
   const folder = dirname(path);
   const parent = await stat(folder).catch(() => undefined);
   if (!parent?.isDirectory()) fail(subject, `there is no folder ${folder}; create it first`);

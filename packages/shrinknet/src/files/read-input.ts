@@ -21,6 +21,10 @@ function reason({ code, message }: NodeJS.ErrnoException): string {
     case "ENOENT":
     case "ENOTDIR":
       return "no such file";
+    case "ENOTFILE":
+      return "is a pipe or a device";
+    case "ENAMETOOLONG":
+      return "has a name that is too long";
     case "EISDIR":
       return "is a folder";
     case "EACCES":

@@ -1,6 +1,6 @@
 /** `prune` as a user calls it: paths or bytes, the runner and the defaults of the command. */
 import { type Budget, type PruneOptions as CoreOptions, type PruneResult, prune as prunePath } from "@shrinknet/core";
-import { checkOutputs } from "../files/check-outputs.ts";
+import { checkKeepsWeights, checkOutputs } from "../files/check-outputs.ts";
 import { naming } from "../files/naming.ts";
 import { nameOf } from "../files/unverified.ts";
 import { writeFiles } from "../files/write-files.ts";
@@ -39,7 +39,8 @@ export async function prune(model: ModelSource, options: PruneOptions = {}): Pro
   const path = (source: unknown): string | undefined => (typeof source === "string" ? source : undefined);
   await checkOutputs({ out }, { "the model": path(model), data: path(data), test: path(test) });
   const { runner, threads } = await runnerOf(options);
-  const { bytes, name } = await modelOf(model, options.shapes);
+  const { bytes, name, dataFiles } = await modelOf(model, options.shapes);
+  await checkKeepsWeights({ out }, dataFiles);
   const named = options.names?.model ?? name;
   const { compensate = defaultCompensation(options) } = options;
   const isPerUnit =

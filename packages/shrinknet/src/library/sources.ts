@@ -12,9 +12,13 @@ export type ModelSource = string | Uint8Array;
 export type DataSource = string | Dataset | Arrays;
 
 /** The bytes of a model as one file, and what it is called in messages. */
-export async function modelOf(source: ModelSource, shapes?: InputShapes): Promise<{ bytes: Uint8Array; name: string }> {
-  if (typeof source !== "string") return { bytes: source, name: "the model" };
-  return { bytes: (await loadModel(source, shapes)).bytes, name: source };
+export async function modelOf(
+  source: ModelSource,
+  shapes?: InputShapes,
+): Promise<{ readonly bytes: Uint8Array; readonly name: string; readonly dataFiles: readonly string[] }> {
+  if (typeof source !== "string") return { bytes: source, name: "the model", dataFiles: [] };
+  const { bytes, dataFiles } = await loadModel(source, shapes);
+  return { bytes, name: source, dataFiles };
 }
 
 /** The samples of a source; of a folder of images as the model takes them. */

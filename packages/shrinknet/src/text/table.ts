@@ -9,12 +9,13 @@ export interface Column {
 }
 
 /** Lines of a table, without trailing spaces. The head is dim. */
-export function table(columns: readonly Column[], rows: readonly (readonly string[])[], colors: Colors): string {
+export function table(columns: readonly Column[], cells: readonly (readonly string[])[], colors: Colors): string {
+  const rows = cells.map((row) => row.map((cell) => cell.replace(/\r\n|[\r\n]/g, "\\n"))); // names in files may hold anything
   const widths = columns.map(({ title }, at) => Math.max(title.length, ...rows.map((row) => (row[at] ?? "").length)));
-  const line = (cells: readonly string[]): string =>
+  const line = (row: readonly string[]): string =>
     columns
       .map(({ align }, at) => {
-        const [cell, width] = [cells[at] ?? "", widths[at] ?? 0];
+        const [cell, width] = [row[at] ?? "", widths[at] ?? 0];
         return align === "right" ? cell.padStart(width) : cell.padEnd(width);
       })
       .join("  ")
