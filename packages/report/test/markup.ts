@@ -1,3 +1,5 @@
+import { script } from "../src/pages/interaction.ts";
+
 /** The document with numbers of at most three decimals, so that a snapshot does not depend on the last bits of a machine's arithmetic. */
 export function rounded(markup: string): string {
   return markup.replace(/-?\d+\.\d{4,}/g, (n) => String(Number(Number(n).toFixed(3))));
@@ -20,6 +22,11 @@ export function xmlProblems(xml: string): string[] {
   if (rest.includes("<")) problems.push(`stray <: ${rest.slice(rest.indexOf("<"), rest.indexOf("<") + 60)}`);
   if (/&(?!amp;|lt;|gt;|quot;|#39;|#\d+;)/.test(rest)) problems.push("stray &");
   return problems;
+}
+
+/** The page without its own script and what that reads; both are its own, as the content security policy says. */
+export function withoutScript(page: string): string {
+  return page.replace(`<script>${script}</script>`, "").replace(/<script type="application\/json".*?<\/script>/s, "");
 }
 
 /** Every place where the markup could make a browser fetch something. */

@@ -45,9 +45,17 @@ export interface PanelsFrame {
 
 export interface Frame extends PanelsFrame, PanelFrame {}
 
+/** What the pointer shows of a panel: its lines, over the part of its width that the x axis takes. */
+export interface Values {
+  readonly xLabel: string;
+  readonly x: readonly [low: number, high: number];
+  readonly lines: readonly { readonly name: string; readonly points: readonly (readonly [x: number, y: number])[] }[];
+}
+
 /** One pair of axes with what Plot draws in it. */
 export interface Panel extends PanelFrame {
   readonly options: Plot.PlotOptions;
+  readonly values?: Values;
 }
 
 /** The part of the DOM that is used here; linkedom's and a browser's elements both fit. */
@@ -80,16 +88,27 @@ export function drawChart(frame: Frame, options: Plot.PlotOptions): string {
 export function drawPanels({ title, width, legend: entries }: PanelsFrame, panels: readonly Panel[]): string {
   const legend = drawLegend(entries, width);
   let bottom = titleHeight + legend.height;
-  const parts = panels.flatMap(({ height, yLabel, options }, i) => {
+  const parts = panels.flatMap(({ height, yLabel, options, values }, i) => {
     const top = bottom + (i === 0 ? 0 : panelGap) + (yLabel === undefined ? 0 : yLabelHeight);
     bottom = top + height;
     const name = escapeText(fitText(yLabel ?? "", width - 16, 12));
     return [
       ...(yLabel === undefined ? [] : [`<text x="8" y="${top - 4}">${name}</text>`]),
-      `<g transform="translate(0,${top})" text-anchor="middle">${drawn(options, width, height)}</g>`,
+      `<g transform="translate(0,${top})" text-anchor="middle"${valuesAttribute(values, options, width)}>${drawn(options, width, height)}</g>`,
     ];
   });
   return svgFile({ title, width, height: bottom }, [legend.markup, ...parts]);
+}
+
+/** Read by the script of a page that has one; see `pages/interaction.ts`. */
+function valuesAttribute(values: Values | undefined, options: Plot.PlotOptions, width: number): string {
+  if (!values) return "";
+  const { marginLeft = 0, marginRight = 0, marginTop = 0, marginBottom = 0 } = options;
+  const known = (points: Values["lines"][number]["points"]) =>
+    points.filter((point) => point.every(Number.isFinite)).map(([x, y]) => [x, Number(y.toPrecision(4))]);
+  const lines = values.lines.map(({ name, points }) => ({ name, points: known(points) }));
+  const box = { left: marginLeft, right: width - marginRight, top: marginTop, bottom: marginBottom };
+  return ` data-values="${escapeText(JSON.stringify({ ...values, lines, box }))}"`;
 }
 
 /** What Plot makes of the options, as markup. */

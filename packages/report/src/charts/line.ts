@@ -86,6 +86,11 @@ function linePanel(chart: LinePanel): Panel & { readonly legend: readonly Legend
     height,
     yLabel: axisName(yLabel, y.type),
     legend: lines.map((l) => l.legend),
+    values: {
+      xLabel,
+      x: x.domain,
+      lines: lines.map(({ legend: { name }, points }) => ({ name, points })),
+    },
     options: {
       marginLeft: tickMargin(y),
       marginRight: 20,

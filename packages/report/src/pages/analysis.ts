@@ -26,7 +26,7 @@ const mostLines = 6;
 const mostPartners = 30;
 const mostFailures = 12;
 
-/** The result of `shrinknet analyze` as a self-contained HTML document: no scripts, nothing loaded from elsewhere, the same bytes for the same result. */
+/** The result of `shrinknet analyze` as a self-contained HTML document: nothing loaded from elsewhere, the same bytes for the same result. */
 export function analysisReport(summary: AnalyzeSummary): string {
   const { model, baseline, steps, interactions } = summary;
   const agreement = computeMeanAgreement(summary);

@@ -17,7 +17,7 @@ import { html, type Markup } from "../html.ts";
 import { facts, figure, page, section, table } from "./page.ts";
 import { describeOrderChart } from "./wording.ts";
 
-/** The result of `shrinknet compare` as a self-contained HTML document: no scripts, nothing loaded from elsewhere, the same bytes for the same result. */
+/** The result of `shrinknet compare` as a self-contained HTML document: nothing loaded from elsewhere, the same bytes for the same result. */
 export function compareReport(summary: CompareSummary): string {
   const { model, objective, baseline, runs } = summary;
   const criteria = [...new Set(runs.map((run) => run.criterion))];

@@ -1,4 +1,5 @@
 import { type Content, html, type Markup, raw } from "../html.ts";
+import { SCRIPT_HASH, script } from "./interaction.ts";
 
 const css = `
 :root { color-scheme: light dark; --ink: #1c1c1c; --paper: #fff; --soft: #5c5c5c; --line: #d4d4d4; --good: #16794f; --bad: #b3261e; }
@@ -24,12 +25,22 @@ figcaption { font-size: 0.875rem; max-width: 40rem; padding-left: 8px; }
 summary { cursor: pointer; }
 dl { display: grid; grid-template-columns: max-content 1fr; gap: 0.15rem 1rem; margin: 0; }
 dt { color: var(--soft); } dd { margin: 0; overflow-wrap: anywhere; }
-@media print { figure, tr { break-inside: avoid; } }
+.answer { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 13rem), 1fr)); gap: 1rem; margin: 1.5rem 0; }
+.answer div { border: 1px solid var(--line); border-radius: 0.5rem; padding: 0.75rem 1rem; }
+.answer h2 { margin: 0; font-size: 0.9rem; font-weight: 500; color: var(--soft); }
+.answer strong { display: block; font-size: 1.75rem; line-height: 1.3; font-variant-numeric: tabular-nums; }
+.answer p { margin: 0; font-size: 0.875rem; color: var(--soft); }
+.first { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 34rem), 1fr)); gap: 0 2rem; align-items: start; }
+.values { min-height: 1.5em; margin: 0; padding-left: 8px; font-size: 0.875rem; font-variant-numeric: tabular-nums; }
+.slider { display: flex; gap: 1rem; flex-wrap: wrap; align-items: center; max-width: 60rem; } .slider input { flex: 1 1 16rem; min-height: 2rem; }
+.stage { margin-top: 0.5rem; display: flex; flex-wrap: wrap; gap: 0.25rem 1.5rem; } .stage dt::after { content: ":"; }
+@media (max-width: 34rem) { body { padding: 1rem 0.75rem; } h1 { font-size: 1.3rem; } .scroll { margin-right: -0.75rem; } }
+@media print { body { max-width: none; padding: 0; } .slider, .values, #stage-part { display: none; } h2 { break-after: avoid; } figure, tr { break-inside: avoid; } }
 `;
 
 /**
- * A complete HTML document that needs nothing else: style and drawings are inside, there are no scripts, and a content security policy
- * forbids loading anything.
+ * A complete HTML document that needs nothing else: style, drawings and one small script are inside, and a content security policy forbids
+ * any other script and loading anything.
  */
 export function page(title: string, body: Content): string {
   return html`<!doctype html>
@@ -38,12 +49,13 @@ export function page(title: string, body: Content): string {
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="color-scheme" content="light dark">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'; script-src '${SCRIPT_HASH}'">
 <title>${title}</title>
 <style>${raw(css)}</style>
 </head>
 <body>
 ${body}
+<script>${raw(script)}</script>
 </body>
 </html>
 `.markup;

@@ -16,7 +16,9 @@ import {
   formatSigned,
 } from "../format.ts";
 import { type Content, html, type Markup } from "../html.ts";
+import { answers } from "./answer.ts";
 import { classesSection, dropSection } from "./answers.ts";
+import { stageSlider } from "./interaction.ts";
 import { facts, figure, page, section, table } from "./page.ts";
 import { traceTable } from "./trace.ts";
 import {
@@ -28,11 +30,12 @@ import {
   describeVerification,
 } from "./wording.ts";
 
-/** The result of `shrinknet prune` as a self-contained HTML document: no scripts, nothing loaded from elsewhere, the same bytes for the same result. */
+/** The result of `shrinknet prune` as a self-contained HTML document: nothing loaded from elsewhere, the same bytes for the same result. */
 export function pruneReport(summary: PruneSummary): string {
   const verification = describeVerification(summary);
   return page(`${summary.model} – shrinknet prune`, [
     html`<header><h1>${summary.model}</h1>
+${answers(summary)}<div class="first"><div>
 <p>${describePrune(summary)}</p>
 <p class="${verification.ok ? "good" : "bad"}">${verification.text}</p>
 ${
@@ -47,13 +50,15 @@ ${
   summary.alsoTried !== undefined &&
   html`<p>${describeAlsoTried(summary.criterion, summary.alsoTried)}</p>
 `
-}<p class="soft">Written to ${summary.out}. Stopped: ${summary.stopped}.</p></header>
+}<p class="soft">Written to ${summary.out}. Stopped: ${summary.stopped}.</p></div>
+${isOnFirstScreen(summary) && widthsFigure(summary)}</div></header>
 <section><h2>Before and after</h2>
 ${table(["", "before", "after", "change", "change (%)"], computeChanges(summary.before, summary.after).map(changeRow))}
 ${summary.latency && html`<p>${describeLatency(summary.latency)}</p>`}</section>
 `,
     outputsSection(summary),
     dropSection(summary),
+    stageSlider(summary),
     section("Quality against units removed", qualityFigures(summary)),
     section("What compensation bought", [
       ...compensationFigures(summary.compensationCurves ?? []),
@@ -74,6 +79,13 @@ ${facts([
 ])}</footer>`,
   ]);
 }
+
+/** Layers that a first screen has room for. */
+const FEW_LAYERS = 24;
+const isOnFirstScreen = ({ layers }: PruneSummary): boolean => layers.length > 0 && layers.length <= FEW_LAYERS;
+
+const widthsFigure = ({ layers }: PruneSummary): Markup =>
+  figure(widthsChart(layers), "Units of each layer: outline before, filled after.");
 
 /** What is left of each output, where the model has several. */
 function outputsSection({ after }: PruneSummary): Content {
@@ -154,7 +166,7 @@ function structureFigures(summary: PruneSummary): Markup[] {
     ...(removed.length === 0
       ? []
       : [figure(layerOrderChart(removed, { layers: rows }), describeOrderChart(removed.length))]),
-    ...(layers.length === 0 ? [] : [figure(widthsChart(layers), "Units of each layer: outline before, filled after.")]),
+    ...(layers.length === 0 || isOnFirstScreen(summary) ? [] : [widthsFigure(summary)]),
     ...(predictions.length === 0
       ? []
       : [
