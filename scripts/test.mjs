@@ -15,6 +15,7 @@ const steps = [
   ["build", "npm", ["run", "--silent", "build"]],
   ["unused code", bin("knip"), ["--no-progress"]],
   ["packages", process.execPath, ["scripts/check-packages.mjs"]],
+  ["documentation", process.execPath, ["scripts/check-site.mjs"]],
   ["install from tarballs", process.execPath, ["scripts/check-install.mjs"]],
 ];
 

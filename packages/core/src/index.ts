@@ -1,6 +1,8 @@
 /**
  * shrinknet: makes trained networks smaller by removing whole units. The exports are in the order of the path that a
  * model takes; prune.ts is that path as one function.
+ *
+ * @module @shrinknet/core
  */
 
 // The path as one call

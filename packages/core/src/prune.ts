@@ -69,7 +69,7 @@ export interface PruneOptions extends Selection, Omit<PrepareOptions, "samples">
   readonly schedule?: Schedule;
   /** Whether units change places after the loop while the error falls; default false. Needs data. */
   readonly polish?: boolean;
-  /** When to stop. Default: see {@link defaultBudget}. */
+  /** When to stop. Default: see `defaultBudget`. */
   readonly budget?: Budget;
   /** Share of the calibration samples that no unit is scored on; see `SplitOptions` for the default. */
   readonly holdOut?: number | undefined;

@@ -20,10 +20,10 @@ export interface ArrangeOptions {
   readonly shape?: ImageShape | undefined;
 }
 
-export const IMAGENET: { readonly mean: readonly number[]; readonly std: readonly number[] } = {
-  mean: [0.485, 0.456, 0.406],
-  std: [0.229, 0.224, 0.225],
-};
+/** Of ImageNet's channels; of grey images, their mean. */
+export function imagenetScale(channels: number): { readonly mean: readonly number[]; readonly std: readonly number[] } {
+  return channels === 1 ? { mean: [0.449], std: [0.226] } : { mean: [0.485, 0.456, 0.406], std: [0.229, 0.224, 0.225] };
+}
 
 const isAnswers = (name: string, { labelArrays = {} }: Dataset): boolean =>
   /^(y|labels)(_|$)/.test(name) || Object.values(labelArrays).includes(name);

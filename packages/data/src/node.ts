@@ -1,10 +1,14 @@
-/** Data files of every supported form, read into a {@link Dataset}. */
+/**
+ * Data files of every supported form, read into a {@link Dataset}.
+ *
+ * @module @shrinknet/data/node
+ */
 import { existsSync } from "node:fs";
 import { stat } from "node:fs/promises";
 import { basename, extname } from "node:path";
 import { type Dataset, ShrinkError, type Tensor } from "@shrinknet/core";
 import { gunzipSync } from "fflate";
-import { type ArrangeOptions, arranged, IMAGENET } from "./arranged.ts";
+import { type ArrangeOptions, arranged, imagenetScale } from "./arranged.ts";
 import { readCsv } from "./csv.ts";
 import { isIdx, readIdx } from "./idx.ts";
 import { type ImageOptions, imageLayout, readImages } from "./images.ts";
@@ -28,7 +32,7 @@ const forms =
  * - `.npz`: `x`, or one array per model input, and perhaps `y` or `y_OUTPUT` (integers: classes; floats: targets);
  * - `.npy`: `x` alone;
  * - `images-idx3-ubyte,labels-idx1-ubyte`, or the images alone: `x` is uint8 `[N, rows, columns]`, 0..255;
- * - a folder of images (PNG, JPEG, WebP): `x` with values 0..1 as the model takes them; sub-folder = class, see {@link readImages};
+ * - a folder of images (PNG, JPEG, WebP): `x` with values 0..1 as the model takes them; sub-folder = class, see `readImages`;
  * - `.csv`: features, last column the class or target, see {@link readCsv}.
  *
  * The contents decide, then the name. Gzipped files are unpacked. That arrays fit each other and the model is checked
@@ -64,7 +68,10 @@ async function loadFolder(path: string, options: LoadOptions): Promise<Dataset> 
     ...{ ...images, layout: imageLayout(shape, layout), samples },
     ...(seed !== undefined && { seed }),
   });
-  const { mean, std } = images.preset === "imagenet" ? { ...IMAGENET, ...defined(options) } : options;
+  const { mean, std } =
+    images.preset === "imagenet"
+      ? { ...imagenetScale(imageLayout(shape, layout).channels), ...defined(options) }
+      : options;
   const pixels = scale === undefined ? undefined : scale * 255;
   return arranged(found, {
     scale: pixels,

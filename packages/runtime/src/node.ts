@@ -1,4 +1,8 @@
-/** The Runner over onnxruntime-node: native, one process, CPU. */
+/**
+ * The Runner over onnxruntime-node: native, one process, CPU.
+ *
+ * @module @shrinknet/runtime/node
+ */
 import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";

@@ -1,4 +1,8 @@
-/** The Runner over onnxruntime-web: WebAssembly with SIMD, and threads where the page is isolated. Nothing is fetched but its own files. */
+/**
+ * The Runner over onnxruntime-web: WebAssembly with SIMD, and threads where the page is isolated. Nothing is fetched but its own files.
+ *
+ * @module @shrinknet/runtime/web
+ */
 import type { Runner } from "@shrinknet/core";
 import * as ort from "onnxruntime-web/wasm";
 import { sessionOf } from "./session.ts";

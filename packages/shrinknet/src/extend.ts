@@ -1,4 +1,8 @@
-/** What criteria, objectives and runners of your own are made of. */
+/**
+ * What criteria, objectives and runners of your own are made of.
+ *
+ * @module shrinknet/extend
+ */
 export type {
   BoundObjective,
   Certificate,

@@ -1,4 +1,8 @@
-/** Models as graphs: reading, building, derivatives, cutting, and proof. */
+/**
+ * Models as graphs: reading, building, derivatives, cutting, and proof.
+ *
+ * @module shrinknet/graph
+ */
 export {
   type Attribute,
   type BackwardRequest,

@@ -6,6 +6,8 @@
  *
  * Parts for builders: `shrinknet/graph`, `shrinknet/measure`, `shrinknet/extend`. In the browser: `@shrinknet/core` with
  * `@shrinknet/runtime/web`.
+ *
+ * @module shrinknet
  */
 export { type PruneOptions, prune } from "./library/prune.ts";
 export { analyze, applyPlan, compare, evaluate, inspect } from "./library/others.ts";

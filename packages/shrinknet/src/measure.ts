@@ -1,4 +1,8 @@
-/** Measuring: the error of a network without some units, exactly or by estimates. */
+/**
+ * Measuring: the error of a network without some units, exactly or by estimates.
+ *
+ * @module shrinknet/measure
+ */
 export {
   accuracyByClass,
   bindSamples,

@@ -1,7 +1,7 @@
 /** Runs one command line. */
 import { CommanderError } from "@commander-js/extra-typings";
 import { type ExitCode, failureOf } from "./failure.ts";
-import { type Io, type Output, processIo } from "./io.ts";
+import { type Io, type Output, printJson, processIo } from "./io.ts";
 import { createProgram } from "./program.ts";
 
 export type { ExitCode };
@@ -14,6 +14,14 @@ export type { ExitCode };
 export async function run(argv: readonly string[], world: Io = processIo()): Promise<ExitCode> {
   const io = { ...world, stdout: printableOnly(world.stdout), stderr: printableOnly(world.stderr) };
   try {
+    if (argv.includes("--json-schema")) {
+      const { jsonSchemaOf } = await import("./json/schemas.ts");
+      const schema = jsonSchemaOf(argv[0] ?? "");
+      if (schema) {
+        printJson(io, schema);
+        return 0;
+      }
+    }
     const program = await createProgram(argv, io);
     await program.parseAsync(argv, { from: "user" });
     return 0;

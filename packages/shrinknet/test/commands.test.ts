@@ -1,7 +1,7 @@
 /** Each command does what it says. */
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { z } from "zod";
-import { applyJson, compareJson, evaluateJson, gainJson, inspectJson, pruneJson } from "./contract.ts";
+import { applyJson, compareJson, evaluateJson, gainJson, inspectJson, pruneJson } from "../src/json/schemas.ts";
 import { Workplace } from "./support.ts";
 
 const place = new Workplace();

@@ -7,7 +7,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { z } from "zod";
 import { model, node, random } from "../../core/test/support/build.ts";
 import { crossEntropyError, matchErrors, rowsOf } from "../../core/test/support/objectives.ts";
-import { evaluateJson } from "./contract.ts";
+import { evaluateJson } from "../src/json/schemas.ts";
 import { Workplace } from "./support.ts";
 
 const place = new Workplace();

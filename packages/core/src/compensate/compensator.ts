@@ -251,7 +251,7 @@ export class Compensator {
     }
   }
 
-  /** The consumers' sensitivities together; see {@link Sensitivities.of}. */
+  /** The consumers' sensitivities together; see `Sensitivities.of`. */
   async sensitivityOf({ layers }: LayerFamily, { state }: Activations): Promise<Float64Array | undefined> {
     const isRepaired = this.#isRepaired(state);
     let sum: Float64Array | undefined;
@@ -262,7 +262,7 @@ export class Compensator {
     return sum;
   }
 
-  /** What the removal of each unit changes where no layer is fitted; see {@link Sensitivities.effects}. */
+  /** What the removal of each unit changes where no layer is fitted; see `Sensitivities.effects`. */
   effectsOf({ state }: Activations): Promise<Float64Array | undefined> {
     return this.sensitivities.effects(state, this.#isRepaired(state));
   }
@@ -277,7 +277,7 @@ export class Compensator {
     return withWeights(this.#prunable, new Map(fits.flatMap(({ family, fit }) => withFit(graph, family, fit))));
   }
 
-  /** The end of a run, see {@link lastFit}. Returns the consumers that have changed, as {@link repair} does. */
+  /** The end of a run, see `lastFit`. Returns the consumers that have changed, as {@link repair} does. */
   async finish(): Promise<string[]> {
     if (this.kind === "none" || !this.#removed.includes(1)) return [];
     const weights = await lastFit(this.#lastFitRequest());

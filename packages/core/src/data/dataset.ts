@@ -1,7 +1,7 @@
 /** Data as a file or a caller gives it: named arrays, and perhaps labels or float targets. */
 import { slice, type Tensor } from "../graph/tensor.ts";
 
-/** Arrays to measure on. {@link bindSamples} fits them to a model. */
+/** Arrays to measure on. `bindSamples` fits them to a model. */
 export interface Dataset {
   /** For messages: the file's name. */
   readonly source: string;

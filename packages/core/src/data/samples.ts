@@ -48,7 +48,7 @@ export function feedOf({ inputs }: Samples, n: number): Values {
   return Object.fromEntries(own);
 }
 
-/** One feed for the samples from..to-1. More than one needs a batching that {@link canStack} them. */
+/** One feed for the samples from..to-1. More than one needs a batching that `canStack` them. */
 export function feedsOf(samples: Samples, from: number, to: number, batching: Batching): Values {
   if (to - from === 1) return feedOf(samples, from);
   const own = Object.entries(samples.inputs).map(([name, { tensor, isShared }]): [string, Tensor] => {

@@ -112,7 +112,7 @@ export class Oracle {
 
   /**
    * Errors of single samples without each of the given units, for the samples from..to-1, where both are ends of parts
-   * ({@link partsOf}). Counted by share of the data.
+   * (`partsOf`). Counted by share of the data.
    */
   async sampleErrors(candidates: readonly number[], from: number, to: number): Promise<Map<number, number[]>> {
     const { chunks } = this.#evaluator;

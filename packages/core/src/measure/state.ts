@@ -10,7 +10,7 @@ import { withIdle } from "./idle.ts";
 
 export interface State {
   readonly removed: RemovedUnits;
-  /** Removed units that the model does not hold any more: all of them, unless some stay idle; see {@link withIdle}. */
+  /** Removed units that the model does not hold any more: all of them, unless some stay idle; see `withIdle`. */
   readonly cut: RemovedUnits;
   /** The model without the removed units: what surgery would write, or as good as that where some stay idle. */
   readonly model: Model;

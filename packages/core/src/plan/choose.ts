@@ -49,7 +49,7 @@ export interface ChooseOptions extends Selection {
   readonly test?: Evaluator | undefined;
   /**
    * Error and accuracy are noted after every so many removals, at the end, and where the criterion needs the error;
-   * default: after each where that is cheap, see {@link affordableTrace}. Limits of the budget hold at every removal
+   * default: after each where that is cheap, see `affordableTrace`. Limits of the budget hold at every removal
    * before the one that is reported to break them.
    */
   readonly traceEvery?: number | undefined;

@@ -33,7 +33,7 @@ interface Draft {
 }
 
 export interface UnitOptions extends TieOptions {
-  /** Kinds of units that may be removed; default {@link USUAL_KINDS}. */
+  /** Kinds of units that may be removed; default `USUAL_KINDS`. */
   readonly kinds?: readonly UnitKind[] | undefined;
   /** Means over units that the graph takes as sums; default none. */
   readonly means?: FusedNodes | undefined;

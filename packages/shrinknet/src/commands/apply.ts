@@ -9,7 +9,7 @@ import { nameOf, throwIfInDoubt } from "../files/unverified.ts";
 import { writeFiles } from "../files/write-files.ts";
 import { type Io, printJson } from "../io.ts";
 import { readData, withDataOptions } from "../options/data.ts";
-import { dataHelp, jsonOption, shapeOption, threadsOption } from "../options/shared.ts";
+import { dataHelp, jsonOption, jsonSchemaOption, shapeOption, threadsOption } from "../options/shared.ts";
 import { withProgress } from "../progress/progress.ts";
 import { beforeAfter } from "../text/before-after.ts";
 import { colorsOf } from "../text/colors.ts";
@@ -29,6 +29,7 @@ export function applyCommand(io: Io): CommandUnknownOpts {
     .addOption(shapeOption)
     .addOption(threadsOption)
     .addOption(jsonOption)
+    .addOption(jsonSchemaOption)
     .addHelpText("after", "\nExample:\n  $ shrinknet apply digits.onnx plan.json --out small.onnx")
     .action(async (path, planPath, options) => {
       const { out, data: dataPath, shape: shapes, threads, json } = options;

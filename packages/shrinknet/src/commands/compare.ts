@@ -13,6 +13,7 @@ import {
   dataHelp,
   fixOption,
   jsonOption,
+  jsonSchemaOption,
   kindsOption,
   minKeepOption,
   objectiveOption,
@@ -80,6 +81,7 @@ export function compareCommand(io: Io): CommandUnknownOpts {
     .addOption(seedOption)
     .addOption(threadsOption)
     .addOption(jsonOption)
+    .addOption(jsonSchemaOption)
     .addOption(quietOption)
     .addHelpText(
       "after",

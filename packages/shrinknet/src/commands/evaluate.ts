@@ -6,7 +6,15 @@ import { naming } from "../files/naming.ts";
 import { type Io, printJson } from "../io.ts";
 import { readData, withDataOptions } from "../options/data.ts";
 import { objectivesFrom } from "../options/own.ts";
-import { dataHelp, jsonOption, objectiveOption, outputOption, shapeOption, threadsOption } from "../options/shared.ts";
+import {
+  dataHelp,
+  jsonOption,
+  jsonSchemaOption,
+  objectiveOption,
+  outputOption,
+  shapeOption,
+  threadsOption,
+} from "../options/shared.ts";
 import { colorsOf } from "../text/colors.ts";
 import { evaluateText } from "../text/evaluate.ts";
 
@@ -21,6 +29,7 @@ export function evaluateCommand(io: Io): CommandUnknownOpts {
     .addOption(shapeOption)
     .addOption(threadsOption)
     .addOption(jsonOption)
+    .addOption(jsonSchemaOption)
     .addHelpText("after", "\nExample:\n  $ shrinknet evaluate small.onnx --against digits.onnx --data test.npz")
     .action(async (path, options) => {
       const { shape: shapes, threads, json, against } = options;

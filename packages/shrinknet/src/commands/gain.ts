@@ -13,6 +13,7 @@ import {
   dataHelp,
   fixOption,
   jsonOption,
+  jsonSchemaOption,
   kindsOption,
   objectiveOption,
   outputOption,
@@ -47,6 +48,7 @@ export function gainCommand(io: Io): CommandUnknownOpts {
     .addOption(fixOption)
     .addOption(threadsOption)
     .addOption(jsonOption)
+    .addOption(jsonSchemaOption)
     .addOption(quietOption)
     .addHelpText(
       "after",

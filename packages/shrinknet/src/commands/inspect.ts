@@ -9,7 +9,7 @@ import { loadModel } from "../files/load-model.ts";
 import { naming } from "../files/naming.ts";
 import { writeFiles } from "../files/write-files.ts";
 import { type Io, printJson } from "../io.ts";
-import { fixOption, jsonOption, kindsOption, shapeOption, untieOption } from "../options/shared.ts";
+import { fixOption, jsonOption, jsonSchemaOption, kindsOption, shapeOption, untieOption } from "../options/shared.ts";
 import { colorsOf } from "../text/colors.ts";
 import { assumedText, inspectText } from "../text/inspect.ts";
 
@@ -25,6 +25,7 @@ export function inspectCommand(io: Io): CommandUnknownOpts {
     .addOption(kindsOption)
     .addOption(fixOption)
     .addOption(jsonOption)
+    .addOption(jsonSchemaOption)
     .addHelpText("after", "\nExample:\n  $ shrinknet inspect digits.onnx --graph digits.svg")
     .action(async (path, { shape: shapes, untie, kinds, fix, json, graph, latency, data: dataPath }) => {
       await checkOutputs({ "--graph": graph }, { "the model": path, "--data": dataPath });

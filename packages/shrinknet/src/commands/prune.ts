@@ -33,6 +33,7 @@ import {
   dataHelp,
   fixOption,
   jsonOption,
+  jsonSchemaOption,
   kindsOption,
   minKeepOption,
   objectiveOption,
@@ -156,6 +157,7 @@ export function pruneCommand(io: Io): CommandUnknownOpts {
     .addOption(seedOption)
     .addOption(threadsOption)
     .addOption(jsonOption)
+    .addOption(jsonSchemaOption)
     .addOption(quietOption)
     .addHelpText(
       "after",

@@ -70,4 +70,10 @@ export const minKeepOption: Parsed<"--min-keep <n>", number> = new Option(
 
 export const jsonOption: Option<"--json"> = new Option("--json", "print one JSON object in place of text");
 
+/** Answered before a command is parsed: see `run.ts`. */
+export const jsonSchemaOption: Option<"--json-schema"> = new Option(
+  "--json-schema",
+  "print the JSON Schema of what --json prints, and do nothing else",
+);
+
 export const quietOption: Option<"--quiet"> = new Option("--quiet", "show no progress");

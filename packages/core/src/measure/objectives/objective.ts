@@ -53,7 +53,7 @@ export interface BoundObjective {
   readonly loop?: ObjectiveLoop | undefined;
   /** How far two outputs are apart where no answers are asked; default: half the squared distance. */
   readonly distance?: OutputDistance;
-  /** Weights that other sets of samples are to take over, see {@link Original.like}. */
+  /** Weights that other sets of samples are to take over, see `Original.like`. */
   readonly columnWeights?: Float64Array;
 }
 

@@ -1,9 +1,17 @@
-/** The JSON that the contract promises. More may be added to each object. */
+/** What `--json` prints, by command: these names stay. More may be added to each object. */
+import { UNIT_KINDS } from "@shrinknet/core";
 import { z } from "zod";
 
 const count = z.number().int().nonnegative();
 const share = z.number().min(0).max(1);
-const quality = z.object({ error: z.number(), accuracy: share.optional() });
+const quality = z.object({
+  error: z
+    .number()
+    .describe(
+      "mean over samples, summed over outputs; of outputs held to the original's own, relative to their variance",
+    ),
+  accuracy: share.optional().describe("share of right answers; only with classes"),
+});
 const outputs = z.array(
   z.object({ name: z.string(), objective: z.string(), ...quality.shape, agreement: share.optional() }),
 );
@@ -24,7 +32,7 @@ const removal = z.object({
   unit: count,
   layer: z.string(),
   instead: count.optional(),
-  score: z.number(),
+  score: z.number().describe("what the criterion said of the unit; lower = removed first"),
   error: z.number().nullable(),
   accuracy: z.number().optional(),
   parameters: count,
@@ -47,24 +55,29 @@ const answers = z.object({
 export const pruneJson = z.object({
   model: z.string(),
   out: z.string(),
-  criterion: z.string(),
+  criterion: z.string().describe("what units were judged by"),
   schedule: z.enum(["once", "rerank"]),
   objective: z.string(),
   compensation: z.string(),
   seed: count,
   before: state,
   after: state,
-  removed: z.array(removal),
-  evaluations: count,
+  removed: z.array(removal).describe("one entry for each removal, in order"),
+  evaluations: count.describe("how often the error without one unit was measured"),
   seconds: z.number().nonnegative(),
-  verified: z.number().nonnegative(),
+  verified: z
+    .number()
+    .nonnegative()
+    .describe(
+      "largest difference between the written file and the original without its units, as a share of the largest output",
+    ),
   layers: z.array(z.object({ group: z.string(), layer: z.string(), kind: z.string(), before: count, after: count })),
-  stopped: z.string(),
+  stopped: z.string().describe("why, in words"),
   heldOut: z.object({ samples: count, share: z.number(), usedFor: z.string() }).optional(),
   answers: z.object({ calibration: answers, heldOut: answers.optional(), test: answers.optional() }).optional(),
   latency: z
     .object({
-      before: z.number(),
+      before: z.number().describe("milliseconds of one run, median"),
       after: z.number(),
       speedup: z.number(),
       interval: z.tuple([z.number(), z.number()]),
@@ -101,7 +114,7 @@ export const inspectJson = z.object({
   groups: z.array(
     z.object({
       id: z.string(),
-      kind: z.enum(["neuron", "channel", "head"]),
+      kind: z.enum(UNIT_KINDS),
       size: count,
       layer: z.string(),
       members: z.array(
@@ -110,7 +123,9 @@ export const inspectJson = z.object({
     }),
   ),
   frozen: z.array(z.object({ value: z.string(), axis: count, size: count, reason: z.string() })),
-  removable: z.object({ units: z.number(), parameters: z.number(), macs: z.number() }),
+  removable: z
+    .object({ units: z.number(), parameters: z.number(), macs: z.number() })
+    .describe("shares that depend on units that can be removed"),
   obstacles: z.array(z.object({ reason: z.string(), count, macs: z.number(), layers: z.array(z.string()) })),
   latency: z
     .object({
@@ -189,3 +204,19 @@ export const applyJson = z.object({
   after: size,
   verified: z.number(),
 });
+
+/** By command. */
+export const jsonSchemas: Readonly<Record<string, z.ZodType>> = {
+  inspect: inspectJson,
+  evaluate: evaluateJson,
+  prune: pruneJson,
+  compare: compareJson,
+  gain: gainJson,
+  apply: applyJson,
+};
+
+/** JSON Schema (draft 2020-12) of what a command prints with `--json`. */
+export function jsonSchemaOf(command: string): object | undefined {
+  const schema = jsonSchemas[command];
+  return schema && z.toJSONSchema(schema, { io: "input" });
+}
