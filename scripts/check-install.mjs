@@ -15,6 +15,8 @@ function run(title, command, args, { from = folder } = {}) {
   const { status, stdout, stderr } = spawnSync(command, args, { cwd: from, encoding: "utf8", maxBuffer: 2 ** 28 });
   if (status !== 0) {
     console.log(`${title}: failed\n${stdout}${stderr}`);
+    run("install the experiments", "npm", [...install, tarballs.find(({ name }) => name === "paper").file]);
+    run("npx shrinknet paper list", "npx", ["shrinknet", "paper", "list"]);
     rmSync(folder, { recursive: true, force: true });
     process.exit(1);
   }
@@ -23,7 +25,7 @@ function run(title, command, args, { from = folder } = {}) {
 }
 
 const names = readdirSync("packages");
-const tarballs = names.flatMap((name) => {
+const tarballs = names.map((name) => {
   const [packed] = JSON.parse(
     run(`pack ${name}`, "npm", ["pack", "--json", "--pack-destination", folder], {
       from: join(root, "packages", name),
@@ -31,11 +33,12 @@ const tarballs = names.flatMap((name) => {
   );
   const kilobytes = Math.round(statSync(join(folder, packed.filename)).size / 1024);
   console.log(`  ${packed.filename}: ${kilobytes} kB, ${packed.entryCount} files`);
-  return `./${packed.filename}`;
+  return { name, file: `./${packed.filename}` };
 });
 writeFileSync(join(folder, "package.json"), JSON.stringify({ name: "consumer", private: true, type: "module" }));
 const install = ["install", "--ignore-scripts", "--prefer-offline", "--no-audit", "--no-fund"];
-run("install from tarballs", "npm", [...install, ...tarballs, `onnxruntime-web@${runtime["onnxruntime-web"]}`]);
+const needed = tarballs.filter(({ name }) => name !== "paper").map(({ file }) => file);
+run("install from tarballs", "npm", [...install, ...needed, `onnxruntime-web@${runtime["onnxruntime-web"]}`]);
 run("install the consumer's tools", "npm", [
   ...install,
   "-D",
@@ -46,6 +49,10 @@ run("install the consumer's tools", "npm", [
 
 const version = run("npx shrinknet --version", "npx", ["shrinknet", "--version"]).trim();
 if (!/^\d+\.\d+\.\d+$/.test(version)) throw new Error(`version: got ${version}`);
+
+const { stderr: without } = spawnSync("npx", ["shrinknet", "paper", "list"], { cwd: folder, encoding: "utf8" });
+if (!without.includes("the experiments are not installed; run npm install @shrinknet/paper"))
+  throw new Error(`paper: said ${without}`);
 
 // a model made by the library's own parts, then pruned by the command without any choice, and by the library
 writeFileSync(
@@ -132,4 +139,6 @@ console.log(
     .map((name) => `  ${name}: ${Math.round(statSync(join(folder, "page", "dist", "assets", name)).size / 1024)} kB`)
     .join("\n"),
 );
+run("install the experiments", "npm", [...install, tarballs.find(({ name }) => name === "paper").file]);
+run("npx shrinknet paper list", "npx", ["shrinknet", "paper", "list"]);
 rmSync(folder, { recursive: true, force: true });

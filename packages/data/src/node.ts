@@ -16,6 +16,8 @@ import { checkInflated } from "./inflated.ts";
 import { isNpy, readNpy } from "./npy.ts";
 import { isZip, readNpz } from "./npz.ts";
 import { readWhole } from "./read-whole.ts";
+import { openStored, readRows, type StoredArray } from "./rows.ts";
+import { stratified } from "./stratified.ts";
 
 export interface LoadOptions extends ArrangeOptions {
   /** Arrays that hold labels or targets, by output; "" for the first output that they fit. Default: `y` and `y_OUTPUT`. */
@@ -50,8 +52,41 @@ export async function loadData(path: string, options: LoadOptions = {}): Promise
     throw new ShrinkError("option", `samples: got ${samples}, expected a whole number of 1 or more.`);
   }
   if (await isFolder(path)) return await loadFolder(path, options);
+  const part = samples === undefined ? undefined : await loadPart(path, options);
+  if (part) return arranged(part, { ...options, samples: undefined });
   const loaded = path.includes(",") && !existsSync(path) ? await loadPair(path) : await loadFile(path);
   return arranged(labels ? { ...loaded, labelArrays: labels } : loaded, options);
+}
+
+/** Bytes; smaller files are read whole. */
+const LARGE = 2 ** 26;
+
+/** A part of a large `.npy` or uncompressed `.npz`, drawn before it is read; undefined where it must be read whole. */
+async function loadPart(path: string, { samples = 0, seed, labels }: LoadOptions): Promise<Dataset | undefined> {
+  const size = await stat(path).then(
+    (found) => (found.isFile() ? found.size : 0),
+    () => 0,
+  );
+  if (size < LARGE) return undefined;
+  const source = basename(path);
+  const stored = await openStored(path, source);
+  if (!stored) return undefined;
+  const { file, arrays } = stored;
+  try {
+    const count = Math.max(...[...arrays.values()].map(({ dims }) => dims[0] ?? 0));
+    const whole = (array: StoredArray): Promise<Tensor> => readRows(file, array, [...Array(array.dims[0] ?? 0).keys()]);
+    const classes = [...arrays].find(
+      ([name, { dims, type }]) => /^(y|labels)$/.test(name) && dims.length === 1 && type !== "float32",
+    );
+    const known = classes && Array.from((await whole(classes[1])).numbers);
+    const rows = stratified(known, count, Math.min(samples, count), seed);
+    const inputs: Record<string, Tensor> = {};
+    for (const [name, array] of arrays)
+      inputs[name] = array.dims[0] === count ? await readRows(file, array, rows) : await whole(array);
+    return { ...fromNpz(inputs, source), ...(labels && { labelArrays: labels }) };
+  } finally {
+    await file.close();
+  }
 }
 
 async function isFolder(path: string): Promise<boolean> {

@@ -31,6 +31,24 @@ export function isNpy(bytes: Uint8Array): boolean {
  * Throws a `data` error for other contents, cut-off files, big-endian numbers, and element types that are not numbers.
  */
 export function readNpy(bytes: Uint8Array, where: string): Tensor {
+  const { type, dims, start, isFortran } = npyHeader(bytes, where, bytes.length);
+  const tensor = new Tensor(type, isFortran ? dims.toReversed() : dims, bytes.subarray(start), { raw: true });
+  return isFortran ? transpose(tensor, [...dims.keys()].reverse()) : tensor;
+}
+
+/** What the header says; `length`: bytes of the whole file, of which `bytes` are the beginning. Throws as {@link readNpy} does. */
+export function npyHeader(
+  bytes: Uint8Array,
+  where: string,
+  length: number,
+): {
+  readonly type: ElementType;
+  readonly dims: readonly number[];
+  readonly start: number;
+  readonly isFortran: boolean;
+  /** Of all elements. */
+  readonly bytes: number;
+} {
   const { header, start } = readHeader(bytes, where);
   const descr = /'descr':\s*('[^']*'|\[.*?\](?=\s*[,}]))/s.exec(header)?.[1];
   const fortran = /'fortran_order':\s*(True|False)/.exec(header)?.[1];
@@ -41,16 +59,15 @@ export function readNpy(bytes: Uint8Array, where: string): Tensor {
   const type = elementType(descr.replaceAll("'", ""), where);
   const dims = shape.split(",").flatMap((dim) => (dim.trim() ? [Number.parseInt(dim, 10)] : []));
   const need = sizeOf(dims) * bytesPerElement(type);
-  const data = bytes.subarray(start);
-  if (data.length !== need) {
-    const cut = data.length < need ? "is cut short: it" : "has bytes left over: it";
-    fail(where, `${cut} holds ${data.length} bytes of data, expected ${need} for ${type} [${dims.join(", ")}]`, again);
+  if (length - start !== need) {
+    const cut = length - start < need ? "is cut short: it" : "has bytes left over: it";
+    fail(
+      where,
+      `${cut} holds ${length - start} bytes of data, expected ${need} for ${type} [${dims.join(", ")}]`,
+      again,
+    );
   }
-  const isFortran = fortran === "True" && dims.length > 1;
-  const tensor = new Tensor(type, isFortran ? dims.toReversed() : dims, data, {
-    raw: true,
-  });
-  return isFortran ? transpose(tensor, [...dims.keys()].reverse()) : tensor;
+  return { type, dims, start, isFortran: fortran === "True" && dims.length > 1, bytes: need };
 }
 
 /** A .npy file (version 1, row-major order) that holds the tensor. Throws a `data` error for bfloat16: NumPy has none. */

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { bindSamples, float32, int64, type Samples, type Tensor, tensorOf } from "@shrinknet/core";
 import { gzipSync } from "fflate";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { arranged } from "../src/arranged.ts";
 import { type LoadOptions, loadData } from "../src/node.ts";
 import { writeNpy } from "../src/npy.ts";
 import { writeNpz } from "../src/npz.ts";
@@ -257,5 +258,31 @@ describe("files that are no data", () => {
     expect(await messageOf(async () => loadData(await save("plain", bytesOf("hello"))))).toBe(
       `plain ends in no known suffix, expected the suffix of a data file. ${forms}`,
     );
+  });
+});
+
+describe("a part of a large file is read without the rest", () => {
+  const [count, width] = [3000, 6000]; // 72 MB
+  const large = new Float32Array(count * width).map((_, at) => at % 977);
+  const y = int64(Array.from({ length: count }, (_, at) => at % 3));
+
+  test.each([
+    ["large.npz", () => writeNpz({ x: float32(large, [count, width]), y, rate: int64([16000]) }, { level: 0 })],
+    ["large.npy", () => writeNpy(float32(large, [count, width]))],
+  ])("%s", async (name, bytes) => {
+    const path = await save(name, bytes());
+    const part = await loadData(path, { samples: 30, seed: 5 });
+    const whole = arranged(await loadData(path), { samples: 30, seed: 5 });
+    expect(part.inputs.x?.dims).toEqual([30, width]);
+    expect(part.inputs.x?.bytes).toEqual(whole.inputs.x?.bytes);
+    expect(numbersOf(part.inputs.y)).toEqual(numbersOf(whole.inputs.y));
+    expect(part.inputs.rate?.dims).toEqual(whole.inputs.rate?.dims);
+  });
+
+  test("a packed one is read whole, a damaged one refused", async () => {
+    const packed = await save("packed.npz", writeNpz({ x: float32(large, [count, width]), y }, { level: 1 }));
+    expect((await loadData(packed, { samples: 30 })).inputs.x?.dims).toEqual([30, width]);
+    const cut = await save("cut.npy", writeNpy(float32(large, [count, width])).subarray(0, 70_000_000));
+    expect(await messageOf(() => loadData(cut, { samples: 30 }))).toContain("is cut short: it holds");
   });
 });

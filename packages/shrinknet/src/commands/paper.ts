@@ -23,7 +23,7 @@ export function paperCommand(io: Io): CommandUnknownOpts {
     .addOption(quietOption)
     .addHelpText("after", "\nExample:\n  $ shrinknet paper mnist-1layer cosine-big --seeds 3 --out paper-out")
     .action(async (names, options) => {
-      const paper = await import("@shrinknet/paper");
+      const paper = await loadPaper();
       if (names.length === 1 && names[0] === "list") {
         if (options.json) printJson(io, { experiments: paper.experiments });
         else io.stdout.write(paperListText(paper, colorsOf(io)));
@@ -41,4 +41,16 @@ export function paperCommand(io: Io): CommandUnknownOpts {
       if (options.json) printJson(io, summary);
       else io.stdout.write(paperText(paper, summary, colorsOf(io)));
     });
+}
+
+/** The experiments are a package of their own, which most users do not need. */
+async function loadPaper(): Promise<typeof import("@shrinknet/paper")> {
+  try {
+    return await import("@shrinknet/paper");
+  } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code !== "ERR_MODULE_NOT_FOUND") throw cause;
+    throw new ShrinkError("option", "paper: the experiments are not installed; run npm install @shrinknet/paper", {
+      cause,
+    });
+  }
 }
