@@ -2,8 +2,8 @@
 // has an error on its console or is wider than a phone. SHRINKNET_CI=1 makes a missing browser a failure.
 import { spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, readdirSync, readFileSync } from "node:fs";
-import { createServer } from "node:http";
-import { dirname, extname, join, normalize, resolve } from "node:path";
+import { dirname, join, resolve } from "node:path";
+import { launch, serve, watched } from "./browser.mjs";
 
 const site = resolve("site");
 const built = spawnSync("node_modules/.bin/typedoc", ["--treatWarningsAsErrors"], { encoding: "utf8" });
@@ -25,37 +25,8 @@ for (const [page, text] of texts) {
 if (broken.length > 0) fail(`links that lead nowhere:\n${broken.join("\n")}`);
 console.log(`${pages.length} pages, all links lead somewhere`);
 
-const browser = ["/usr/bin/chromium", "/usr/bin/chromium-browser"].find(existsSync);
-if (!browser) {
-  if (process.env.SHRINKNET_CI) fail("no browser: apt-get install chromium");
-  console.log("not looked at in a browser: there is no chromium (apt-get install chromium)");
-  process.exit(0);
-}
-const { chromium } = await import("playwright-core");
-const args = [
-  "--no-sandbox",
-  "--disable-gpu",
-  "--disable-background-networking",
-  "--disable-component-update",
-  "--no-first-run",
-];
-const types = {
-  ".html": "text/html",
-  ".js": "text/javascript",
-  ".css": "text/css",
-  ".svg": "image/svg+xml",
-  ".png": "image/png",
-};
-const server = createServer((request, response) => {
-  const path = join(site, normalize(decodeURIComponent(new URL(request.url, "http://site").pathname)));
-  if (!existsSync(path)) return response.writeHead(404).end();
-  response
-    .writeHead(200, { "content-type": types[extname(path)] ?? "application/octet-stream" })
-    .end(readFileSync(path));
-});
-await new Promise((ready) => server.listen(0, "127.0.0.1", ready));
-const origin = `http://127.0.0.1:${server.address().port}`;
-const running = await chromium.launch({ executablePath: browser, args });
+const running = await launch();
+const { origin, close } = await serve(site);
 const shots = process.argv[2];
 if (shots) mkdirSync(shots, { recursive: true });
 const seen = [
@@ -65,17 +36,7 @@ const seen = [
 ];
 try {
   for (const width of [390, 1280]) {
-    const page = await running.newPage({ viewport: { width, height: 844 } });
-    const errors = [];
-    page.on("console", (message) => message.type() === "error" && errors.push(message.text()));
-    page.on("pageerror", (error) => errors.push(String(error)));
-    page.on(
-      "request",
-      (request) =>
-        request.url().startsWith(origin) ||
-        request.url().startsWith("data:") ||
-        errors.push(`asks for ${request.url()}`),
-    );
+    const { page, errors } = await watched(running, origin, { viewport: { width, height: 844 } });
     for (const name of seen.filter((one) => existsSync(join(site, one)))) {
       await page.goto(`${origin}/${name}`);
       const overflow = await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth);
@@ -87,7 +48,7 @@ try {
   }
 } finally {
   await running.close();
-  server.close();
+  close();
 }
 console.log(`${seen.length} pages looked at in chromium at 390 and 1280 pixels: no errors, nothing too wide`);
 

@@ -16,6 +16,7 @@ const steps = [
   ["unused code", bin("knip"), ["--no-progress"]],
   ["packages", process.execPath, ["scripts/check-packages.mjs"]],
   ["documentation", process.execPath, ["scripts/check-site.mjs"]],
+  ["in a browser", process.execPath, ["scripts/check-page.mjs"]],
   ["install from tarballs", process.execPath, ["scripts/check-install.mjs"]],
 ];
 

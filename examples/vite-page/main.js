@@ -1,6 +1,8 @@
 import { prune, ShrinkError } from "@shrinknet/core";
 import { readNpz } from "@shrinknet/data";
 import { webRunner } from "@shrinknet/runtime/web";
+import mjs from "onnxruntime-web/ort-wasm-simd-threaded.mjs?url";
+import wasm from "onnxruntime-web/ort-wasm-simd-threaded.wasm?url";
 
 const element = (id) => document.getElementById(id);
 const bytesOf = async (id) => new Uint8Array(await element(id).files[0].arrayBuffer());
@@ -12,7 +14,7 @@ element("go").addEventListener("click", async () => {
   try {
     const [model, npz] = [await bytesOf("model"), await bytesOf("data")];
     const { bytes, summary } = await prune(model, {
-      runner: webRunner(),
+      runner: webRunner({ mjs, wasm }),
       data: { source: "samples", inputs: readNpz(npz, "samples") },
       compensate: "lstsq",
       budget: { targetMacs: element("share").value / 100 },

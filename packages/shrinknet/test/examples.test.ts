@@ -42,5 +42,5 @@ test("vite-page is built", async () => {
     logLevel: "error",
   });
   const assets = readdirSync(join(outDir, "assets"));
-  expect(assets.map((asset) => asset.split(".").at(-1)).toSorted()).toEqual(["js", "wasm"]);
+  expect(assets.map((asset) => asset.split(".").at(-1)).toSorted()).toEqual(["js", "js", "mjs", "wasm"]);
 });
