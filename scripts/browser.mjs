@@ -29,20 +29,18 @@ export async function serve(folder) {
 }
 
 /** The browser; ends the check where there is none: as a failure with SHRINKNET_CI=1. */
-export async function launch() {
+export async function launch({ gpu = false } = {}) {
   const executablePath = ["/usr/bin/chromium", "/usr/bin/chromium-browser"].find(existsSync);
   if (!executablePath) {
     console.log("not looked at in a browser: there is no chromium (apt-get install chromium)");
     process.exit(process.env.SHRINKNET_CI ? 1 : 0);
   }
   const { chromium } = await import("playwright-core");
-  const args = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--no-first-run",
-  ];
+  const device = gpu
+    ? ["--enable-unsafe-webgpu", "--use-webgpu-adapter=swiftshader", "--enable-features=Vulkan"]
+    : ["--disable-gpu"];
+  const quiet = ["--disable-background-networking", "--disable-component-update", "--no-first-run"];
+  const args = ["--no-sandbox", ...device, ...quiet];
   return chromium.launch({ executablePath, args });
 }
 

@@ -64,6 +64,25 @@ try {
   await page.click("#go");
   await page.waitForFunction(() => /expected|damaged/.test(document.getElementById("said").textContent));
   console.log(`a file that is no model: ${await page.textContent("#said")}`);
+  // a WebGPU in software: the same units go, rounding apart
+  const withGpu = await launch({ gpu: true });
+  try {
+    const { page: other, errors: found } = await watched(withGpu, origin, {});
+    await other.goto(`${origin}/index.html`);
+    await other.setInputFiles("#model", join(folder, "model.onnx"));
+    await other.setInputFiles("#data", join(folder, "calib.npz"));
+    await other.check("#gpu");
+    await other.click("#go");
+    await other.waitForSelector("#said a", { timeout: 120_000 }).catch(async () => {
+      throw new Error(`on WebGPU the page says "${await other.textContent("#said")}"; ${found.join("; ")}`);
+    });
+    const said = await other.textContent("#said");
+    if (!said.includes(`-> ${expected.bytes.length} bytes`))
+      throw new Error(`on WebGPU: ${said}, expected ${expected.bytes.length} bytes`);
+    console.log(`on WebGPU: ${said}`);
+  } finally {
+    await withGpu.close();
+  }
 } finally {
   await browser.close();
   close();

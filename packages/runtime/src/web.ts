@@ -6,6 +6,8 @@
 import type { Runner } from "@shrinknet/core";
 import { sessionOf } from "./session.ts";
 
+export { type WebGpuOptions, webgpuRunner } from "./webgpu.ts";
+
 export interface WebRunnerOptions {
   /**
    * Threads inside one operator; default: the processors up to 4 where the page is isolated (COOP and COEP) and `mjs` is given, else 1.

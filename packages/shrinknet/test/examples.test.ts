@@ -42,5 +42,6 @@ test("vite-page is built", async () => {
     logLevel: "error",
   });
   const assets = readdirSync(join(outDir, "assets"));
-  expect(assets.map((asset) => asset.split(".").at(-1)).toSorted()).toEqual(["js", "js", "mjs", "wasm"]);
+  const kinds = assets.map((asset) => asset.split(".").at(-1)).filter((kind) => kind !== "js");
+  expect(kinds.toSorted()).toEqual(["mjs", "mjs", "wasm", "wasm"]);
 });

@@ -17,6 +17,7 @@ import { verifiedText } from "./verified.ts";
 /** What `prune` prints: how much smaller, faster and worse the model became, and whether it can be trusted. `files`: as below. */
 export function shortText(summary: PruneSummary, files: readonly string[], colors: Colors): string {
   const { model, before, after, criterion, compensation, seconds, latency } = summary;
+  const [out = "", ...others] = files.toReversed();
   const by = [criterion, ...(compensation === "none" ? [] : [`repair ${compensation}`]), formatSeconds(seconds)];
   const sizes = [
     `${formatCount(before.bytes)} -> ${formatCount(after.bytes)} bytes`,
@@ -26,12 +27,12 @@ export function shortText(summary: PruneSummary, files: readonly string[], color
   const isFaster = latency !== undefined && latency.speedup >= 1;
   return [
     ...(latency && !isFaster ? warningText(summary) : []),
-    `${colors.bold(model)}: removed ${formatCount(before.units - after.units)} of ${plural(before.units, "unit")} (${by.join(", ")})\n`,
+    `${colors.bold(model)} -> ${colors.bold(out)}: removed ${formatCount(before.units - after.units)} of ${plural(before.units, "unit")} (${by.join(", ")})\n`,
     `smaller:  ${sizes.join(", ")}\n`,
     ...(isFaster ? [`faster:   ${latencyText(latency).replace(" faster:", ":")}\n`] : []),
     ...qualityText(summary),
     `${verifiedText(verificationOf(summary), colors)}; stopped: ${summary.stopped}\n`,
-    `wrote ${files.toReversed().join(", ")}\n`,
+    ...(others.length > 0 ? [`also wrote ${others.join(", ")}\n`] : []),
   ].join("");
 }
 
