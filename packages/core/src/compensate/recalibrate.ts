@@ -38,7 +38,8 @@ export async function recalibrated(
   state: State,
   fit: number,
 ): Promise<Map<string, Tensor>> {
-  const nodes = normalisations(prunable);
+  // of a branch that went whole nothing is left to measure
+  const nodes = normalisations(prunable).filter((node) => state.model.graph.value(nodeId(node)) !== undefined);
   const result = new Map<string, Tensor>();
   if (nodes.length === 0) return result;
   const [then, now] = [await momentsOf(nodes, evaluator, original, fit), await momentsOf(nodes, evaluator, state, fit)];

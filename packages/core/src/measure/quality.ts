@@ -66,7 +66,8 @@ export class QualityMeter {
       return this.suffix.quality(this.activations);
     }
     const { terms, prunable, samples, chunks } = this.#evaluator;
-    const sinks = allSinks(prunable.units).map((sink) => sink.value);
+    const { graph } = this.activations.state.model; // without branches that went whole
+    const sinks = allSinks(prunable.units).flatMap(({ value }) => (graph.value(value) ? [value] : []));
     const width = sinks.reduce((sum, name) => sum + sizeOf(prunable.shapes.get(name)?.dims ?? []), 0);
     // small values where units are read are worth keeping: the next measurement starts from them
     const values = compared(terms);

@@ -29,7 +29,7 @@ import { polish } from "./polish.ts";
 import { perCost, Ranking } from "./rank.ts";
 import { type Outlook, RepairPace } from "./repair-pace.ts";
 import { Savings } from "./savings.ts";
-import { Candidates, goInBlocks, moveSize, noneLeft, type Selection, selectGroups } from "./select.ts";
+import { Candidates, goInBlocks, moveSize, noneLeft, type Selection, selectGroups, unitsInside } from "./select.ts";
 import { Stages } from "./stages.ts";
 
 type Joining = NonNullable<Scorer["joint"]>;
@@ -137,7 +137,7 @@ async function removeWorst(
   const oracle =
     evaluator && meter && new Oracle(evaluator, meter.activations, { suffix: meter.suffix, loops: !compensator });
   const stages = Stages.of(evaluator, budget, { every: options.traceEvery, repair: compensator?.macs });
-  const inBlocks = goInBlocks(options);
+  const inBlocks = goInBlocks(options) || units.groups.some(({ isWhole }) => isWhole);
   const scales = errorScales(evaluator);
   const { latency } = options;
   const savings = Savings.of(prunable, budget, criterion, { latency, inBlocks });
@@ -202,7 +202,7 @@ async function removeWorst(
     }
     const { scores } = ranking;
     const asked = schedule === "rerank" || now.removed === 0 ? count : 0;
-    const { units: block, score: joint } = await ranking.worst(parts, {
+    const { units: picked, score: joint } = await ranking.worst(parts, {
       size: (group, left) => moveSize(group, left, options),
       ...(saved && { cost: (group, size) => Math.min(saved[group.first] as number, toGo / size) }),
       ...(criterion.joint &&
@@ -210,6 +210,9 @@ async function removeWorst(
           joint: (part, size) => (criterion.joint as Joining)(context, part, size, scores),
         }),
     });
+    const without = removed.slice();
+    for (const unit of picked) without[unit] = 1;
+    const block = [...picked, ...unitsInside(units, groupOf(units, picked[0] as number), without)];
     const spent = { evaluations: oracle?.evaluations ?? 0, macs: oracle?.macs ?? 0 };
     for (const [place, unit] of block.entries()) {
       const group = groupOf(units, unit);

@@ -104,7 +104,7 @@ export function unitsOfPlan(plan: Plan, units: Units): RemovedUnits {
       }
       removed[group.first + index] = 1;
     }
-    if (plan.minKeep !== 0 && new Set(indexes).size >= group.size) {
+    if (plan.minKeep !== 0 && !plan.kinds?.includes("block") && new Set(indexes).size >= group.size) {
       throw new ShrinkError(
         "plan",
         `plan: removes all ${group.size} units of group "${id}", expected at least one to stay`,

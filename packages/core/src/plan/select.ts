@@ -1,5 +1,6 @@
 /** Which units may be removed at all: by name patterns, and by what must be left in each group. */
 import { ShrinkError } from "../errors.ts";
+import { isEmptied } from "../surgery/bypass.ts";
 import type { RemovedUnits } from "../surgery/kept.ts";
 import type { Group, Part, Units } from "../units/units.ts";
 
@@ -86,8 +87,19 @@ export function mostRemoved(units: Units, selection: Selection): RemovedUnits {
   const removed: RemovedUnits = new Uint8Array(units.count);
   for (const group of selectGroups(units, selection)) {
     removed.fill(1, group.first, group.first + group.size - leastWidth(group, selection));
+    for (const unit of unitsInside(units, group, removed)) removed[unit] = 1;
   }
   return removed;
+}
+
+/** Units that are left in a branch that goes with its group; none where some of the group stay. */
+export function unitsInside(units: Units, group: Group, removed: RemovedUnits): number[] {
+  if (!isEmptied(group, removed)) return [];
+  const all = (group.inside ?? []).flatMap((number) => {
+    const { first = 0, size = 0 } = units.groups[number] ?? {};
+    return Array.from({ length: size }, (_, index) => first + index);
+  });
+  return all.filter((unit) => !removed[unit]);
 }
 
 /** Why no further unit may go where `rest` units are left, in words. */
@@ -101,7 +113,8 @@ export function noneLeft(rest: number, { minKeep = 1, only, skip, ...widths }: S
   return `no more removable units: ${rest} stay by ${limits.join(", ") || "one of each group of channels or heads"}`;
 }
 
-function leastOf({ kind }: Group, { minKeep = 1 }: Selection): number {
+function leastOf({ kind, branches }: Group, { minKeep = 1 }: Selection): number {
+  if (branches) return 0;
   return kind === "neuron" ? minKeep : Math.max(1, minKeep);
 }
 
@@ -122,6 +135,7 @@ const MOVES = 48;
  * several blocks. 0: none may go.
  */
 export function moveSize(group: Group, left: number, widths: Widths): number {
+  if (group.isWhole) return left;
   const step = stepOf(group, widths);
   const most = left - leastWidth(group, widths);
   const smallest = left % step || step;

@@ -13,6 +13,7 @@ import { nodeId, placeKey } from "../units/places.ts";
 import type { Prunable } from "../units/prepare.ts";
 import { hasPlacePerUse } from "../units/tables.ts";
 import type { Units } from "../units/units.ts";
+import { withoutBranches } from "./bypass.ts";
 import { followersOf } from "./follows.ts";
 import { keptIndexes, type RemovedUnits } from "./kept.ts";
 
@@ -83,15 +84,13 @@ export function cut(prunable: Prunable, removed: RemovedUnits): Model {
     return [...picks, ...targets, same ? changed : { ...changed, inputs }];
   });
   const info = (value: ValueInfo): ValueInfo => cutInfo(value, shapes, units, removed);
-  return {
-    ...model,
-    graph: graph.with({
-      nodes,
-      initializers: slices.result(),
-      inputs: graph.inputs.map((input) => slices.info(input)),
-      valueInfo: new Map([...graph.valueInfo].map(([name, value]) => [name, info(value)])),
-    }),
-  };
+  const left = graph.with({
+    nodes,
+    initializers: slices.result(),
+    inputs: graph.inputs.map((input) => slices.info(input)),
+    valueInfo: new Map([...graph.valueInfo].map(([name, value]) => [name, info(value)])),
+  });
+  return { ...model, graph: withoutBranches(left, units.groups, removed) };
 }
 
 /** What a list of lengths takes its element `at` from, as far as it is put together of single ones. */

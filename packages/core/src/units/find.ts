@@ -3,6 +3,7 @@ import type { FusedNodes } from "../graph/fused.ts";
 import type { Graph, Node } from "../graph/graph.ts";
 import type { Shapes } from "../graph/shapes.ts";
 import { isRecurrent } from "../graph/zero-states.ts";
+import { type Branch, branchesOf, goneWith } from "./branches.ts";
 import { keyOf, nodeId, type Place, type PlaceKey } from "./places.ts";
 import { isResidual } from "./residual.ts";
 import { type Reason, type Solution, solve, type TieOptions } from "./solve.ts";
@@ -65,14 +66,35 @@ export function findUnits(graph: Graph, shapes: Shapes, opset: number, options: 
     if (draft) draft.push(candidate);
     else drafts.set(key, [candidate]);
   }
-  const kept: Draft[] = [];
+  const all = [...drafts.values()].map((candidates): Draft => {
+    return { kind: kindOf(graph, solution, candidates, means), candidates };
+  });
+  const branches = kinds.includes("block")
+    ? assemble(graph, solution, all).groups.map((group) => branchesOf(graph, shapes, group))
+    : [];
+  const isKept = ({ kind }: Draft, at: number): boolean => kinds.includes(kind) || branches[at] !== undefined;
   const unasked = new Map<number, Reason>();
-  for (const draft of drafts.values()) {
-    const kind = kindOf(graph, solution, draft, means);
-    if (kinds.includes(kind)) kept.push({ kind, candidates: draft });
-    else for (const { representative } of draft) unasked.set(representative, notAmong(kind));
+  for (const [at, draft] of all.entries()) {
+    if (isKept(draft, at)) continue;
+    for (const { representative } of draft.candidates) unasked.set(representative, notAmong(draft.kind));
   }
-  return { ...assemble(graph, solution, kept), ...findFrozen(solution, unreadSets, unasked) };
+  const found = assemble(graph, solution, all.filter(isKept));
+  const own = branches.filter((_, at) => isKept(all[at] as Draft, at));
+  const groups = found.groups.map((group, at) => withBranches(graph, group, own[at], found.groups, kinds));
+  return { ...found, groups, ...findFrozen(solution, unreadSets, unasked) };
+}
+
+/** A group with the branches that go with all of it. */
+function withBranches(
+  graph: Graph,
+  group: Group,
+  branches: readonly Branch[] | undefined,
+  groups: readonly Group[],
+  kinds: readonly UnitKind[],
+): Group {
+  if (!branches) return group;
+  const inside = goneWith(graph, branches, groups);
+  return { ...group, branches, inside, ...(!kinds.includes(group.kind) && { isWhole: true }) };
 }
 
 const notAmong = (kind: UnitKind): Reason => {

@@ -2,13 +2,15 @@
  * Units and groups: what can be removed, where its slices lie, where its output is read, and what is frozen and why.
  */
 import type { Node } from "../graph/graph.ts";
+import type { Branch } from "./branches.ts";
 import type { Place, PlaceKey } from "./places.ts";
 
 /**
  * What a unit is of. `head dimension`: one number of every head of a layer, of queries and keys or of values. `width`: of a residual
- * stream under a normalisation, such as a transformer's.
+ * stream under a normalisation, such as a transformer's. `block`: no group is of it; with it, a group whose readers stand inside a residual
+ * branch can go whole, and the branch with it; without its own kind only so.
  */
-export const UNIT_KINDS = ["neuron", "channel", "head", "head dimension", "hidden unit", "width"] as const;
+export const UNIT_KINDS = ["neuron", "channel", "head", "head dimension", "hidden unit", "width", "block"] as const;
 export type UnitKind = (typeof UNIT_KINDS)[number];
 
 /** Kinds that are removed unless others are asked for. */
@@ -47,6 +49,12 @@ export interface Group {
   readonly places: readonly OwnedPlace[];
   /** Where its units are read. */
   readonly sinks: readonly Sink[];
+  /** Where blocks are asked for, and all of it can go: the branches that go with it. */
+  readonly branches?: readonly Branch[] | undefined;
+  /** Whether units of its kind are not asked for, so that all of it goes or none. */
+  readonly isWhole?: boolean | undefined;
+  /** Numbers of the groups inside these, itself among them. */
+  readonly inside?: readonly number[] | undefined;
 }
 
 /** Units of a layer that cannot be removed. */

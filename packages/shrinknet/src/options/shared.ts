@@ -34,7 +34,7 @@ export const untieOption: Option<"--untie"> = new Option(
 
 export const kindsOption: Parsed<"--kinds <names>", readonly UnitKind[]> = new Option(
   "--kinds <names>",
-  `kinds of units that may go, separated by commas: ${[...kindNames.keys()].join(", ")} or all; default: all but widths. Without heads, dimensions of heads go`,
+  `kinds of units that may go, separated by commas: ${[...kindNames.keys()].join(", ")} or all; default: all but widths and blocks. Without heads, dimensions of heads go; with blocks, branches of residual networks whole`,
 ).argParser(parseKinds);
 
 export const fixOption: Parsed<"--fix <name=value>", FixedInputs> = new Option(
