@@ -395,3 +395,18 @@ test("results do not depend on threads or on the run", async () => {
   expect(files[1]).toEqual(files[0]);
   expect(files[2]).toEqual(files[0]);
 });
+
+test("latency measures a table that prune goes by, also in another place", async () => {
+  const { code, stdout, stderr } = await place.run("latency digits.onnx --out here.json --align 1");
+  expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
+  expect(stdout).toMatch(
+    /^digits.onnx: a run takes [\d.e-]+ ms \(onnxruntime-node .*\); cut variants are predicted to [\d.]+ % by \d+ widths\nwrote here.json\n$/,
+  );
+  const goal = "--target-latency 90% --best-effort --align 1";
+  const line = `prune digits.onnx --data calib.npz ${goal} --latency-table here.json --plan timed.json --out timed.onnx --no-latency`;
+  const { stopped } = await json(line, pruneJson);
+  expect(stopped).toMatch(/latency|no more removable units/);
+  expect(JSON.parse(place.text("timed.json")).latencyTable).toEqual(JSON.parse(place.text("here.json")));
+  const { latency } = await json("inspect digits.onnx --latency", inspectJson);
+  expect(latency?.layers.map(({ layer }) => layer)).toContain("fc1");
+});

@@ -124,6 +124,20 @@ function through(
 const one = (): number => 1;
 const two = (): number => 2;
 
+/** Softmax: of one axis from opset 13 on, of all axes from one on before; both are the same for the last. */
+const softmax: Fusion = {
+  expand(p, node, output, graph) {
+    const { opset, ...attributes } = node.attributes;
+    const isOfOneAxis = opset?.kind === "int" && opset.value >= 13;
+    if (intAttribute(node, "axis", -1) !== -1 && isOfOneAxis !== p.opset >= 13) return false;
+    return through("Softmax", one, 0, 3).expand(p, { ...node, attributes }, output, graph);
+  },
+  fuse: (parts, node, graph) => {
+    const again = through("Softmax", one, 0, 3).fuse(parts, node, graph);
+    return again && { ...again, attributes: node.attributes };
+  },
+};
+
 /** By domain and name. */
 export const quantisedOperators: Readonly<Record<string, Fusion>> = {
   QLinearConv: layer("Conv", 8, 6),
@@ -132,6 +146,7 @@ export const quantisedOperators: Readonly<Record<string, Fusion>> = {
   "com.microsoft.QLinearAdd": through("Add", two, 0, 6),
   "com.microsoft.QLinearMul": through("Mul", two, 0, 6),
   "com.microsoft.QLinearSigmoid": through("Sigmoid", one, 0, 3),
+  "com.microsoft.QLinearSoftmax": softmax,
   "com.microsoft.QLinearLeakyRelu": through("LeakyRelu", one, 0, 3),
   "com.microsoft.QLinearAveragePool": through("AveragePool", one, 0, 3, ["channels_last"]),
   "com.microsoft.QLinearGlobalAveragePool": through("GlobalAveragePool", one, 0, 3, ["channels_last"]),

@@ -320,9 +320,9 @@ test("further operators on integers", async () => {
     node(opType, inputs, [output], attributes, { name: output, domain: "com.microsoft" });
   const pair = (name: string): string[] => [`${name}s`, `${name}z`];
   const scales: Record<string, Tensor> = {};
-  for (const name of ["x", "a", "g", "l", "m", "p", "c", "f", "y"]) {
-    scales[`${name}s`] = tensorOf("float32", [name === "g" ? 0.004 : 0.03], []);
-    scales[`${name}z`] = tensorOf("uint8", [name === "g" ? 0 : 100], []);
+  for (const name of ["x", "a", "g", "l", "m", "n", "p", "c", "f", "y"]) {
+    scales[`${name}s`] = tensorOf("float32", [name === "g" || name === "n" ? 0.004 : 0.03], []);
+    scales[`${name}z`] = tensorOf("uint8", [name === "g" || name === "n" ? 0 : 100], []);
   }
   const network = model({
     inputs: { x: ["N", 3, 8, 8] },
@@ -339,7 +339,8 @@ test("further operators on integers", async () => {
       microsoft("QLinearSigmoid", ["a", ...pair("a"), ...pair("g")], "g"),
       microsoft("QLinearLeakyRelu", ["a", ...pair("a"), ...pair("l")], "l", { alpha: 0.1 }),
       microsoft("QLinearMul", ["l", ...pair("l"), "g", ...pair("g"), ...pair("m")], "m"),
-      microsoft("QLinearAveragePool", ["m", ...pair("m"), ...pair("p")], "p", { kernel_shape: [6, 6] }),
+      microsoft("QLinearSoftmax", ["m", ...pair("m"), ...pair("n")], "n", { axis: -1, opset: 13 }),
+      microsoft("QLinearAveragePool", ["n", ...pair("n"), ...pair("p")], "p", { kernel_shape: [6, 6] }),
       microsoft("QLinearAveragePool", ["l", ...pair("l"), ...pair("p")], "o", { kernel_shape: [6, 6] }),
       microsoft("QLinearConcat", [...pair("c"), "p", ...pair("p"), "o", ...pair("p")], "c", { axis: 1 }),
       node("Reshape", ["c", "flat"], ["f"]),

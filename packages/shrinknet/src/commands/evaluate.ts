@@ -8,6 +8,7 @@ import { readData, withDataOptions } from "../options/data.ts";
 import { objectivesFrom } from "../options/own.ts";
 import {
   dataHelp,
+  fixOption,
   jsonOption,
   jsonSchemaOption,
   objectiveOption,
@@ -27,6 +28,7 @@ export function evaluateCommand(io: Io): CommandUnknownOpts {
     .addOption(objectiveOption)
     .addOption(outputOption)
     .addOption(shapeOption)
+    .addOption(fixOption)
     .addOption(threadsOption)
     .addOption(jsonOption)
     .addOption(jsonSchemaOption)
@@ -45,6 +47,7 @@ export function evaluateCommand(io: Io): CommandUnknownOpts {
           objective: await objectivesFrom(options.objective),
           outputs: options.output,
           shapes,
+          fix: options.fix,
           against: other,
           names,
         }),
