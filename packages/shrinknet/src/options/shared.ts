@@ -39,7 +39,7 @@ export const kindsOption: Parsed<"--kinds <names>", readonly UnitKind[]> = new O
 
 export const fixOption: Parsed<"--fix <name=value>", FixedInputs> = new Option(
   "--fix <name=value>",
-  "make an input a constant before anything else, such as sr=16000: branches that it decides are gone; repeatable",
+  "make an input a constant before anything else, such as sr=16000, or its shape the only one, such as input=1x512: branches that they decide are gone; repeatable",
 ).argParser(parseFix);
 
 export const threadsOption: Defaulted<"--threads <n>", number> = new Option(
