@@ -11,8 +11,9 @@ import { Algebra } from "../compensate/algebra.ts";
 import { ShrinkError } from "../errors.ts";
 import type { Tensor } from "../graph/tensor.ts";
 import { type State, stateOf } from "../measure/state.ts";
-import { leastWidth, type Selection, stepOf } from "../plan/select.ts";
+import { leastWidth, type Selection, stepOf, unitsInside } from "../plan/select.ts";
 import type { Runner } from "../runner.ts";
+import { isEmptied } from "../surgery/bypass.ts";
 import { fileFeeds, fileOf } from "../surgery/file.ts";
 import type { RemovedUnits } from "../surgery/kept.ts";
 import { sizeAfter } from "../surgery/size.ts";
@@ -166,6 +167,7 @@ export class LatencyModel {
   /** By term: what is lacking of the intact network's width, or product of widths, as a share. */
   #terms(removed: RemovedUnits): number[] {
     const kept = new Map([...this.#groups].map(([id, group]) => [id, keptShare(group, removed)]));
+    for (const [id, group] of this.#groups) if (isEmptied(group, removed)) kept.set(branchTerm(id), 0);
     return this.table.terms.map((ids) => ids.reduce((product, id) => product * (kept.get(id) ?? 1), 1) - 1);
   }
 
@@ -194,11 +196,15 @@ export class LatencyModel {
   }
 }
 
-/** Each group, and each two groups that share a node. */
+/** The term of a branch that is there, or has gone with all of its group. */
+const branchTerm = (id: string): string => `branch of ${id}`;
+
+/** Each group, its branch where it can go whole, and each two groups that share a node. */
 function termsOf(prunable: Prunable): string[][] {
   const neighbours = neighboursOf(prunable);
   return prunable.units.groups.flatMap((group, at) => [
     [group.id],
+    ...(group.branches ? [[branchTerm(group.id)]] : []),
     ...prunable.units.groups
       .slice(at + 1)
       .filter((other) => neighbours.get(group)?.includes(other))
@@ -208,22 +214,28 @@ function termsOf(prunable: Prunable): string[][] {
 
 /** Each group cut alone, all groups cut alike, and random mixtures, in whole blocks. */
 function variantsOf(prunable: Prunable, selection: Selection): RemovedUnits[] {
-  const { groups, count } = prunable.units;
+  const { units } = prunable;
+  const { groups, count } = units;
   const random = randomSource(count);
   const variants: RemovedUnits[] = [];
   const cut = (shares: ReadonlyMap<Group, number>): void => {
     const removed = new Uint8Array(count);
     for (const [group, share] of shares)
       removed.fill(1, group.first, group.first + unitsToCut(group, share, selection));
+    for (const [group] of shares) for (const unit of unitsInside(units, group, removed)) removed[unit] = 1;
     if (removed.includes(1)) variants.push(removed);
   };
   for (const share of [0.25, 0.5, 0.75]) cut(new Map(groups.map((group) => [group, share])));
+  const whole = groups.filter(({ branches }) => branches);
+  for (const group of whole) cut(new Map([[group, 1]]));
+  if (whole.length > 1) cut(new Map(whole.map((group) => [group, 1])));
   for (let i = 0; i < MIXED; i++) cut(new Map(groups.map((group) => [group, 0.75 * random()])));
   for (let i = 0; i < BY_GROUP; i++) for (const group of groups) cut(new Map([[group, (i + 1) / (BY_GROUP + 1)]]));
   return variants.slice(0, MOST_VARIANTS);
 }
 
 function unitsToCut(group: Group, share: number, selection: Selection): number {
+  if (group.isWhole) return share >= 0.5 ? group.size : 0;
   const step = stepOf(group, selection);
   const wanted = group.size - step * Math.round(((1 - share) * group.size) / step);
   return Math.max(0, Math.min(wanted, group.size - leastWidth(group, selection)));

@@ -24,7 +24,9 @@ export function shortfall(
   }
   const far = distances(budget, after, before, count);
   const blocked = exhausted ? obstaclesText(findObstacles(prunable), costOf(budget)) : "";
-  const advice = exhausted ? "ask for less" : "relax a limit";
+  const isOfTime = budget.targetLatency !== undefined && !prunable.options?.kinds?.includes("block");
+  const more = isOfTime ? "let whole branches go (--kinds neurons,channels,heads,blocks), " : "";
+  const advice = exhausted ? `${more}ask for less` : "relax a limit";
   return new ShrinkError(
     "budget",
     `target: ${how} ${after.removed} of ${count} units (${stopped}): ${far.join(", ")}` +
