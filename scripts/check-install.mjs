@@ -15,8 +15,6 @@ function run(title, command, args, { from = folder } = {}) {
   const { status, stdout, stderr } = spawnSync(command, args, { cwd: from, encoding: "utf8", maxBuffer: 2 ** 28 });
   if (status !== 0) {
     console.log(`${title}: failed\n${stdout}${stderr}`);
-    run("install the experiments", "npm", [...install, tarballs.find(({ name }) => name === "paper").file]);
-    run("npx shrinknet paper list", "npx", ["shrinknet", "paper", "list"]);
     rmSync(folder, { recursive: true, force: true });
     process.exit(1);
   }
@@ -26,6 +24,7 @@ function run(title, command, args, { from = folder } = {}) {
 
 if (spawnSync("npm", ["view", "zod", "version"], { timeout: 60_000 }).status !== 0) {
   console.log("install from tarballs: not tried, the registry cannot be reached");
+  rmSync(folder, { recursive: true });
   process.exit(0);
 }
 const names = readdirSync("packages");
