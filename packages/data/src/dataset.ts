@@ -8,7 +8,9 @@ export type Nested = readonly number[] | readonly Nested[];
 export type ArrayLikeSamples = Tensor | Nested | { readonly data: ArrayLike<number>; readonly dims: readonly number[] };
 
 /** By name: `x`, or the names of model inputs; `y` or `y_OUTPUT`: classes (whole numbers) or targets. */
-export type Arrays = Readonly<Record<string, ArrayLikeSamples | Int32Array | Float32Array | Float64Array>>;
+export type Arrays = Readonly<
+  Record<string, ArrayLikeSamples | Int32Array | Float32Array | Float64Array | BigInt64Array>
+>;
 
 /**
  * A dataset of arrays in memory: `dataset({ x: pixels, y: classes })`. The first axis of each counts samples. Numbers become float32,
@@ -24,13 +26,16 @@ export function dataset(arrays: Arrays, source = "the given arrays"): Dataset {
 
 function tensorFrom(name: string, array: Arrays[string]): Tensor {
   if (array instanceof Tensor) return array;
+  if (typeof array !== "object" || array === null) fail(`array "${name}": is ${array}, expected numbers`);
   const { data, dims } =
     "dims" in array ? array : ArrayBuffer.isView(array) ? { data: array, dims: [array.length] } : flat(name, array);
   const size = dims.reduce((product, dim) => product * dim, 1);
   if (data.length !== size) fail(`array "${name}": ${data.length} numbers, expected ${size} for [${dims.join(", ")}]`);
-  const numbers = Array.from(data);
+  const numbers = Array.from(data as ArrayLike<number | bigint>, (value) =>
+    typeof value === "bigint" ? Number(value) : value,
+  );
   const wrong = numbers.find((value) => typeof value !== "number");
-  if (wrong !== undefined) fail(`array "${name}": found ${JSON.stringify(wrong)}, expected numbers`);
+  if (wrong !== undefined) fail(`array "${name}": found ${JSON.stringify(wrong) ?? wrong}, expected numbers`);
   const isClasses = /^(y|labels)(_|$)/.test(name) && numbers.every((value) => value === (value | 0));
   return tensorOf(isClasses ? "int32" : "float32", numbers, dims);
 }

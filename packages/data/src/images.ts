@@ -2,6 +2,7 @@
 import { readdir } from "node:fs/promises";
 import { basename, extname, join } from "node:path";
 import { type Dataset, ShrinkError, Tensor } from "@shrinknet/core";
+import { checkRoom } from "./inflated.ts";
 import { stratified } from "./stratified.ts";
 
 /** How images become numbers. */
@@ -70,10 +71,12 @@ export async function readImages(
     const { path } = files[row] as Found;
     try {
       size ??= await sizeOf(sharp, path);
+      if (at === 0) checkRoom(4 * rows.length * channels * size[0] * size[1], `${folder}: as ${rows.length} images`);
       if (at === 0) values = new Float32Array(rows.length * channels * size[0] * size[1]);
       const pixels = await decoded(sharp, path, size, channels, options.preset);
       place(values, at, pixels, size, channels, isChannelsLast);
     } catch (cause) {
+      if (cause instanceof ShrinkError) throw cause;
       fail(
         `${path}: cannot be read as an image (${(cause as Error).message}), expected PNG, JPEG or WebP; remove or repair it`,
         cause,

@@ -40,8 +40,8 @@ const forms =
  * The contents decide, then the name. Gzipped files are unpacked. That arrays fit each other and the model is checked
  * by `bindSamples` of shrinknet, not here.
  *
- * Throws a `data` error for a file that is missing, a folder, empty, damaged or of another kind, and an `option` error
- * for a scale that is 0 or not finite.
+ * Throws a `data` error for a file that is missing, empty, damaged or of another kind, a folder without images, and more than
+ * memory can hold; an `option` error for a scale that is 0 or not finite, and for options of images beside a file of arrays.
  */
 export async function loadData(path: string, options: LoadOptions = {}): Promise<Dataset> {
   const { scale, labels, samples } = options;
@@ -52,6 +52,13 @@ export async function loadData(path: string, options: LoadOptions = {}): Promise
     throw new ShrinkError("option", `samples: got ${samples}, expected a whole number of 1 or more.`);
   }
   if (await isFolder(path)) return await loadFolder(path, options);
+  const { size, preset } = options.images ?? {};
+  if ((size || preset) && existsSync(path)) {
+    throw new ShrinkError(
+      "option",
+      `${size ? "size" : "preset"}: is for folders of images, and ${path} is a file; save arrays of the size that the model takes, and give --mean and --std.`,
+    );
+  }
   const part = samples === undefined ? undefined : await loadPart(path, options);
   if (part) return arranged(part, { ...options, samples: undefined });
   const loaded = path.includes(",") && !existsSync(path) ? await loadPair(path) : await loadFile(path);
@@ -74,15 +81,18 @@ async function loadPart(path: string, { samples = 0, seed, labels }: LoadOptions
   const { file, arrays } = stored;
   try {
     const count = Math.max(...[...arrays.values()].map(({ dims }) => dims[0] ?? 0));
-    const whole = (array: StoredArray): Promise<Tensor> => readRows(file, array, [...Array(array.dims[0] ?? 0).keys()]);
+    const some = (name: string, array: StoredArray, rows: readonly number[]): Promise<Tensor> =>
+      readRows(file, array, rows, `${source}: array "${name}"`);
+    const whole = (name: string, array: StoredArray): Promise<Tensor> =>
+      some(name, array, [...Array(array.dims[0] ?? 0).keys()]);
     const classes = [...arrays].find(
       ([name, { dims, type }]) => /^(y|labels)$/.test(name) && dims.length === 1 && type !== "float32",
     );
-    const known = classes && Array.from((await whole(classes[1])).numbers);
+    const known = classes && Array.from((await whole(...classes)).numbers);
     const rows = stratified(known, count, Math.min(samples, count), seed);
     const inputs: Record<string, Tensor> = {};
     for (const [name, array] of arrays)
-      inputs[name] = array.dims[0] === count ? await readRows(file, array, rows) : await whole(array);
+      inputs[name] = array.dims[0] === count ? await some(name, array, rows) : await whole(name, array);
     return { ...fromNpz(inputs, source), ...(labels && { labelArrays: labels }) };
   } finally {
     await file.close();

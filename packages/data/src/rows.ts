@@ -1,6 +1,7 @@
 /** Some rows of a large `.npy` file, or of arrays stored in an `.npz`, without reading the rest. */
 import { type FileHandle, open } from "node:fs/promises";
 import { ShrinkError, Tensor } from "@shrinknet/core";
+import { checkRoom } from "./inflated.ts";
 import { npyHeader } from "./npy.ts";
 
 /** An array in a file: where its rows begin, and how long each is. */
@@ -30,16 +31,19 @@ export async function storedArray(
     : { type, dims, start: at + start, rowBytes: bytes / Math.max(1, dims[0] as number) };
 }
 
-/** Those rows as a tensor [rows, ...]. */
+/** Those rows as a tensor [rows, ...]. Throws a `data` error for a cut file, and for more rows than one array can hold. */
 export async function readRows(
   file: FileHandle,
   { type, dims, start, rowBytes }: StoredArray,
   rows: readonly number[],
+  where: string,
 ): Promise<Tensor> {
+  checkRoom(rows.length * rowBytes, where);
   const bytes = new Uint8Array(rows.length * rowBytes);
   for (const [at, row] of rows.entries()) {
     const { bytesRead } = await file.read(bytes, at * rowBytes, rowBytes, start + row * rowBytes);
-    if (bytesRead < rowBytes) throw new ShrinkError("data", `row ${row} is cut short. Save the file again.`);
+    if (bytesRead < rowBytes)
+      throw new ShrinkError("data", `${where} is cut short: row ${row} is not there. Save it again.`);
   }
   return new Tensor(type, [rows.length, ...dims.slice(1)], bytes, { raw: true });
 }

@@ -77,6 +77,11 @@ describe("a folder", () => {
     expect(part.inputs.x?.dims[0]).toBe(6);
   });
 
+  test("options of images beside a file are refused", async () => {
+    const file = () => loadData(join(folder, "plain/a.png"), { images: { preset: "imagenet" } });
+    expect(await messageOf(file, "option")).toContain("preset: is for folders of images");
+  });
+
   test.each([
     ["empty", "has no images (PNG, JPEG, WebP), expected some, or one folder of them for each class"],
     ["mixed", "has images beside the folders of classes (beside.png), expected all in folders of classes, or none"],

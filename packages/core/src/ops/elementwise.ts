@@ -143,8 +143,7 @@ export const And: OpRule = comparison;
 export const Or: OpRule = comparison;
 export const Not: OpRule = comparison;
 
-/** Cast between element types; real to real passes derivatives on. */
-/** Cast. A length that becomes a real is a number that the model computes with, such as a scale: it stays what it was. */
+/** Cast between element types; real to real passes derivatives on. A length that becomes a real is a number that the model computes with, such as a scale: it stays what it was. */
 export const Cast: OpRule = {
   ties: sameShape,
   linear: [(d) => d.b.cast(incoming(d), d.b.real)],

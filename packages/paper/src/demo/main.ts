@@ -37,6 +37,7 @@ const small = await prune(model, {
   test,
   objective: "sse",
   budget: { maxAccuracyDrop: 0.01 },
+  align: 1, // one by one, as above
   names: { model: "model.onnx", out: "model.small.onnx" },
 });
 await mkdir(out, { recursive: true });

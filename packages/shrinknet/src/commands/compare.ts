@@ -95,7 +95,7 @@ export function compareCommand(io: Io): CommandUnknownOpts {
       );
       const { bytes, model } = await loadModel(path, shapes);
       const data = await readData(io, options.data, options, model.graph.feeds);
-      const test = await readData(io, options.test, options, model.graph.feeds);
+      const test = await readData(io, options.test, { ...options, samples: undefined }, model.graph.feeds);
       const { nodeRunner } = await import("@shrinknet/runtime/node");
       const runs = options.criteria.length * options.schedules.length * options.compensate.length;
       const pace = new Map<string, ReturnType<typeof paceTeller>>();

@@ -3,12 +3,12 @@ import { availableParallelism } from "node:os";
 import { basename } from "node:path";
 import { Command, type CommandUnknownOpts } from "@commander-js/extra-typings";
 import { inspect } from "@shrinknet/core";
-import { loadData } from "@shrinknet/data/node";
 import { checkOutputs } from "../files/check-outputs.ts";
 import { loadModel } from "../files/load-model.ts";
 import { naming } from "../files/naming.ts";
 import { writeFiles } from "../files/write-files.ts";
 import { type Io, printJson } from "../io.ts";
+import { readData } from "../options/data.ts";
 import { fixOption, jsonOption, jsonSchemaOption, kindsOption, shapeOption, untieOption } from "../options/shared.ts";
 import { colorsOf } from "../text/colors.ts";
 import { assumedText, inspectText } from "../text/inspect.ts";
@@ -34,7 +34,7 @@ export function inspectCommand(io: Io): CommandUnknownOpts {
         import("@shrinknet/runtime/node"),
       ]);
       const runner = nodeRunner({ threads: Math.min(4, availableParallelism()) }); // it only learns shapes
-      const data = dataPath === undefined ? undefined : await loadData(dataPath);
+      const data = await readData(io, dataPath, {}, model.graph.feeds);
       const summary = await naming({ model: path }, () =>
         inspect(model, { runner, name: path, shapes, untie, kinds, fix, data, latency }),
       );

@@ -1,13 +1,13 @@
 /** `shrinknet latency`: measures how long cut variants of a model take, to prune for this machine elsewhere. */
 import { Command, type CommandUnknownOpts } from "@commander-js/extra-typings";
 import { measureLatency } from "@shrinknet/core";
-import { loadData } from "@shrinknet/data/node";
 import { checkOutputs } from "../files/check-outputs.ts";
 import { loadModel } from "../files/load-model.ts";
 import { naming } from "../files/naming.ts";
 import { writeFiles } from "../files/write-files.ts";
 import { type Io, printJson } from "../io.ts";
 import { channelBlockOf } from "../library/block-cache.ts";
+import { readData } from "../options/data.ts";
 import { parseAlign } from "../options/quantities.ts";
 import { fixOption, jsonOption, kindsOption, shapeOption, threadsOption, untieOption } from "../options/shared.ts";
 import { formatCount, formatNumber, formatShare } from "../text/format.ts";
@@ -34,10 +34,10 @@ export function latencyCommand(io: Io): CommandUnknownOpts {
     .addHelpText("after", "\nExample:\n  $ shrinknet latency keywords.onnx --out here.json")
     .action(async (path, { out, data: dataPath, align, shape: shapes, untie, kinds, fix, threads, json }) => {
       await checkOutputs({ "--out": out }, { "the model": path, "--data": dataPath });
-      const { bytes } = await loadModel(path, shapes);
+      const { bytes, model } = await loadModel(path, shapes);
       const { nodeRunner } = await import("@shrinknet/runtime/node");
       const runner = nodeRunner({ threads });
-      const data = dataPath === undefined ? undefined : await loadData(dataPath);
+      const data = await readData(io, dataPath, {}, model.graph.feeds);
       const widths = align === undefined ? { block: await channelBlockOf(runner) } : { align };
       const clock = (): number => performance.now();
       const options = { runner, clock, data, shapes, untie, kinds, fix, ...widths };
