@@ -1,11 +1,12 @@
 /** The documentation is true: every command and code block of README and docs runs, and the reference is what the command says. */
 import { execFileSync } from "node:child_process";
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { type Model, tensorOf, writeModel } from "@shrinknet/core";
 import { writeNpz } from "@shrinknet/data";
 import sharp from "sharp";
+import { build, defaultClientConditions } from "vite";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { reference } from "../../../scripts/reference.ts";
 import { model, node, random } from "../../core/test/support/build.ts";
@@ -153,6 +154,24 @@ describe.each(pages)("%s", (page) => {
       expect(() => execFileSync(process.execPath, program, { cwd: root, encoding: "utf8" })).not.toThrow();
     }
   });
+});
+
+test("the program of the browser's guide is a page that Vite builds; scripts/check-page.mjs runs the same in Chromium", async () => {
+  const [, code = ""] = /```js\n(.*?)```/s.exec(readFileSync(join(root, "docs/guides/browser.md"), "utf8")) ?? [];
+  const folder = join(root, "node_modules", `.page-${process.pid}`); // where packages are found
+  mkdirSync(folder);
+  try {
+    writeFileSync(
+      join(folder, "main.js"),
+      `const [model, npz] = [new Uint8Array(), new Uint8Array()];\n${code}\nglobalThis.bytes = bytes;\n`,
+    );
+    writeFileSync(join(folder, "index.html"), '<script type="module" src="./main.js"></script>');
+    const conditions = ["source", ...defaultClientConditions];
+    await build({ root: folder, resolve: { conditions }, build: { target: "es2022" }, logLevel: "error" });
+    expect(readdirSync(join(folder, "dist/assets")).some((name) => name.endsWith(".wasm"))).toBe(true);
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
 });
 
 test("the reference is what the command says: npm run reference writes it again", async () => {
