@@ -57,10 +57,10 @@ export interface Criterion {
   /** Whether it asks for the least-squares moments of consumers; default false. */
   readonly needsMoments?: boolean;
   /**
-   * For criteria that remember earlier rankings of a run: what scores in one run, with nothing remembered yet. Default: the
-   * criterion itself.
+   * For criteria that remember earlier rankings of a run: what scores in one run, with nothing remembered yet. What it leaves
+   * out the criterion does itself.
    */
-  start?(run: RunStart): Scorer;
+  start?(run: RunStart): Partial<Scorer>;
   /** Scores by unit for the units in `left`; other entries are ignored. Lower = remove first. */
   score: Scorer["score"];
   /** See {@link Scorer.joint}. */
@@ -94,8 +94,12 @@ export interface RunStart {
 export function started(criterion: Criterion, run: RunStart): Criterion {
   const scorer = criterion.start?.(run);
   if (!scorer) return criterion;
-  const { joint = criterion.joint } = scorer;
-  return { ...criterion, score: (context) => scorer.score(context), ...(joint && { joint: joint.bind(scorer) }) };
+  const { score, joint } = scorer;
+  return {
+    ...criterion,
+    ...(score && { score: score.bind(scorer) }),
+    ...(joint && { joint: joint.bind(scorer) }),
+  };
 }
 
 /** The evaluator of a context, for criteria that need data. */

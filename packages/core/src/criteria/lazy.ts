@@ -1,6 +1,6 @@
 import type { Oracle } from "../measure/oracle.ts";
 import type { Criterion, Scorer } from "./criterion.ts";
-import { measuredTogether } from "./oracle.ts";
+import { MeasuredBlocks } from "./measured-blocks.ts";
 
 /** Units measured together; fewer waste less, more keep the processor busier. */
 const BATCH = 4;
@@ -31,15 +31,16 @@ export const lazyOracle: Criterion = {
   certificate: "heuristic",
   start: withKeys,
   score: (context) => withKeys().score(context),
-  joint: measuredTogether,
 };
 
 /** The keys belong to one run. */
 function withKeys(): Scorer {
   const keys = new Map<number, Key>();
+  const blocks = new MeasuredBlocks();
   let step = 0;
   let squaredFall = 0; // per removal, averaged over what was measured again
   return {
+    joint: (...asked) => blocks.joint(...asked),
     async score({ prunable, left, error, oracle, rank = (_, score) => score }) {
       const now = await error();
       step++;

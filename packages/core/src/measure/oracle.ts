@@ -10,7 +10,7 @@ import type { RemovedUnits } from "../surgery/kept.ts";
 import { type Group, groupOf } from "../units/units.ts";
 import type { Activations } from "./activations.ts";
 import { tailMacs } from "./cost.ts";
-import { DenseSuffix } from "./dense/suffix.ts";
+import { DenseSuffix, type WithoutOptions } from "./dense/suffix.ts";
 import type { Chunk, Evaluator } from "./evaluator.ts";
 import { StackingProofs } from "./stacking.ts";
 import { buildTail, type Tail } from "./tail.ts";
@@ -30,6 +30,17 @@ interface Job {
   readonly tail: Tail;
   /** Of the tail's model, about; its weights, that is. */
   readonly size: number;
+}
+
+/** Which chunks candidates run on, and what is done with their errors. */
+interface Pass {
+  /** Default 0. */
+  readonly first?: number;
+  /** The one behind the last. */
+  readonly last: number;
+  readonly visit: Visit;
+  /** Default: all stay in. */
+  readonly isAlive?: (unit: number) => boolean;
 }
 
 export interface OracleOptions {
@@ -61,36 +72,38 @@ export class Oracle {
   }
 
   /**
-   * Error of the network without each of the given units, by unit: means over samples. With `onlyBest` only the lowest is sure
-   * to be complete; others may be lower bounds that lie above it.
+   * Error of the network without each of the given units, by unit: means over samples. With `beside` they are of one group, as
+   * are the units that go with each.
    */
-  async errorsWithout(candidates: readonly number[], onlyBest = false): Promise<Map<number, number>> {
+  async errorsWithout(candidates: readonly number[], options: WithoutOptions = {}): Promise<Map<number, number>> {
+    const { onlyBest = false } = options;
     const { units } = this.#evaluator.prunable;
     const isInSuffix = (unit: number): boolean => this.#suffix?.groups.has(groupOf(units, unit)) ?? false;
     const inTails = candidates.filter((unit) => !isInSuffix(unit));
     const inSuffix = candidates.filter(isInSuffix);
     const cheapFirst = (some: number[]): number[] =>
       onlyBest ? some.toSorted((a, b) => this.#lastOf(a) - this.#lastOf(b)) : some;
-    const result = await this.#throughTails(cheapFirst(inTails), onlyBest);
+    const result = await this.#throughTails(cheapFirst(inTails), options);
     const { size } = this.#evaluator.samples;
     for (const [unit, sum] of result) result.set(unit, sum / size);
-    for (const [unit, error] of result) this.#last.set(unit, error);
     if (this.#suffix && inSuffix.length > 0) {
       const order = cheapFirst(inSuffix);
       this.#suffix.advance(this.activations.state.removed);
-      const errors = await this.#suffix.errorsWithout(this.activations, order, onlyBest);
+      const errors = await this.#suffix.errorsWithout(this.activations, order, options);
       order.forEach((unit, i) => {
-        const error = (errors[i] as number) / size;
-        result.set(unit, error);
-        this.#last.set(unit, error);
+        result.set(unit, (errors[i] as number) / size);
       });
     }
+    if (!options.beside?.length) for (const [unit, error] of result) this.#last.set(unit, error);
     this.#count(candidates, this.#evaluator.samples.size);
     return result;
   }
 
   /** Errors of candidates by their tails. With `onlyBest` the first is measured alone, as a bound for the others' sums. */
-  async #throughTails(candidates: readonly number[], onlyBest: boolean): Promise<Map<number, number>> {
+  async #throughTails(
+    candidates: readonly number[],
+    { onlyBest = false, beside = [] }: WithoutOptions,
+  ): Promise<Map<number, number>> {
     const sums = new Map(candidates.map((unit) => [unit, 0]));
     const sumOf = (unit: number): number => sums.get(unit) as number;
     const { length } = this.#evaluator.chunks;
@@ -101,12 +114,13 @@ export class Oracle {
     };
     const [first] = candidates;
     if (!onlyBest || first === undefined) {
-      await this.#run(candidates, 0, length, add);
+      await this.#run(candidates, beside, { last: length, visit: add });
       return sums;
     }
-    await this.#run([first], 0, length, add);
+    await this.#run([first], beside, { last: length, visit: add });
     const bound = sumOf(first);
-    await this.#run(candidates.slice(1), 0, length, add, (unit) => !(sumOf(unit) > bound));
+    const isAlive = (unit: number): boolean => !(sumOf(unit) > bound);
+    await this.#run(candidates.slice(1), beside, { last: length, visit: add, isAlive });
     return sums;
   }
 
@@ -119,7 +133,7 @@ export class Oracle {
     const result = new Map(candidates.map((unit): [number, number[]] => [unit, []]));
     const first = chunks.findIndex((chunk) => chunk.from === from);
     const last = chunks.findIndex((chunk) => chunk.to === to) + 1;
-    await this.#run(candidates, first, last, (unit, errors) => result.get(unit)?.push(...errors));
+    await this.#run(candidates, [], { first, last, visit: (unit, errors) => result.get(unit)?.push(...errors) });
     this.#count(candidates, to - from);
     return result;
   }
@@ -150,38 +164,26 @@ export class Oracle {
   }
 
   /**
-   * Runs the candidates' tails over the chunks first..last-1, hands on their errors of each chunk's samples, in order.
-   * A candidate that is not alive any more is left out of further chunks.
+   * Runs the candidates' tails over the chunks of a pass, hands on their errors of each chunk's samples, in order. A candidate
+   * that is not alive any more is left out of further chunks.
    */
-  async #run(
-    candidates: readonly number[],
-    first: number,
-    last: number,
-    visit: Visit,
-    isAlive: (unit: number) => boolean = () => true,
-  ): Promise<void> {
+  async #run(candidates: readonly number[], beside: readonly number[], pass: Pass): Promise<void> {
     const jobs: Job[] = [];
     for (const group of this.#evaluator.prunable.units.groups) {
       const own = candidates.filter((unit) => unit >= group.first && unit < group.first + group.size);
       if (own.length === 0) continue;
       const count = await this.#candidatesPerRun(group, own);
-      const tail = buildTail(this.#evaluator, this.activations.state, group, count);
+      const tail = buildTail(this.#evaluator, this.activations.state, group, count, beside);
       jobs.push({ own, count, tail, size: weightBytes(tail) });
     }
     for (let from = 0, to = 0; from < jobs.length; from = to) {
       let room = TAIL_BYTES_AT_ONCE;
       for (; to === from || (to < jobs.length && (jobs[to] as Job).size <= room); to++) room -= (jobs[to] as Job).size;
-      await this.#runTogether(jobs.slice(from, to), first, last, visit, isAlive);
+      await this.#runTogether(jobs.slice(from, to), pass);
     }
   }
 
-  async #runTogether(
-    jobs: readonly Job[],
-    first: number,
-    last: number,
-    visit: Visit,
-    isAlive: (unit: number) => boolean,
-  ): Promise<void> {
+  async #runTogether(jobs: readonly Job[], { first = 0, last, visit, isAlive = () => true }: Pass): Promise<void> {
     const { runner, chunks } = this.#evaluator;
     const cached = new Set(jobs.flatMap(({ tail }) => [...tail.cached.values()]));
     const reader = await this.activations.reader([...cached], first, last);

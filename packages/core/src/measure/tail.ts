@@ -47,8 +47,17 @@ export function canStackCandidates({ prunable }: Evaluator, state: State, group:
   return values.every((name) => state.shapes.get(name)?.batchAxis !== undefined || !fromData.has(name));
 }
 
-/** Builds the tail of a group for `count` candidates at a time; `count` above 1 needs {@link canStackCandidates}. */
-export function buildTail(evaluator: Evaluator, state: State, group: Group, count: number): Tail {
+/**
+ * Builds the tail of a group for `count` candidates at a time; `count` above 1 needs {@link canStackCandidates}. The units
+ * `beside` of the group are gone with each of them.
+ */
+export function buildTail(
+  evaluator: Evaluator,
+  state: State,
+  group: Group,
+  count: number,
+  beside: readonly number[] = [],
+): Tail {
   const { graph } = state.model;
   const { terms, type: real } = evaluator;
   const opset = opsetOf(state.model);
@@ -127,30 +136,34 @@ export function buildTail(evaluator: Evaluator, state: State, group: Group, coun
     const rule = ruleFor(node)?.contribution;
     if (!rule || [...positions.values()].some((list) => list.length !== span)) return undefined;
     const shapeOf = (name: string): readonly number[] => dimsOf(state.shapes, name);
-    const indexes = b.fresh("shrinknet/indexes");
-    const slices = b.fresh("shrinknet/slices");
-    const context: Contribution = {
+    const context = {
       b,
       node,
       opset,
       axis: sink.axis,
       slot: sink.slot,
-      candidates: count,
-      span,
-      slices,
-      indexes,
       X: (slot) => at(node.inputs[slot] as string),
       dims: (slot) => graph.initializers.get(node.inputs[slot] as string)?.dims ?? shapeOf(node.inputs[slot] as string),
       outDims: () => shapeOf(nodeId(node)),
       constant: (slot) => graph.initializers.get(node.inputs[slot] ?? ""),
+    } satisfies Partial<Contribution>;
+    /** What some positions of the sink add to the output: [candidates, N, ...]. */
+    const partOf = (indexes: string, candidates: number, width: number): string | undefined => {
+      const slices = b.fresh("shrinknet/slices");
+      const part = rule({ ...context, indexes, slices, candidates, span: width });
+      if (part !== undefined) b.op("Gather", [read(sink.value), indexes], { axis: sink.axis }, slices);
+      return part;
     };
-    const part = rule(context);
+    const indexes = b.fresh("shrinknet/indexes");
+    const part = partOf(indexes, count, span);
     if (part === undefined) return undefined;
     b.input(indexes, "int64", [count * span]);
-    b.op("Gather", [read(sink.value), indexes], { axis: sink.axis }, slices);
     feeders.push((candidates) => [indexes, int64(candidates.flatMap((unit) => positions.get(unit) ?? []))]);
-    const z = read(nodeId(node));
-    return flat(b.sub(b.unsqueeze(z, [0]), part), shapeOf(nodeId(node)));
+    const gone = beside.flatMap((unit) => positions.get(unit) ?? []);
+    const shared = gone.length > 0 ? partOf(b.tensor(int64(gone), "shrinknet/gone"), 1, gone.length) : undefined;
+    if (gone.length > 0 && shared === undefined) return undefined;
+    const z = b.unsqueeze(read(nodeId(node)), [0]);
+    return flat(b.sub(shared === undefined ? z : b.sub(z, shared), part), shapeOf(nodeId(node)));
   }
 
   /** A consumed value, as the tail sees it, with each candidate's units set to 0. */
@@ -162,7 +175,9 @@ export function buildTail(evaluator: Evaluator, state: State, group: Group, coun
     feeders.push((candidates) => {
       const mask = new Float64Array(count * length).fill(1);
       candidates.forEach((unit, row) => {
-        for (const position of positions.get(unit) ?? []) mask[row * length + position] = 0;
+        for (const position of [unit, ...beside].flatMap((one) => positions.get(one) ?? [])) {
+          mask[row * length + position] = 0;
+        }
       });
       return [keep, tensorOf(real, mask, [count, length])];
     });

@@ -145,22 +145,17 @@ export const Conv: OpRule = {
   ],
   macs: ({ dims, outDims }) => sizeOf(outDims()) * sizeOf(dims(1).slice(1)),
   contribution(c) {
-    if (c.slot !== 0 || c.axis !== 1 || groupsOf(c.node) !== 1 || c.span !== 1) return undefined;
-    const weights = c.b.op("Gather", [c.X(1), c.indexes], { axis: 1 }); // [Cout, K, ...kernel]
-    const { candidates, b } = c;
-    const geometry = window(windowOf(c, c.dims(1).slice(2)));
+    if (c.slot !== 0 || c.axis !== 1 || groupsOf(c.node) !== 1) return undefined;
+    const { candidates, span, b } = c;
+    const weights = b.op("Gather", [c.X(1), c.indexes], { axis: 1 }); // [Cout, K * s, ...kernel]
+    const kernel = c.dims(1).slice(2);
+    const geometry = window(windowOf(c, kernel));
     const rest = c.outDims().slice(1);
     if (candidates === 1) return b.unsqueeze(b.op("Conv", [c.slices, weights], geometry), [0]);
-    // each candidate's channel is a group of its own: [N, K, ...] * [K * Cout, 1, ...kernel] -> [N, K * Cout, ...]
-    const perm = [
-      1,
-      0,
-      ...c
-        .dims(1)
-        .slice(2)
-        .map((_, axis) => axis + 2),
-    ];
-    const stacked = b.reshape(b.op("Transpose", [weights], { perm }), [-1, 1, ...c.dims(1).slice(2)]);
+    // each candidate's channels are a group of their own: [N, K * s, ...] * [K * Cout, s, ...kernel] -> [N, K * Cout, ...]
+    const perm = [1, 0, 2, ...kernel.map((_, axis) => axis + 3)];
+    const apartByCandidate = b.reshape(weights, [-1, candidates, span, ...kernel]);
+    const stacked = b.reshape(b.op("Transpose", [apartByCandidate], { perm }), [-1, span, ...kernel]);
     const parts = b.op("Conv", [c.slices, stacked], { ...geometry, group: candidates });
     const apart = b.reshape(parts, [-1, candidates, ...rest]);
     return b.op("Transpose", [apart], { perm: [1, 0, ...rest.map((_, axis) => axis + 2)] });

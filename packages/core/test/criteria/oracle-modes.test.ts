@@ -152,7 +152,7 @@ describe("lazy and racing oracles", () => {
     const kept = new Activations(evaluator, stateOf(prunable, new Uint8Array(left.length)));
     const oracle = new Oracle(evaluator, kept, { loops: false });
     const all = await oracle.errorsWithout(left);
-    const some = await oracle.errorsWithout(left, true);
+    const some = await oracle.errorsWithout(left, { onlyBest: true });
     const least = Math.min(...all.values());
     expect(Math.min(...some.values())).toBe(least);
     for (const unit of left) {

@@ -10,6 +10,7 @@ import { Oracle } from "../../src/measure/oracle.ts";
 import { QualityMeter } from "../../src/measure/quality.ts";
 import { stateOf, unitsLeft } from "../../src/measure/state.ts";
 import { prepare } from "../../src/units/prepare.ts";
+import { partsByGroup } from "../../src/units/units.ts";
 import { model, node, random } from "../support/build.ts";
 
 const runner = nodeRunner();
@@ -125,7 +126,7 @@ describe("the loop over candidates equals its graph twin", () => {
       expect(quality.accuracy).toBe(whole.quality.accuracy);
       expect(correctness).toEqual(whole.correctness);
       const left = unitsLeft(prunable.units, removed);
-      const [best, everyone] = [await loops.errorsWithout(left, true), await loops.errorsWithout(left)];
+      const [best, everyone] = [await loops.errorsWithout(left, { onlyBest: true }), await loops.errorsWithout(left)];
       const pick = (errors: ReadonlyMap<number, number>): number =>
         left.reduce((a, b) => ((errors.get(b) as number) < (errors.get(a) as number) ? b : a));
       expect(pick(best)).toBe(pick(everyone));
@@ -134,6 +135,15 @@ describe("the loop over candidates equals its graph twin", () => {
       for (const unit of left) {
         const expected = size * (plain.get(unit) as number);
         expect(Math.abs(size * (fast.get(unit) as number) - expected)).toBeLessThan(1e-6 * Math.max(expected, 1));
+      }
+      for (const { units } of partsByGroup(prunable.units.groups, left)) {
+        const [one = 0, another = 0, ...rest] = units;
+        const beside = [one, another];
+        const byLoops = await loops.errorsWithout(rest, { beside });
+        for (const [unit, error] of await graphs.errorsWithout(rest, { beside })) {
+          const [expected, got] = [size * error, size * (byLoops.get(unit) as number)];
+          expect(Math.abs(got - expected)).toBeLessThan(1e-6 * Math.max(expected, 1));
+        }
       }
     }
     await meter.release();

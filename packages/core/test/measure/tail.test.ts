@@ -9,6 +9,7 @@ import type { Model, Node } from "../../src/graph/graph.ts";
 import { float32, int64, type Tensor } from "../../src/graph/tensor.ts";
 import { Activations } from "../../src/measure/activations.ts";
 import { createEvaluator, type Evaluator } from "../../src/measure/evaluator.ts";
+import { Oracle } from "../../src/measure/oracle.ts";
 import { StackingProofs } from "../../src/measure/stacking.ts";
 import { stateOf } from "../../src/measure/state.ts";
 import { buildTail } from "../../src/measure/tail.ts";
@@ -384,6 +385,23 @@ describe.each([...Object.entries(lengths), ...Object.entries(layouts)])(
         const errors = await oracleErrors(evaluator, steps, left, { loops });
         for (const unit of left) {
           const error = await errorWithout(evaluator, removal(prunable, [0, 3, unit]));
+          expect(Math.abs((errors.get(unit) as number) - error), `unit ${unit}`).toBeLessThan(1e-5 * error);
+        }
+      }
+    });
+
+    test.each([true, false])("candidates that go with units of their group, by loops: %s", async (loops) => {
+      const evaluator = await opened();
+      const { prunable } = evaluator;
+      const activations = new Activations(evaluator, stateOf(prunable, removal(prunable, [0])));
+      const oracle = new Oracle(evaluator, activations, { loops });
+      for (const { first, size } of prunable.units.groups) {
+        const left = Array.from({ length: size }, (__, i) => first + i).filter((unit) => unit !== 0);
+        const [one, another, ...rest] = left.slice(0, -1); // one of the group stays
+        if (one === undefined || another === undefined || rest.length === 0) continue;
+        const errors = await oracle.errorsWithout(rest, { beside: [one, another] });
+        for (const unit of rest) {
+          const error = await errorWithout(evaluator, removal(prunable, [0, one, another, unit]));
           expect(Math.abs((errors.get(unit) as number) - error), `unit ${unit}`).toBeLessThan(1e-5 * error);
         }
       }

@@ -1,14 +1,21 @@
 /** Widths that end as multiples. */
 import { describe, expect, test } from "vitest";
+import type { ScoringContext } from "../../src/criteria/criterion.ts";
 import { criteria } from "../../src/criteria/index.ts";
+import { MeasuredBlocks } from "../../src/criteria/measured-blocks.ts";
 import { dimsOf } from "../../src/graph/shapes.ts";
+import { Activations } from "../../src/measure/activations.ts";
+import { createEvaluator } from "../../src/measure/evaluator.ts";
+import { Oracle } from "../../src/measure/oracle.ts";
+import { stateOf, unitsLeft } from "../../src/measure/state.ts";
 import { writeModel } from "../../src/onnx/index.ts";
 import { unitsOfPlan } from "../../src/plan/plan.ts";
 import { moveSize } from "../../src/plan/select.ts";
 import { fittingBlock } from "../../src/plan/shortfall.ts";
 import { type PruneOptions, prune } from "../../src/prune.ts";
 import { cutShapes, sizeAfter } from "../../src/surgery/size.ts";
-import type { Group } from "../../src/units/units.ts";
+import { type Group, partsByGroup } from "../../src/units/units.ts";
+import { lowest } from "../../src/util/lowest.ts";
 import { dataset, prepared, runner } from "../helpers.ts";
 import { buildImage, OUTPUTS, SIDE, structures } from "../property/image-networks.ts";
 import { random } from "../support/build.ts";
@@ -96,6 +103,31 @@ test("a block is measured together before it goes", async () => {
     expect(Math.abs(error + predicted - after) / after).toBeLessThan(1e-5);
     error = after;
   });
+});
+
+test("a block is the units that go best together, not those that each cost least", async () => {
+  const evaluator = await createEvaluator(await prepared(plain), runner, data, { objective: "sse" });
+  const { prunable } = evaluator;
+  const state = stateOf(prunable, new Uint8Array(prunable.units.count));
+  const oracle = new Oracle(evaluator, new Activations(evaluator, state));
+  const { quality } = await evaluator.evaluate(state.model);
+  const context = { prunable, state, oracle, error: async () => quality.error } as unknown as ScoringContext;
+  const left = unitsLeft(prunable.units, state.removed);
+  const scores = new Float64Array(prunable.units.count);
+  for (const [unit, error] of await oracle.errorsWithout(left)) scores[unit] = error - quality.error;
+  let better = 0;
+  for (const part of partsByGroup(prunable.units.groups, left)) {
+    const size = Math.min(4, part.units.length - 1);
+    const { units, score } = await new MeasuredBlocks().joint(context, part, size, scores);
+    expect(new Set(units).size).toBe(size);
+    const byScore = lowest(part.units, size, (unit) => scores[unit] as number);
+    const [last = 0] = byScore.slice(-1);
+    const summed = await oracle.errorsWithout([last], { beside: byScore.slice(0, -1) });
+    const worse = (summed.get(last) as number) - quality.error;
+    if (score < worse - 1e-6 * Math.abs(worse)) better++;
+    expect(score).toBeLessThanOrEqual(worse + 1e-6 * Math.abs(worse));
+  }
+  expect(better).toBeGreaterThan(0);
 });
 
 test("blocks of the runtime are halved in narrow groups, and where a goal cannot be reached in whole ones", async () => {

@@ -31,6 +31,14 @@ interface Placed {
   readonly weights: number;
 }
 
+/** How candidates are measured. */
+export interface WithoutOptions {
+  /** Only the lowest error is sure to be complete, others may be lower bounds that lie above it; default false. */
+  readonly onlyBest?: boolean;
+  /** Units of the candidates' group that are gone with each of them; default none. */
+  readonly beside?: readonly number[];
+}
+
 export class DenseSuffix {
   /** The groups whose candidates it measures. */
   readonly groups: ReadonlySet<Group>;
@@ -147,12 +155,13 @@ export class DenseSuffix {
   /**
    * Error of the network without each unit, in the order given, summed over samples. With `onlyBest` a candidate is given up as soon as its
    * sum over some of the samples exceeds the whole sum of another: what comes back for it is a lower bound, above the
-   * lowest error. Terms are never negative, so this changes no choice.
+   * lowest error. Terms are never negative, so this changes no choice. `beside` names units of the candidates' group that are
+   * gone too.
    */
   async errorsWithout(
     activations: Activations,
     candidates: readonly number[],
-    onlyBest = false,
+    { onlyBest = false, beside = [] }: WithoutOptions = {},
   ): Promise<Float64Array> {
     await this.#refresh(activations);
     const mark = this.#arena.top;
@@ -162,13 +171,13 @@ export class DenseSuffix {
     if (placed.some(({ stage }) => stage === last)) this.#end?.advance((this.#stages[last] as Stage).left.inputs);
     const inLoops: number[] = [];
     for (const [k, { stage, input }] of placed.entries()) {
-      const end = stage === last ? this.#end : undefined;
+      const end = stage === last && beside.length === 0 ? this.#end : undefined;
       if (end) sums[k] = this.#sum + end.costOf(input);
       else inLoops.push(k);
     }
     const measured = this.#measure(
       inLoops.map((k) => placed[k] as Placed),
-      onlyBest,
+      { onlyBest, beside: beside.map((unit) => this.#place(unit, 1)) },
     );
     inLoops.forEach((k, i) => {
       sums[k] = measured[i] as number;
@@ -183,7 +192,7 @@ export class DenseSuffix {
     const mark = this.#arena.top;
     const sums = this.#measure(
       gains.map((gain) => this.#place(unit, 1 - gain)),
-      false,
+      { onlyBest: false, beside: [] },
     );
     this.#arena.top = mark;
     return sums;
@@ -203,14 +212,21 @@ export class DenseSuffix {
     return { stage, input, output, weights: scaled };
   }
 
-  #measure(placed: readonly Placed[], onlyBest: boolean): Float64Array {
+  #measure(
+    placed: readonly Placed[],
+    { onlyBest, beside }: { onlyBest: boolean; beside: readonly Placed[] },
+  ): Float64Array {
     const sums = new Float64Array(placed.length);
     const blocks = this.#padded / BLOCK;
     const errorAt = (k: number, block: number): number => {
-      const { stage, output, weights } = placed[k] as Placed;
+      const { stage } = placed[k] as Placed;
       const { left, sumTable } = this.#stages[stage] as Stage;
       const at = block * BLOCK * 4;
-      this.#kernel.without(this.#scratch[0], sumTable, at, output + at, weights, left.sums.length, BLOCK);
+      let [table, from] = [sumTable, at];
+      for (const { output, weights } of [placed[k] as Placed, ...beside]) {
+        this.#kernel.without(this.#scratch[0], table, from, output + at, weights, left.sums.length, BLOCK);
+        [table, from] = [this.#scratchTables[0], 0];
+      }
       return this.#errorFrom(stage, block);
     };
     let alive = placed.map((_, k) => k);
