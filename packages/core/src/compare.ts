@@ -40,7 +40,10 @@ export interface CompareOptions extends Selection, Omit<PrepareOptions, "samples
   /** Name for the summary. */
   readonly name?: string;
   readonly onProgress?:
-    | ((run: { criterion: string; schedule: Schedule; compensation: Compensation }, progress: ChooseProgress) => void)
+    | ((
+        run: { criterion: string; schedule: Schedule; compensation: Compensation },
+        progress: ChooseProgress,
+      ) => unknown)
     | undefined;
   readonly signal?: { readonly aborted: boolean } | undefined;
 }

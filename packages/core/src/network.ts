@@ -5,9 +5,11 @@
  */
 import type { Graph, Node } from "./graph/graph.ts";
 import { readsOf } from "./graph/graph.ts";
+import { isFloat } from "./graph/tensor.ts";
 import { ruleFor } from "./ops/index.ts";
 import type { NetworkBlock, NetworkSummary } from "./results.ts";
-import { placeKey } from "./units/places.ts";
+import { macsByNode } from "./surgery/size.ts";
+import { nodeId, placeKey } from "./units/places.ts";
 import type { Prunable } from "./units/prepare.ts";
 import type { Units } from "./units/units.ts";
 
@@ -16,17 +18,29 @@ interface Draft {
   readonly name: string;
   readonly operators: string[];
   readonly values: string[];
+  readonly nodes: Node[];
   readonly from: Set<number>;
 }
 
 /** The blocks of a prepared network and what flows between them. */
-export function networkSummary({ model: { graph }, shapes, units }: Prunable): NetworkSummary {
+export function networkSummary(prunable: Prunable): NetworkSummary {
+  const { shapes, units } = prunable;
+  const { graph } = prunable.model;
+  const macs = macsByNode(prunable, new Uint8Array(units.count));
+  const counted = new Set<string>(); // initializers
   const blocks: Draft[] = [];
   const blockOf = new Map<string, number>(); // by value
   const fixed = new Set(graph.initializers.keys());
   const open = (root: Node | undefined, name: string, values: readonly string[], from: Set<number>): void => {
     for (const value of values) blockOf.set(value, blocks.length);
-    blocks.push({ root, name, operators: root ? [root.opType] : [], values: [...values], from });
+    blocks.push({
+      root,
+      name,
+      operators: root ? [root.opType] : [],
+      values: [...values],
+      nodes: root ? [root] : [],
+      from,
+    });
   };
   for (const { name } of graph.feeds) open(undefined, name, [name], new Set());
   for (const node of graph.nodes) {
@@ -43,6 +57,7 @@ export function networkSummary({ model: { graph }, shapes, units }: Prunable): N
     if (!block?.root || isLayer(node, fixed)) open(node, node.name || (outputs[0] as string), outputs, from);
     else {
       block.operators.push(node.opType);
+      block.nodes.push(node);
       block.values.push(...outputs);
       for (const name of outputs) blockOf.set(name, only as number);
     }
@@ -56,6 +71,8 @@ export function networkSummary({ model: { graph }, shapes, units }: Prunable): N
           kind: "output",
           operators: [],
           dims: [...(shapes.get(name)?.dims ?? [])],
+          parameters: 0,
+          macs: 0,
           from: [...(blockOf.has(name) ? [blockOf.get(name) as number] : [])],
           groups: [],
           frozen: [],
@@ -66,7 +83,7 @@ export function networkSummary({ model: { graph }, shapes, units }: Prunable): N
   };
 
   function summaryOf(
-    { root, name, operators, values, from }: Draft,
+    { root, name, operators, values, nodes, from }: Draft,
     { initializers }: Graph,
     all: Units,
   ): NetworkBlock {
@@ -80,10 +97,23 @@ export function networkSummary({ model: { graph }, shapes, units }: Prunable): N
       kind: root ? (hasWeights ? "layer" : "joint") : "input",
       operators,
       dims: [...(shapes.get(values[0] as string)?.dims ?? [])],
+      parameters: nodes.reduce((sum, node) => sum + parametersOf(node, initializers), 0),
+      macs: nodes.reduce((sum, node) => sum + (macs.get(nodeId(node)) ?? 0), 0),
       from: [...from],
       groups: [...new Set(groups)].map((at) => all.groups[at]?.id as string),
       frozen: root ? [...new Set(frozen)] : [],
     };
+  }
+
+  function parametersOf(node: Node, initializers: Graph["initializers"]): number {
+    let sum = 0;
+    for (const name of node.inputs) {
+      const tensor = initializers.get(name);
+      if (!tensor || !isFloat(tensor.type) || counted.has(name)) continue;
+      counted.add(name);
+      sum += tensor.size;
+    }
+    return sum;
   }
 
   /** Owners of the places of some values, each once. */

@@ -89,7 +89,8 @@ export interface PruneOptions extends Selection, Omit<PrepareOptions, "samples">
   readonly traceTest?: boolean;
   /** Names for the summary. */
   readonly names?: { readonly model: string; readonly out: string };
-  readonly onProgress?: ((progress: ChooseProgress) => void) | undefined;
+  /** The run waits for what it returns. */
+  readonly onProgress?: ((progress: ChooseProgress) => unknown) | undefined;
   readonly signal?: { readonly aborted: boolean } | undefined;
 }
 

@@ -392,6 +392,10 @@ export interface NetworkBlock {
   readonly operators: readonly string[];
   /** Of its first value, for one sample. */
   readonly dims: readonly number[];
+  /** Elements of its floating-point weights; weights that several blocks read count in the first. */
+  readonly parameters: number;
+  /** Multiply-accumulates for one sample. */
+  readonly macs: number;
   /** The blocks that it reads, by their positions. */
   readonly from: readonly number[];
   /** Ids of the groups whose units run through it. */

@@ -25,15 +25,19 @@ test("what has no weights folds into the block it follows; joints, outputs and i
   const { network } = await inspect(writeModel(residual), { runner });
   expect(network.groups).toEqual([{ id: "one", kind: "channel", size: 3, layer: "one" }]);
   const tied = { groups: ["one"], frozen: [] };
+  const nothing = { parameters: 0, macs: 0 };
+  const one = { parameters: 6, macs: 96 }; // 2 channels to 3 at 16 places
+  const two = { parameters: 9, macs: 144 };
   expect(network.blocks).toEqual([
-    { name: "x", kind: "input", operators: [], dims: [1, 2, 4, 4], from: [], groups: [], frozen: [] },
-    { name: "one", kind: "layer", operators: ["Conv", "Relu"], dims: [1, 3, 4, 4], from: [0], ...tied },
-    { name: "two", kind: "layer", operators: ["Conv"], dims: [1, 3, 4, 4], from: [1], ...tied },
+    { name: "x", kind: "input", operators: [], dims: [1, 2, 4, 4], ...nothing, from: [], groups: [], frozen: [] },
+    { name: "one", kind: "layer", operators: ["Conv", "Relu"], dims: [1, 3, 4, 4], ...one, from: [0], ...tied },
+    { name: "two", kind: "layer", operators: ["Conv"], dims: [1, 3, 4, 4], ...two, from: [1], ...tied },
     {
       name: "join",
       kind: "joint",
       operators: ["Add", "GlobalAveragePool", "Flatten"],
       dims: [1, 3, 4, 4],
+      ...nothing,
       from: [2, 1],
       ...tied,
     },
@@ -42,10 +46,12 @@ test("what has no weights folds into the block it follows; joints, outputs and i
       kind: "layer",
       operators: ["MatMul"],
       dims: [1, 2],
+      parameters: 6,
+      macs: 6,
       from: [3],
       groups: [],
       frozen: ['output "y" of the model'],
     },
-    { name: "y", kind: "output", operators: [], dims: [1, 2], from: [4], groups: [], frozen: [] },
+    { name: "y", kind: "output", operators: [], dims: [1, 2], ...nothing, from: [4], groups: [], frozen: [] },
   ]);
 });

@@ -11,6 +11,8 @@ const block = (name: string, from: number[], rest: Partial<NetworkBlock> = {}): 
   kind: "layer",
   operators: ["Conv", "Relu"],
   dims: [1, 8, 4, 4],
+  parameters: 0,
+  macs: 0,
   from,
   groups: [],
   frozen: [],

@@ -12,7 +12,7 @@ export async function sessionOf(
   model: Uint8Array,
   options: ort.InferenceSession.SessionOptions,
 ): Promise<Session & { readonly raw: ort.InferenceSession }> {
-  const session = await created(InferenceSession, model, options);
+  const session = await created(InferenceSession, model, { logSeverityLevel: 4, ...options });
   const { outputNames, outputMetadata } = session;
   const outputs = numericOutputs(outputMetadata);
   return {

@@ -44,6 +44,10 @@ const commands: Readonly<Record<string, Entry>> = {
     summary: "replay a plan that prune has written",
     load: async () => (await import("./commands/apply.ts")).applyCommand,
   },
+  studio: {
+    summary: "open a page that shows how a network shrinks",
+    load: async () => (await import("./commands/studio.ts")).studioCommand,
+  },
   paper: {
     summary: "reproduce the experiments of the paper",
     load: async () => (await import("./commands/paper.ts")).paperCommand,

@@ -63,7 +63,8 @@ export interface ChooseOptions extends Selection {
   readonly passSeconds?: number | undefined;
   /** Says how long a run takes; for a goal of latency. */
   readonly latency?: LatencyModel | undefined;
-  readonly onProgress?: ((progress: ChooseProgress) => void) | undefined;
+  /** The run waits for what it returns: it may pause the run, or let others have the thread. */
+  readonly onProgress?: ((progress: ChooseProgress) => unknown) | undefined;
   /** Ends the run after the removal at hand when aborted. */
   readonly signal?: { readonly aborted: boolean } | undefined;
 }
@@ -75,6 +76,8 @@ export interface ChooseProgress {
   /** Removable units of the intact model. */
   readonly units: number;
   readonly quality: Partial<Quality>;
+  /** What went last; from the first removal on. */
+  readonly last?: Removal | undefined;
   /** After the loop: the swaps so far. */
   readonly polish?: Pick<Polish, "trials" | "swaps">;
   /** Behind all that: the repaired consumers are fitted together, which may take longer than the loop. */
@@ -160,7 +163,8 @@ async function removeWorst(
     if (now.removed > 0) {
       const expected = expectedRemovals(budget, now, before, units.count);
       const outlook = pace?.outlook(budget, now, before, expected - now.removed);
-      options.onProgress?.({ removed: now.removed, expected, units: units.count, quality: now, outlook });
+      const last = history.rows.at(-1);
+      await options.onProgress?.({ removed: now.removed, expected, units: units.count, quality: now, last, outlook });
     }
     const parts = candidates.without(removed);
     const count = parts.reduce((sum, part) => sum + part.units.length, 0);
@@ -197,7 +201,7 @@ async function removeWorst(
         const expected = removalGoal(budget, units.count) ?? units.count;
         const share = Math.min(budget.targetMacs ?? 1, budget.targetParams ?? 1); // roughly that of the units that stay
         const outlook = pace.outlook(budget, now, before, (1 - share) * units.count);
-        options.onProgress?.({ removed: 0, expected, units: units.count, quality: now, outlook });
+        await options.onProgress?.({ removed: 0, expected, units: units.count, quality: now, outlook });
       }
     }
     const { scores } = ranking;
@@ -246,10 +250,10 @@ async function removeWorst(
   async function finish({ stopped, reached, exhausted = false }: End): Promise<Chosen> {
     const isRepaired = compensator !== undefined && compensator.kind !== "none";
     const whole = pace && { repairs: 0, expected: 1, seconds: pace.lastSeconds };
-    if (isRepaired) tellEnd({ lastFit: true, outlook: whole });
+    if (isRepaired) await tellEnd({ lastFit: true, outlook: whole });
     await history.repair();
     const polished = await polishAll();
-    if (isRepaired && polished) tellEnd({ lastFit: true });
+    if (isRepaired && polished) await tellEnd({ lastFit: true });
     await history.finish();
     return {
       removed: history.state.removed,
@@ -266,9 +270,9 @@ async function removeWorst(
   }
 
   /** What goes on behind the last removal. */
-  function tellEnd(what: Pick<ChooseProgress, "polish" | "lastFit" | "outlook">): void {
+  async function tellEnd(what: Pick<ChooseProgress, "polish" | "lastFit" | "outlook">): Promise<void> {
     const removed = history.rows.length;
-    options.onProgress?.({ removed, expected: removed, units: units.count, quality: history.now, ...what });
+    await options.onProgress?.({ removed, expected: removed, units: units.count, quality: history.now, ...what });
   }
 
   async function polishAll(): Promise<Polish | undefined> {
