@@ -94,12 +94,18 @@ async function byThePage() {
   check(longest <= LONGEST, `the main thread was held for ${Math.round(longest)} ms`);
   // pause, step, go on
   await choose(tab, "units", "98");
+  await tab.selectOption("select >> nth=0", "taylor2"); // slow enough to be caught
   await tab.click("button.main:has-text('Shrink')");
   await tab.click("button:has-text('Pause')");
   await tab.waitForSelector("button:has-text('Step')");
   await tab.click("button:has-text('Step')");
+  await tab.waitForSelector("text=/removals/");
+  await tab.locator(".scrubber input[type=range]").fill("1"); // back, while it waits
+  await tab.waitForSelector("text=hidden1 100 → 99");
   await tab.click("button:has-text('Go on')");
   await tab.waitForSelector("text=98 of 98 removals", { timeout: 60_000 });
+  await tab.locator("tr", { hasText: "run 1: oracle" }).locator("text=Look at").click();
+  await tab.waitForSelector("text=99 of 99 removals");
   // the scrubber
   const slider = tab.locator(".scrubber input[type=range]");
   await slider.fill("60");
@@ -221,13 +227,13 @@ async function lesson() {
       await tab.waitForFunction(
         () =>
           document.querySelectorAll("p.soft").length >= 4 &&
-          (document.querySelector("main").textContent.match(/networks measured/g) ?? []).length === 3,
+          (document.querySelector("main").textContent.match(/networks? measured/g) ?? []).length === 3,
         undefined,
         { timeout: 120_000 },
       );
     if (step === 7)
       await tab.waitForFunction(
-        () => (document.querySelector("main").textContent.match(/networks measured/g) ?? []).length === 2,
+        () => (document.querySelector("main").textContent.match(/networks? measured/g) ?? []).length === 2,
         undefined,
         { timeout: 120_000 },
       );

@@ -76,8 +76,8 @@ export interface ChooseProgress {
   /** Removable units of the intact model. */
   readonly units: number;
   readonly quality: Partial<Quality>;
-  /** What went last; from the first removal on. */
-  readonly last?: Removal | undefined;
+  /** What has gone so far, as the summary will say it. It goes on growing: copy what is kept. */
+  readonly trace?: readonly Removal[];
   /** After the loop: the swaps so far. */
   readonly polish?: Pick<Polish, "trials" | "swaps">;
   /** Behind all that: the repaired consumers are fitted together, which may take longer than the loop. */
@@ -163,8 +163,8 @@ async function removeWorst(
     if (now.removed > 0) {
       const expected = expectedRemovals(budget, now, before, units.count);
       const outlook = pace?.outlook(budget, now, before, expected - now.removed);
-      const last = history.rows.at(-1);
-      await options.onProgress?.({ removed: now.removed, expected, units: units.count, quality: now, last, outlook });
+      const { rows: trace } = history;
+      await options.onProgress?.({ removed: now.removed, expected, units: units.count, quality: now, trace, outlook });
     }
     const parts = candidates.without(removed);
     const count = parts.reduce((sum, part) => sum + part.units.length, 0);

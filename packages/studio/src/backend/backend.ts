@@ -2,7 +2,7 @@
  * Where the page's numbers come from. Two backends implement this: a worker in the page, and the local server of
  * `shrinknet studio`. What a backend cannot do is undefined, and the page hides it. Everything that passes is plain data.
  */
-import type { ChooseProgress, GainCurve, InspectSummary, LayerWidth, PruneSummary } from "@shrinknet/core";
+import type { GainCurve, InspectSummary, LayerWidth, PruneSummary } from "@shrinknet/core";
 
 /** A file as the page hands it over. */
 export interface NamedBytes {
@@ -99,7 +99,6 @@ export interface Step {
   readonly expected: number;
   readonly error?: number;
   readonly accuracy?: number;
-  readonly last?: ChooseProgress["last"];
 }
 
 export interface FinishedRun {

@@ -12,15 +12,18 @@ import {
   inspect,
   latencyOf,
   layerWidths,
+  type ModelState,
+  modelHash,
   type OpenedModel as Opened,
   Oracle,
   openModel,
   type Plan,
   type PruneResult,
-  type PruneSummary,
+  type Removal,
   type Runner,
   ShrinkError,
   sampleFeeds,
+  sizeOfModel,
   slice,
   stateOf,
   type Tensor,
@@ -63,16 +66,21 @@ export interface EngineOptions {
 
 /** A model that data have been given for. */
 interface Measured {
+  /** Size and quality of the intact network. */
+  readonly before: Omit<ModelState, "units">;
   readonly opened: Opened;
   readonly data: Dataset;
   readonly evaluator: Evaluator;
 }
 
-/** A finished run. */
-interface Ended {
+/** A run as far as it has come. */
+interface Way {
+  /** For its whole way. */
   readonly plan: Plan;
-  readonly bytes: Uint8Array;
-  readonly summary: PruneSummary;
+  readonly before: ModelState;
+  readonly removed: readonly Removal[];
+  /** Once it has ended. */
+  readonly end?: PruneResult;
 }
 
 export class Engine implements Backend {
@@ -83,7 +91,7 @@ export class Engine implements Backend {
   #costs: Promise<Float64Array> | undefined;
   #before: Promise<number[]> | undefined;
   readonly #running = new Map<string, Run>();
-  readonly #ended = new Map<string, Ended>();
+  readonly #ended = new Map<string, Way>();
   /** The file at the position that was asked for last. */
   #latest: { readonly key: string; readonly file: Promise<Uint8Array>; readonly verified: Promise<number> } | undefined;
   readonly #classifiers = new Map<string, Promise<Classifier>>();
@@ -118,7 +126,8 @@ export class Engine implements Backend {
     const evaluator = await createEvaluator(opened.prepared, runner, opened.samples);
     const { quality } = await evaluator.evaluate();
     this.#forget();
-    this.#measured = { opened, data, evaluator };
+    const size = sizeOfModel(opened.original, opened.prepared.shapes);
+    this.#measured = { opened, data, evaluator, before: { ...size, ...quality, bytes: this.#file.bytes.byteLength } };
     const labels = this.#labels();
     const classes = labels ? 1 + labels.reduce((most, label) => Math.max(most, label), 0) : undefined;
     return {
@@ -182,7 +191,8 @@ export class Engine implements Backend {
       const tell = (step: Step): void => watching.step(step);
       const { data } = this.#data();
       const result = await run.shrink(this.#file.bytes, { runner, data, latency, name: this.#file.name, tell });
-      this.#ended.set(request.id, endedOf(result));
+      const { plan, summary } = result;
+      this.#ended.set(request.id, { plan, before: summary.before, removed: summary.removed, end: result });
       return { id: request.id, summary: result.summary };
     } finally {
       this.#running.delete(request.id);
@@ -198,16 +208,13 @@ export class Engine implements Backend {
   }
 
   async at(position: Position): Promise<StateAt> {
-    const { summary } = this.#endedRun(position);
+    const way = this.#wayOf(position);
     const { removed } = position;
-    const row =
-      removed === 0
-        ? summary.before
-        : removed === summary.removed.length
-          ? summary.after
-          : summary.removed[removed - 1];
+    const end = way.end?.summary;
+    const isEnd = end !== undefined && removed === end.removed.length;
+    const row = removed === 0 ? way.before : isEnd ? end.after : way.removed[removed - 1];
     const { file, verified } = this.#fileAt(position);
-    const { parameters, macs, error, accuracy } = row ?? summary.after;
+    const { parameters, macs, error, accuracy } = row ?? way.before;
     return {
       ...position,
       bytes: (await file).byteLength,
@@ -215,7 +222,7 @@ export class Engine implements Backend {
       macs,
       ...(Number.isFinite(error) && { error }),
       ...(accuracy !== undefined && { accuracy }),
-      widths: this.#widths(summary, removed),
+      widths: this.#widths(way.removed.slice(0, removed)),
       verified: await verified,
     };
   }
@@ -258,7 +265,10 @@ export class Engine implements Backend {
   }
 
   async files(position: Position): Promise<Files> {
-    const { summary, plan } = this.#endedRun(position);
+    const { plan, end } = this.#wayOf(position);
+    if (!end)
+      throw new ShrinkError("option", "files: the run is not at its end, expected one that has ended; stop it first");
+    const { summary } = end;
     const state = await this.at(position);
     const removed = summary.removed.slice(0, position.removed);
     const isWhole = position.removed === summary.removed.length;
@@ -276,7 +286,7 @@ export class Engine implements Backend {
     const { drawReport } = await import("./charts.ts");
     return {
       model: await this.#fileAt(position).file,
-      plan: `${JSON.stringify(planAt(plan, summary, position.removed), undefined, 2)}\n`,
+      plan: `${JSON.stringify(planAt(plan, removed), undefined, 2)}\n`,
       report: drawReport(shown),
     };
   }
@@ -285,12 +295,15 @@ export class Engine implements Backend {
   #fileAt(position: Position): { file: Promise<Uint8Array>; verified: Promise<number> } {
     const key = `${position.run}:${position.removed}`;
     if (this.#latest?.key === key) return this.#latest;
-    const { plan, bytes, summary } = this.#endedRun(position);
-    const isEnd = position.removed === summary.removed.length;
+    const { plan, removed, end } = this.#wayOf(position);
     const { runner } = this.#options;
-    const made = isEnd
-      ? Promise.resolve({ bytes, verification: { difference: summary.verified } })
-      : applyPlan(this.#file.bytes, planAt(plan, summary, position.removed), { runner, data: this.#data().data });
+    const made =
+      end && position.removed === removed.length
+        ? Promise.resolve({ bytes: end.bytes, verification: { difference: end.summary.verified } })
+        : applyPlan(this.#file.bytes, planAt(plan, removed.slice(0, position.removed)), {
+            runner,
+            data: this.#data().data,
+          });
     this.#latest = {
       key,
       file: made.then((one) => one.bytes),
@@ -299,10 +312,10 @@ export class Engine implements Backend {
     return this.#latest;
   }
 
-  #widths(summary: PruneSummary, removed: number): StateAt["widths"] {
+  #widths(removed: readonly Removal[]): StateAt["widths"] {
     const { prunable } = this.#data().evaluator;
     const gone = new Uint8Array(prunable.units.count);
-    for (const { group, unit } of summary.removed.slice(0, removed)) {
+    for (const { group, unit } of removed) {
       const first = prunable.units.groups.find(({ id }) => id === group)?.first ?? 0;
       gone[first + unit] = 1;
     }
@@ -358,10 +371,28 @@ export class Engine implements Backend {
     return this.#measured;
   }
 
-  #endedRun({ run, removed }: Position): Ended {
-    const ended = this.#ended.get(run);
-    if (!ended || removed > ended.summary.removed.length) throw new RangeError(`run ${run}: has no step ${removed}`);
-    return ended;
+  /** The way of a run: whole, or as far as it has come. */
+  #wayOf({ run, removed }: Position): Way {
+    const running = this.#running.get(run);
+    const way = this.#ended.get(run) ?? (running && this.#wayOfRunning(running));
+    if (!way || removed > way.removed.length) throw new RangeError(`run ${run}: has no step ${removed}`);
+    return way;
+  }
+
+  #wayOfRunning({ request, trace }: Run): Way {
+    const { opened, evaluator, before } = this.#data();
+    const plan: Plan = {
+      format: "shrinknet-plan",
+      version: 1,
+      modelHash: modelHash(this.#file.bytes),
+      criterion: request.criterion,
+      schedule: "rerank",
+      objective: request.repair ? "match" : evaluator.objective,
+      compensation: request.repair ? "lstsq" : "none",
+      seed: 0,
+      removed: {},
+    };
+    return { plan, before: { ...before, units: opened.prepared.units.count }, removed: trace };
   }
 
   #forget(): void {
@@ -375,17 +406,10 @@ export class Engine implements Backend {
   }
 }
 
-function endedOf({ plan, bytes, summary }: PruneResult): Ended {
-  return { plan, bytes, summary };
-}
-
-/** The plan of a run's first removals. */
-function planAt(plan: Plan, summary: PruneSummary, removed: number): Plan {
-  if (removed === summary.removed.length) return plan;
+/** The plan of some removals of a run. */
+function planAt(plan: Plan, removed: readonly Removal[]): Plan {
   const byGroup = new Map<string, number[]>();
-  for (const { group, unit } of summary.removed.slice(0, removed)) {
-    byGroup.set(group, [...(byGroup.get(group) ?? []), unit]);
-  }
+  for (const { group, unit } of removed) byGroup.set(group, [...(byGroup.get(group) ?? []), unit]);
   return {
     ...plan,
     removed: Object.fromEntries([...byGroup].map(([group, units]) => [group, units.sort((a, b) => a - b)])),

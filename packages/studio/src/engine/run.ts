@@ -5,6 +5,7 @@ import {
   type PruneOptions,
   type PruneResult,
   prune,
+  type Removal,
   type Runner,
 } from "@shrinknet/core";
 import type { Goal, ShrinkRequest, Step } from "../backend/backend.ts";
@@ -15,9 +16,15 @@ export class Run {
   /** Removals that may still happen before it waits. */
   #allowed = Number.POSITIVE_INFINITY;
   #wake: (() => void) | undefined;
+  #trace: readonly Removal[] = [];
 
   constructor(request: ShrinkRequest) {
     this.request = request;
+  }
+
+  /** What has gone so far. */
+  get trace(): readonly Removal[] {
+    return this.#trace;
   }
 
   allow(steps: number): void {
@@ -58,9 +65,10 @@ export class Run {
       bestEffort: true,
       names: { model: name, out: name.replace(/(\.onnx)?$/, ".small.onnx") },
       signal: this.#signal,
-      onProgress: async ({ removed, expected, quality: { error, accuracy }, last }) => {
+      onProgress: async ({ removed, expected, quality: { error, accuracy }, trace }) => {
+        if (trace) this.#trace = trace.slice();
         const known = { ...(error !== undefined && { error }), ...(accuracy !== undefined && { accuracy }) };
-        tell({ run: id, removed, expected, ...known, ...(last && { last }) });
+        tell({ run: id, removed, expected, ...known });
         await this.#permission();
       },
     });

@@ -35,7 +35,7 @@ export const STEPS: readonly LessonStep[] = [
       "Measuring every neuron costs a pass over the data for each. The first idea is to guess: at volume 1 we know the slope of the curve from one backward pass, for all neurons at once. Follow this straight line down to 0, and read off what the removal should cost. This is the first-order Taylor estimate, taylor1.",
       "But a trained network sits at the bottom of a valley. There slopes are near 0 and say little about how steep the walls are.",
     ],
-    look: "each point is a neuron: what the tangent promised, across, and what is true, up. A good guess lies on the diagonal.",
+    look: "each point is a neuron: what the tangent promised, across, and what is true, up. A good guess lies on the diagonal. Where a point stands far above it, the tangent promised a cheap removal that in truth is dear.",
     figure: "tangent",
   },
   {

@@ -46,6 +46,7 @@ function qualityOf({ error, accuracy }: { readonly error: number; readonly accur
 export async function allow(run: RunState, steps: number): Promise<void> {
   run.status = steps === 0 ? "paused" : steps === Number.POSITIVE_INFINITY ? "running" : run.status;
   await (await backend()).allow(run.id, steps);
+  if (steps < Number.POSITIVE_INFINITY) await goTo(run.id, run.points.at(-1)?.removed ?? 0);
 }
 
 let asked = 0;
