@@ -9,7 +9,7 @@ import { fileURLToPath } from "node:url";
 import { type Io, run } from "../packages/shrinknet/src/cli.ts";
 import { jsonSchemaOf, jsonSchemas } from "../packages/shrinknet/src/json/schemas.ts";
 
-const COMMANDS = ["prune", "inspect", "evaluate", "compare", "analyze", "gain", "latency", "apply", "paper"];
+const COMMANDS = ["prune", "inspect", "evaluate", "compare", "analyze", "gain", "latency", "apply", "studio", "paper"];
 
 /** What the command prints for these words. */
 async function printed(...argv: string[]): Promise<string> {

@@ -16,6 +16,8 @@ const steps = [
   ["unused code", bin("knip"), ["--no-progress"]],
   ["packages", process.execPath, ["scripts/check-packages.mjs"]],
   ["documentation", process.execPath, ["scripts/check-site.mjs"]],
+  ["types of the studio's page", "npm", ["run", "--silent", "check", "-w", "@shrinknet/studio"]],
+  ["studio in a browser", process.execPath, ["scripts/check-studio.mjs"]],
   ["in a browser", process.execPath, ["scripts/check-page.mjs"]],
   ["install from tarballs", process.execPath, ["scripts/check-install.mjs"]],
 ];

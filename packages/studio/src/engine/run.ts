@@ -77,12 +77,12 @@ export class Run {
   /** Lets messages in, and waits while the run is paused. */
   async #permission(): Promise<void> {
     await messages();
-    this.#allowed--;
-    while (this.#allowed < 0 && !this.#signal.aborted) {
+    while (this.#allowed <= 0 && !this.#signal.aborted) {
       await new Promise<void>((resolve) => {
         this.#wake = resolve;
       });
     }
+    this.#allowed--;
   }
 }
 
