@@ -74,16 +74,30 @@ function convolutionalModel(): Model {
   const pool = { kernel_shape: [2, 2], strides: [2, 2] };
   b.input("x", "float32", ["N", 1, 20, 20]);
   const c1 = b.op("Relu", [
-    b.op("Conv", ["x", weights("conv1.weight", [8, 1, 3, 3], 9), zeros("conv1.bias", 8)], { pads: [1, 1, 1, 1] }),
+    b.op(
+      "Conv",
+      ["x", weights("conv1.weight", [8, 1, 3, 3], 9), zeros("conv1.bias", 8)],
+      { pads: [1, 1, 1, 1] },
+      "conv1",
+    ),
   ]);
   const p1 = b.op("MaxPool", [c1], pool);
   const c2 = b.op("Relu", [
-    b.op("Conv", [p1, weights("conv2.weight", [16, 8, 3, 3], 72), zeros("conv2.bias", 16)], { pads: [1, 1, 1, 1] }),
+    b.op(
+      "Conv",
+      [p1, weights("conv2.weight", [16, 8, 3, 3], 72), zeros("conv2.bias", 16)],
+      { pads: [1, 1, 1, 1] },
+      "conv2",
+    ),
   ]);
   const p2 = b.op("MaxPool", [c2], pool);
   const flat = b.op("Flatten", [p2]);
-  const h = b.op("Relu", [b.op("Gemm", [flat, weights("dense.weight", [400, 32], 400), zeros("dense.bias", 32)])]);
+  const h = b.op("Relu", [
+    b.op("Gemm", [flat, weights("dense.weight", [400, 32], 400), zeros("dense.bias", 32)], {}, "dense"),
+  ]);
   b.op("Gemm", [h, weights("out.weight", [32, 10], 32), zeros("out.bias", 10)], {}, "y");
-  const graph = b.graph([{ name: "y", type: "float32", shape: ["N", 10] }]);
+  const whole = b.graph([{ name: "y", type: "float32", shape: ["N", 10] }]);
+  // a layer is called as what it gives
+  const graph = whole.with({ nodes: whole.nodes.map((node) => ({ ...node, name: node.outputs[0] ?? "" })) });
   return { graph, irVersion: 8, opsets: new Map([["", 17]]), metadata: new Map() };
 }

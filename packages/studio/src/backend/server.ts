@@ -24,5 +24,5 @@ export async function serverBackend(watching: Watching, token: string): Promise<
   socket.addEventListener("close", () =>
     functions.$close(new Error("the local server has gone; start shrinknet studio again")),
   );
-  return backendOf(functions as unknown as Functions, "this machine");
+  return backendOf(functions as unknown as Functions, "Node on this machine");
 }
